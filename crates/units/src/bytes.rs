@@ -1,0 +1,264 @@
+//! Sizes in bytes, and how people read and write them.
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+use std::str::FromStr;
+
+/// 2^10 bytes.
+pub const KIB: u64 = 1 << 10;
+/// 2^20 bytes.
+pub const MIB: u64 = 1 << 20;
+/// 2^30 bytes.
+pub const GIB: u64 = 1 << 30;
+
+/// A size in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bytes(u64);
+
+impl Bytes {
+    /// No bytes.
+    pub const ZERO: Self = Self(0);
+
+    /// A size of `bytes` bytes.
+    pub const fn new(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// A size of `mib` times 2^20 bytes.
+    pub const fn mib(mib: u64) -> Self {
+        Self(mib * MIB)
+    }
+
+    /// A size of `gib` times 2^30 bytes.
+    pub const fn gib(gib: u64) -> Self {
+        Self(gib * GIB)
+    }
+
+    /// The number of bytes.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Whether there is nothing.
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The sum, or both operands where it does not fit 64 bits.
+    pub fn checked_add(self, other: Self) -> Result<Self, Overflow> {
+        self.0.checked_add(other.0).map(Self).ok_or(Overflow {
+            left: self,
+            operator: '+',
+            right: other,
+        })
+    }
+
+    /// The difference, or both operands where it would be negative.
+    pub fn checked_sub(self, other: Self) -> Result<Self, Overflow> {
+        self.0.checked_sub(other.0).map(Self).ok_or(Overflow {
+            left: self,
+            operator: '-',
+            right: other,
+        })
+    }
+
+    /// The difference, or nothing where it would be negative.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// Rounded up to a multiple of `unit`, which is not zero.
+    #[must_use]
+    pub fn round_up(self, unit: Self) -> Self {
+        Self(self.0.div_ceil(unit.0) * unit.0)
+    }
+
+    /// Rounded down to a multiple of `unit`, which is not zero.
+    #[must_use]
+    pub fn round_down(self, unit: Self) -> Self {
+        Self(self.0 / unit.0 * unit.0)
+    }
+
+    /// The share of `whole` these bytes are, from 0 to 1; 0 of nothing.
+    pub fn share_of(self, whole: Self) -> f64 {
+        if whole.0 == 0 { 0.0 } else { self.0 as f64 / whole.0 as f64 }
+    }
+}
+
+impl Add for Bytes {
+    type Output = Self;
+
+    /// The sum of two sizes that are known to fit 64 bits together.
+    fn add(self, other: Self) -> Self {
+        self.checked_add(other).unwrap_or_else(|overflow| panic!("{overflow}"))
+    }
+}
+
+impl Sub for Bytes {
+    type Output = Self;
+
+    /// The difference of two sizes, the second known to be no larger than the first.
+    fn sub(self, other: Self) -> Self {
+        self.checked_sub(other).unwrap_or_else(|overflow| panic!("{overflow}"))
+    }
+}
+
+impl AddAssign for Bytes {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl SubAssign for Bytes {
+    fn sub_assign(&mut self, other: Self) {
+        *self = *self - other;
+    }
+}
+
+impl Sum for Bytes {
+    fn sum<I: Iterator<Item = Self>>(sizes: I) -> Self {
+        sizes.fold(Self::ZERO, Add::add)
+    }
+}
+
+/// A sum or difference of sizes that 64 bits cannot hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    /// The operand on the left.
+    pub left: Bytes,
+    /// `+` or `-`.
+    pub operator: char,
+    /// The operand on the right.
+    pub right: Bytes,
+}
+
+impl fmt::Display for Overflow {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {} {} bytes do not fit 64 bits", self.left.0, self.operator, self.right.0)
+    }
+}
+
+impl std::error::Error for Overflow {}
+
+/// Sizes as people read them: two decimals from 10 MiB up in the largest unit that gives at
+/// least 1, fewer below, and whole bytes exactly.
+impl fmt::Display for Bytes {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0 {
+            0 => "0".to_owned(),
+            1..KIB => format!("{} B", self.0),
+            KIB..MIB => in_unit(self.0, KIB, "KiB", 1),
+            MIB..GIB => in_unit(self.0, MIB, "MiB", 1),
+            _ => in_unit(self.0, GIB, "GiB", 2),
+        };
+        out.pad(&text)
+    }
+}
+
+/// Whole multiples keep the given decimals too, so that columns align.
+fn in_unit(bytes: u64, unit: u64, name: &str, decimals: usize) -> String {
+    format!("{:.decimals$} {name}", bytes as f64 / unit as f64)
+}
+
+/// Text that is not a size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseBytesError {
+    text: String,
+}
+
+impl fmt::Display for ParseBytesError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "`{}` is not a size: write bytes, or a number with KiB, MiB or GiB", self.text)
+    }
+}
+
+impl std::error::Error for ParseBytesError {}
+
+impl FromStr for Bytes {
+    type Err = ParseBytesError;
+
+    /// Reads `1536`, `1.5KiB`, `512 MiB`, `40G`: a number and a unit of 1024's powers.
+    fn from_str(text: &str) -> Result<Self, ParseBytesError> {
+        let refused = || ParseBytesError { text: text.to_owned() };
+        let trimmed = text.trim();
+        let digits =
+            trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
+        let (number, unit) = trimmed.split_at(digits);
+        let factor = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "k" | "kb" | "kib" => KIB,
+            "m" | "mb" | "mib" => MIB,
+            "g" | "gb" | "gib" => GIB,
+            _ => return Err(refused()),
+        };
+        if let Ok(whole) = number.parse::<u64>() {
+            return whole.checked_mul(factor).map(Self).ok_or_else(refused);
+        }
+        let value = number.parse::<f64>().map_err(|_| refused())? * factor as f64;
+        if !value.is_finite() || value >= 2_f64.powi(63) {
+            return Err(refused());
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the number has no sign and was just bounded"
+        )]
+        Ok(Self(value.round() as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_reads(text: &str, bytes: u64) {
+        assert_eq!(text.parse(), Ok(Bytes::new(bytes)), "{text}");
+    }
+
+    fn check_shows(bytes: u64, text: &str) {
+        assert_eq!(Bytes::new(bytes).to_string(), text);
+    }
+
+    #[test]
+    fn sizes_are_shown_in_the_largest_unit_that_gives_one() {
+        check_shows(0, "0");
+        check_shows(512, "512 B");
+        check_shows(1536, "1.5 KiB");
+        check_shows(20 * MIB, "20.0 MiB");
+        check_shows(1569792000, "1.46 GiB");
+    }
+
+    #[test]
+    fn sizes_are_read_with_every_common_unit() {
+        check_reads("1536", 1536);
+        check_reads("1.5KiB", 1536);
+        check_reads(" 512 MiB", 512 * MIB);
+        check_reads("40G", 40 * GIB);
+    }
+
+    #[test]
+    fn text_that_is_no_size_is_refused() {
+        for text in
+            ["", "GiB", "-1", "1 parsec", "1e999", "99999999999999999999", "18446744073709551615G"]
+        {
+            assert!(text.parse::<Bytes>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_overflow_names_both_operands() {
+        let overflow = Bytes::new(u64::MAX).checked_add(Bytes::new(1)).unwrap_err();
+        assert_eq!(overflow.to_string(), "18446744073709551615 + 1 bytes do not fit 64 bits");
+        let underflow = Bytes::new(1).checked_sub(Bytes::new(2)).unwrap_err();
+        assert_eq!(underflow.to_string(), "1 - 2 bytes do not fit 64 bits");
+    }
+
+    #[test]
+    fn rounding_keeps_multiples() {
+        assert_eq!(Bytes::new(512).round_up(Bytes::new(512)), Bytes::new(512));
+        assert_eq!(Bytes::new(513).round_up(Bytes::new(512)), Bytes::new(1024));
+        assert_eq!(Bytes::new(1023).round_down(Bytes::new(512)), Bytes::new(512));
+    }
+}
