@@ -1,0 +1,13 @@
+//! From a recording to a trace: what was alive when, in which block, on which memory.
+
+mod tally;
+
+mod admit;
+mod block_sizes;
+mod lifetimes;
+mod mappings;
+
+pub(crate) use admit::{admit, total_bytes};
+pub(crate) use block_sizes::settle_block_sizes;
+pub(crate) use lifetimes::{Lifetimes, Subjects, undo_allocations};
+pub(crate) use mappings::undo_mappings;
