@@ -1,0 +1,32 @@
+//! What a finding is looked for in.
+
+use gapless_trace::{Framework, Stacks, State, Trace};
+
+use crate::blame::Blame;
+use crate::iterations::Iterations;
+use crate::ledger::Ledger;
+use crate::request::Request;
+use crate::site::Sites;
+
+/// A trace with everything already known about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// What happened.
+    pub trace: &'a Trace,
+    /// The call stacks.
+    pub stacks: &'a Stacks,
+    /// The line behind each stack.
+    pub sites: &'a Sites,
+    /// What made the recording, where known.
+    pub framework: Option<&'a Framework>,
+    /// Segments and blocks at the instant in question.
+    pub state: &'a State,
+    /// The request in question.
+    pub request: Option<&'a Request>,
+    /// The ledger at that instant.
+    pub ledger: &'a Ledger,
+    /// Who holds the gaps at that instant.
+    pub blame: &'a Blame,
+    /// The iterations, where the program has them.
+    pub iterations: Option<&'a Iterations>,
+}

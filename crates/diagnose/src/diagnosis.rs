@@ -1,0 +1,87 @@
+//! Everything gapless can say about one device of a recording.
+
+use std::cmp::Reverse;
+
+use gapless_trace::{Framework, Instant, Stacks, State, Trace};
+use gapless_units::Bytes;
+
+use crate::blame::Blame;
+use crate::case::Case;
+use crate::finding::Finding;
+use crate::findings::CATALOG;
+use crate::iterations::Iterations;
+use crate::ledger::Ledger;
+use crate::ransom::Ransom;
+use crate::request::Request;
+use crate::site::Sites;
+use crate::verdict::Verdict;
+
+/// What is asked about a trace.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Question<'a> {
+    /// The instant to look at; the failure or else the end where not given.
+    pub at: Option<Instant>,
+    /// The memory of the device, where known.
+    pub capacity: Option<Bytes>,
+    /// What made the recording, where known.
+    pub framework: Option<&'a Framework>,
+}
+
+/// The diagnosis of one device.
+#[derive(Clone, Debug)]
+pub struct Diagnosis {
+    /// The instant looked at.
+    pub at: Instant,
+    /// Segments and blocks at that instant.
+    pub state: State,
+    /// The request in question.
+    pub request: Option<Request>,
+    /// Where every reserved byte is.
+    pub ledger: Ledger,
+    /// What the recording proves.
+    pub verdict: Verdict,
+    /// Who holds the gaps.
+    pub blame: Blame,
+    /// The cheapest blocks whose release would serve the request, where it is not served as is.
+    pub ransom: Option<Ransom>,
+    /// The iterations, where the program has them.
+    pub iterations: Option<Iterations>,
+    /// What else is wrong, the heaviest first.
+    pub findings: Vec<Finding>,
+    /// The device's memory outside of the allocator, where the capacity is known.
+    pub outside: Option<Bytes>,
+}
+
+impl Diagnosis {
+    /// Diagnoses one device.
+    pub fn of(trace: &Trace, stacks: &Stacks, sites: &Sites, question: &Question<'_>) -> Self {
+        let at = question.at.or_else(|| trace.failure().map(Instant::after));
+        let at = at.unwrap_or_else(|| trace.end()).min(trace.end());
+        let state = trace.state_at(at);
+        let request = Request::in_question(trace, at);
+        let ledger = Ledger::of(trace, &state, request.as_ref());
+        let blame = Blame::of(trace, &state, sites);
+        let iterations = Iterations::find(trace, stacks);
+        let case = Case {
+            trace,
+            stacks,
+            sites,
+            framework: question.framework,
+            state: &state,
+            request: request.as_ref(),
+            ledger: &ledger,
+            blame: &blame,
+            iterations: iterations.as_ref(),
+        };
+        let verdict = Verdict::of(&case, question.capacity);
+        let mut findings: Vec<Finding> =
+            CATALOG.iter().flat_map(|check| (check.look)(&case)).collect();
+        findings.sort_by_key(|finding| (Reverse(finding.bytes), finding.code));
+        let ransom = request.as_ref().and_then(|r| Ransom::cheapest(trace, &state, r));
+        let device_free = request.as_ref().and_then(Request::device_free);
+        let outside = question.capacity.zip(device_free).map(|(capacity, free)| {
+            capacity.saturating_sub(ledger.reserved()).saturating_sub(free)
+        });
+        Self { at, state, request, ledger, verdict, blame, ransom, iterations, findings, outside }
+    }
+}
