@@ -77,7 +77,7 @@ impl Diagnosis {
         let mut findings: Vec<Finding> =
             CATALOG.iter().flat_map(|check| (check.look)(&case)).collect();
         findings.sort_by_key(|finding| (Reverse(finding.bytes), finding.code));
-        let ransom = request.as_ref().and_then(|r| Ransom::cheapest(trace, &state, r));
+        let ransom = request.as_ref().and_then(|r| Ransom::cheapest(trace, &state, &ledger, r));
         let device_free = request.as_ref().and_then(Request::device_free);
         let outside = question.capacity.zip(device_free).map(|(capacity, free)| {
             capacity.saturating_sub(ledger.reserved()).saturating_sub(free)

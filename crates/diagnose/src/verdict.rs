@@ -1,6 +1,14 @@
 //! The verdict: one of a closed list, and the numbers that prove it.
 
+mod failure;
+mod success;
+
 use std::collections::BTreeMap;
+
+use gapless_trace::Weight;
+use gapless_units::Bytes;
+
+use crate::case::Case;
 
 /// What a recording proves about the request in question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,9 +21,9 @@ pub enum VerdictKind {
     Fragmentation,
     /// Enough was free in whole segments that were not given back to the device.
     CacheNotReleased,
-    /// A gap on another stream would have served it.
+    /// Free memory of another stream would have served it.
     StrandedOnStream,
-    /// A gap in another pool would have served it.
+    /// Free memory of another pool would have served it.
     StrandedInPool,
     /// Blocks the program let go of would have served it, and waited for another stream.
     WaitingForStream,
@@ -46,6 +54,23 @@ impl VerdictKind {
             Self::CannotTell => "cannot_tell",
         }
     }
+
+    /// The words for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Fits => "it fits",
+            Self::TrueShortage => "true shortage",
+            Self::Fragmentation => "fragmentation",
+            Self::CacheNotReleased => "cache not released",
+            Self::StrandedOnStream => "stranded on another stream",
+            Self::StrandedInPool => "stranded in another pool",
+            Self::WaitingForStream => "waiting for a stream",
+            Self::LimitReached => "a limit was reached",
+            Self::OutsideMemory => "outside memory",
+            Self::FrameworkDefect => "a defect of the framework",
+            Self::CannotTell => "cannot tell",
+        }
+    }
 }
 
 /// A verdict with its proof.
@@ -61,7 +86,28 @@ pub struct Verdict {
 
 impl Verdict {
     /// The verdict on a case; `capacity` is the device's memory, where known.
-    pub fn of(_case: &crate::case::Case<'_>, _capacity: Option<gapless_units::Bytes>) -> Self {
-        Self { kind: VerdictKind::Fits, summary: String::new(), numbers: BTreeMap::new() }
+    pub fn of(case: &Case<'_>, capacity: Option<Bytes>) -> Self {
+        let doubt = case.trace.notes.iter().find(|note| note.weight == Weight::Contradiction);
+        if let Some(note) = doubt {
+            let text = format!("The recording contradicts itself: {}.", note.text);
+            return Self::new(VerdictKind::CannotTell, text);
+        }
+        if !case.trace.is_placed() {
+            let text = "The recording says what was asked for, not where it was placed.";
+            return Self::new(VerdictKind::CannotTell, text);
+        }
+        match case.request.and_then(|request| Some((request, request.device_free()?))) {
+            Some((request, device_free)) => failure::judge(case, request, device_free, capacity),
+            None => success::judge(case),
+        }
+    }
+
+    fn new(kind: VerdictKind, summary: impl Into<String>) -> Self {
+        Self { kind, summary: summary.into(), numbers: BTreeMap::new() }
+    }
+
+    fn with(mut self, name: &'static str, bytes: Bytes) -> Self {
+        self.numbers.insert(name, bytes.get());
+        self
     }
 }
