@@ -49,8 +49,8 @@ pub(crate) fn undo_allocations(recording: &DeviceRecording, notes: &mut Vec<Note
         let event = events.get(index);
         match event.action {
             Action::Alloc => undo.alloc(index, &event),
-            Action::FreeRequested if undo.frees_complete => undo.free_requested(index, &event),
-            Action::FreeRequested | Action::FreeCompleted => undo.free_completed(index, &event),
+            Action::FreeRequested => undo.free_requested(index, &event),
+            Action::FreeCompleted => undo.free_completed(index, &event),
             Action::SegmentAlloc
             | Action::SegmentFree
             | Action::SegmentMap
@@ -72,8 +72,9 @@ struct Undo<'a> {
     recording: &'a DeviceRecording,
     /// Behind the last instant: the death of what is alive at the end.
     end: Instant,
-    /// Whether the trace tells when frees complete; some recorders leave one of the two out.
+    /// Whether the trace has both halves of a free; some recorders leave one of the two out.
     frees_complete: bool,
+    frees_requested: bool,
     met: Vec<Allocation>,
     alive: FxHashMap<Addr, u32>,
     subjects: Vec<u32>,
@@ -90,6 +91,7 @@ impl<'a> Undo<'a> {
             recording,
             end: Instant::after(count),
             frees_complete: actions.contains(&Action::FreeCompleted),
+            frees_requested: actions.contains(&Action::FreeRequested),
             met: Vec::with_capacity(count / 3),
             alive: FxHashMap::default(),
             subjects: vec![Subjects::NOBODY; count],
@@ -166,13 +168,20 @@ impl<'a> Undo<'a> {
             self.doubled.add(|| format!("event {index} at {}", event.addr));
             return;
         }
-        let allocation = Allocation { let_go: freed, freed, ..never_freed(event, self.end) };
+        // Until its request is met, which may have been before the recording.
+        let requested_early = self.frees_requested && event.action == Action::FreeCompleted;
+        let let_go = if requested_early { Instant::START } else { freed };
+        let allocation = Allocation { let_go, freed, ..never_freed(event, self.end) };
         self.subjects[index] = self.revive(allocation);
     }
 
     fn free_requested(&mut self, index: usize, event: &Event) {
         let Some(&id) = self.alive.get(&event.addr) else {
-            self.lost.add(|| format!("event {index}, free of {}", event.addr));
+            if self.frees_complete {
+                self.lost.add(|| format!("event {index}, free of {}", event.addr));
+            } else {
+                self.free_completed(index, event);
+            }
             return;
         };
         let allocation = &mut self.met[id as usize];
