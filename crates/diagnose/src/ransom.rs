@@ -66,13 +66,20 @@ impl Ransom {
         ledger: &Ledger,
         request: &Request,
     ) -> Option<Self> {
-        if 0 < ledger.behind(Obstacle::None).gaps {
+        if 0 < ledger.behind(Obstacle::None).gaps || flush_serves(ledger, request) {
             return None;
         }
         let gap = one_gap(trace, state, request);
         let device = whole_segments(state, ledger, request);
         gap.into_iter().chain(device).min_by_key(|ransom| ransom.price)
     }
+}
+
+/// Whether the device has enough once the cache is flushed, and had too little before.
+fn flush_serves(ledger: &Ledger, request: &Request) -> bool {
+    request.device_free().is_some_and(|free| {
+        free < request.segment && request.segment <= free + ledger.bytes(Cause::Releasable)
+    })
 }
 
 /// What releasing a block costs: one the program has already let go of costs only patience.
