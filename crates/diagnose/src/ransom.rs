@@ -18,7 +18,7 @@ use gapless_trace::{AllocationId, Block, Segment, State, Trace};
 use gapless_units::{Bytes, Extent};
 
 use crate::ledger::{Cause, Ledger, Obstacle};
-use crate::request::Request;
+use crate::request::{Origin, Request};
 
 /// The unit that segment sizes are multiples of.
 const UNIT: Bytes = Bytes::mib(2);
@@ -66,12 +66,24 @@ impl Ransom {
         ledger: &Ledger,
         request: &Request,
     ) -> Option<Self> {
-        if 0 < ledger.behind(Obstacle::None).gaps || flush_serves(ledger, request) {
+        let served = 0 < ledger.behind(Obstacle::None).gaps || flush_serves(ledger, request);
+        if served || is_held(trace, state, request) {
             return None;
         }
         let gap = one_gap(trace, state, request);
         let device = whole_segments(state, ledger, request);
         gap.into_iter().chain(device).min_by_key(|ransom| ransom.price)
+    }
+}
+
+/// Whether the program still holds what it got for the request, so that it needs no second one.
+fn is_held(trace: &Trace, state: &State, request: &Request) -> bool {
+    match request.origin {
+        Origin::Failed { .. } => false,
+        Origin::LargestAlive => true,
+        Origin::LargestRecent { event } => trace
+            .subject(event)
+            .is_some_and(|allocation| trace.allocation(allocation).is_active(state.instant)),
     }
 }
 

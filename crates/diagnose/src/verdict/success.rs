@@ -1,5 +1,6 @@
 //! The verdict where no request failed.
 
+use gapless_trace::Action;
 use gapless_units::Bytes;
 
 use super::{Verdict, VerdictKind};
@@ -10,9 +11,9 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let reserved = case.ledger.reserved();
     let active = case.ledger.active();
     let share = 100.0 * active.share_of(reserved);
-    if case.trace.events.is_empty() {
+    if !case.trace.events.actions().contains(&Action::Alloc) {
         let text = format!(
-            "The recording has no events, so it does not say whether a request failed. \
+            "The recording has no requests, only a final state, so it does not say whether a request failed. \
              {active} of {reserved} reserved are in use ({share:.1} %)."
         );
         return Verdict::new(VerdictKind::CannotTell, text)
