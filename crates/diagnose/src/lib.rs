@@ -26,9 +26,9 @@ mod ransom;
 mod iterations;
 
 mod case;
+mod verdict;
 mod finding;
 mod findings;
-mod verdict;
 
 mod diagnosis;
 

@@ -57,3 +57,28 @@ impl Allocation {
         self.let_go <= instant && instant < self.freed
     }
 }
+
+/// For each event the allocation it is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Subjects(Vec<u32>);
+
+impl Subjects {
+    /// Stands for no allocation where a number is needed.
+    pub(crate) const NOBODY: u32 = u32::MAX;
+
+    /// The positions of the allocations, event by event.
+    pub(crate) fn new(positions: Vec<u32>) -> Self {
+        Self(positions)
+    }
+
+    /// The allocation that `event` is about.
+    pub(crate) fn get(&self, event: usize) -> Option<AllocationId> {
+        let id = self.0[event];
+        (id != Self::NOBODY).then_some(AllocationId(id))
+    }
+
+    /// How many events there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}

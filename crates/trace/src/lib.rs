@@ -21,20 +21,19 @@ mod stacks;
 
 mod framework;
 mod settings;
+mod segment;
 mod sizes;
 
 mod event;
-mod segment;
-
 mod recording;
 
-mod allocation;
 mod instant;
+mod allocation;
 mod mapping;
 
+mod totals;
 mod rebuild;
 mod state;
-mod totals;
 mod trace;
 
 pub use allocation::{Allocation, AllocationId};

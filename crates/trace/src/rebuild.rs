@@ -4,10 +4,12 @@ mod tally;
 
 mod admit;
 mod block_sizes;
+mod coverage;
 mod lifetimes;
 mod mappings;
 
 pub(crate) use admit::{admit, total_bytes};
 pub(crate) use block_sizes::settle_block_sizes;
-pub(crate) use lifetimes::{Lifetimes, Subjects, undo_allocations};
+pub(crate) use coverage::coverage;
+pub(crate) use lifetimes::{Lifetimes, undo_allocations};
 pub(crate) use mappings::undo_mappings;

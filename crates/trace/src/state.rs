@@ -2,10 +2,11 @@
 
 use gapless_units::{Addr, Bytes, Extent, PoolId, StreamId};
 
-use crate::allocation::AllocationId;
+use crate::allocation::{Allocation, AllocationId};
 use crate::instant::Instant;
+use crate::mapping::Mapping;
 use crate::segment::SizePool;
-use crate::trace::Trace;
+use crate::sizes::SizeRules;
 
 /// Everything the allocator holds at one instant.
 #[derive(Clone, Debug)]
@@ -83,10 +84,16 @@ impl Segment {
 }
 
 impl State {
-    pub(crate) fn of(trace: &Trace, instant: Instant) -> Self {
+    pub(crate) fn of(
+        instant: Instant,
+        allocations: &[Allocation],
+        mappings: &[Mapping],
+        rules: &SizeRules,
+        placed: bool,
+    ) -> Self {
         let mut blocks: Vec<Block> = (0..)
             .map(AllocationId)
-            .zip(&trace.allocations)
+            .zip(allocations)
             .filter(|(_, allocation)| allocation.is_active(instant))
             .map(|(id, allocation)| Block {
                 extent: allocation.extent(),
@@ -96,8 +103,11 @@ impl State {
             })
             .collect();
         blocks.sort_by_key(|block| (block.extent.start(), block.allocation));
-        let segments =
-            if trace.is_placed() { segments_of(trace, instant) } else { alone(trace, &blocks) };
+        let segments = if placed {
+            segments_of(instant, mappings, rules)
+        } else {
+            alone(&blocks, allocations, rules)
+        };
         let mut state = Self { instant, segments, misplaced: Vec::new() };
         state.place(blocks);
         state
@@ -126,8 +136,8 @@ impl State {
     }
 }
 
-fn segments_of(trace: &Trace, instant: Instant) -> Vec<Segment> {
-    let mut held: Vec<_> = trace.mappings.iter().filter(|m| m.is_held(instant)).collect();
+fn segments_of(instant: Instant, mappings: &[Mapping], rules: &SizeRules) -> Vec<Segment> {
+    let mut held: Vec<_> = mappings.iter().filter(|m| m.is_held(instant)).collect();
     held.sort_by_key(|mapping| mapping.extent.start());
     let mut segments: Vec<Segment> = Vec::with_capacity(held.len());
     for mapping in held {
@@ -146,7 +156,7 @@ fn segments_of(trace: &Trace, instant: Instant) -> Vec<Segment> {
             stream: mapping.stream,
             pool: mapping.pool,
             size_pool: mapping.size_pool,
-            page: mapping.expandable.then(|| trace.rules.page(mapping.size_pool)),
+            page: mapping.expandable.then(|| rules.page(mapping.size_pool)),
             blocks: Vec::new(),
         });
     }
@@ -154,12 +164,12 @@ fn segments_of(trace: &Trace, instant: Instant) -> Vec<Segment> {
 }
 
 /// Where nothing is known of placement every block is a segment of its own.
-fn alone(trace: &Trace, blocks: &[Block]) -> Vec<Segment> {
+fn alone(blocks: &[Block], allocations: &[Allocation], rules: &SizeRules) -> Vec<Segment> {
     let segment = |block: &Block| Segment {
         extent: block.extent,
-        stream: trace.allocation(block.allocation).stream,
+        stream: allocations[block.allocation.index()].stream,
         pool: PoolId::DEFAULT,
-        size_pool: trace.rules.size_pool(block.extent.size()),
+        size_pool: rules.size_pool(block.extent.size()),
         page: None,
         blocks: Vec::new(),
     };

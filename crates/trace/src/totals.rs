@@ -2,8 +2,9 @@
 
 use gapless_units::Bytes;
 
+use crate::allocation::{Allocation, Subjects};
 use crate::instant::Instant;
-use crate::trace::Trace;
+use crate::mapping::Mapping;
 
 /// The four sums at an instant, as PyTorch's statistics of the same names count them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +35,10 @@ impl Totals {
 /// The totals at each instant in turn, from the start to the end.
 #[derive(Debug)]
 pub struct TotalsIter<'a> {
-    trace: &'a Trace,
+    allocations: &'a [Allocation],
+    subjects: &'a Subjects,
+    /// Whether reserved bytes are known; they are taken as the active bytes where not.
+    placed: bool,
     now: Totals,
     next: usize,
     reserved: Vec<(Instant, bool, Bytes)>,
@@ -42,19 +46,25 @@ pub struct TotalsIter<'a> {
 }
 
 impl<'a> TotalsIter<'a> {
-    pub(crate) fn new(trace: &'a Trace) -> Self {
-        let mut reserved = Vec::with_capacity(2 * trace.mappings.len());
-        for mapping in &trace.mappings {
+    pub(crate) fn new(
+        allocations: &'a [Allocation],
+        subjects: &'a Subjects,
+        mappings: &[Mapping],
+        placed: bool,
+    ) -> Self {
+        let mut reserved = Vec::with_capacity(2 * mappings.len());
+        for mapping in mappings {
             reserved.push((mapping.born, true, mapping.extent.size()));
             reserved.push((mapping.freed, false, mapping.extent.size()));
         }
         reserved.sort_by_key(|&(instant, _, _)| instant);
-        Self { trace, now: Totals::default(), next: 0, reserved, next_change: 0 }
+        let now = Totals::default();
+        Self { allocations, subjects, placed, now, next: 0, reserved, next_change: 0 }
     }
 
     /// The first instant: everything older than the recording.
     fn start(&mut self) {
-        let oldest = self.trace.allocations.iter().take_while(|a| a.born == Instant::START);
+        let oldest = self.allocations.iter().take_while(|a| a.born == Instant::START);
         for allocation in oldest {
             self.now.requested += allocation.requested;
             self.now.active += allocation.size;
@@ -65,9 +75,9 @@ impl<'a> TotalsIter<'a> {
     }
 
     fn step(&mut self, index: usize) {
-        let Some(id) = self.trace.subject(index) else { return };
+        let Some(id) = self.subjects.get(index) else { return };
         let instant = Instant::after(index);
-        let allocation = self.trace.allocation(id);
+        let allocation = &self.allocations[id.index()];
         if allocation.born == instant {
             self.now.requested += allocation.requested;
             self.now.allocated += allocation.size;
@@ -94,7 +104,7 @@ impl<'a> TotalsIter<'a> {
             }
             self.next_change += 1;
         }
-        if !self.trace.is_placed() {
+        if !self.placed {
             self.now.reserved = self.now.active;
         }
     }
@@ -109,7 +119,7 @@ impl Iterator for TotalsIter<'_> {
                 self.start();
                 self.move_memory(Instant::START);
             }
-            Some(index) if index < self.trace.events.len() => {
+            Some(index) if index < self.subjects.len() => {
                 self.step(index);
                 self.move_memory(Instant::after(index));
             }

@@ -2,13 +2,13 @@
 
 use gapless_units::{Bytes, DeviceId};
 
-use crate::allocation::{Allocation, AllocationId};
+use crate::allocation::{Allocation, AllocationId, Subjects};
 use crate::event::{Action, Events};
 use crate::instant::Instant;
 use crate::mapping::Mapping;
 use crate::note::{Note, Weight};
 use crate::rebuild::{
-    Lifetimes, Subjects, admit, settle_block_sizes, total_bytes, undo_allocations, undo_mappings,
+    Lifetimes, admit, coverage, settle_block_sizes, total_bytes, undo_allocations, undo_mappings,
 };
 use crate::recording::{Annotation, DeviceRecording};
 use crate::segment::{BlockState, FinalSegment};
@@ -94,14 +94,7 @@ impl Trace {
         let rules = SizeRules::new(recording.settings.as_ref().unwrap_or(&Settings::default()));
         let Lifetimes { mut allocations, subjects } = undo_allocations(&recording, &mut notes);
         let mappings = undo_mappings(&recording, &rules, &mut notes);
-        settle_block_sizes(
-            &mut allocations,
-            &recording.events,
-            &subjects,
-            &mappings,
-            &rules,
-            &mut notes,
-        );
+        settle_block_sizes(&mut allocations, &subjects, &mappings, &rules, &mut notes);
         for segment in recording.end.iter().flatten() {
             notes.extend(doubt(segment));
         }
@@ -136,6 +129,7 @@ impl Trace {
             summary.end = totals;
         }
         self.summary = summary;
+        self.notes.extend(coverage(&self.events, &self.allocations, summary.start));
         if let Some((instant, totals)) = excess {
             self.notes.push(Note::contradiction(
                 "more-live-than-reserved",
@@ -182,7 +176,7 @@ impl Trace {
 
     /// The totals at every instant in turn.
     pub fn totals(&self) -> TotalsIter<'_> {
-        TotalsIter::new(self)
+        TotalsIter::new(&self.allocations, &self.subjects, &self.mappings, self.placed)
     }
 
     /// The totals before the first event.
@@ -202,7 +196,7 @@ impl Trace {
 
     /// Segments, blocks and gaps at `instant`.
     pub fn state_at(&self, instant: Instant) -> State {
-        State::of(self, instant)
+        State::of(instant, &self.allocations, &self.mappings, &self.rules, self.placed)
     }
 }
 

@@ -10,10 +10,8 @@ use std::collections::BTreeMap;
 
 use gapless_units::{Addr, Bytes};
 
-use super::lifetimes::Subjects;
 use super::tally::Tally;
-use crate::allocation::{Allocation, AllocationId};
-use crate::event::Events;
+use crate::allocation::{Allocation, AllocationId, Subjects};
 use crate::instant::Instant;
 use crate::mapping::Mapping;
 use crate::note::Note;
@@ -23,15 +21,14 @@ use crate::sizes::SizeRules;
 /// Sets the size of every allocation that is not alive at the end, where the snapshot knows it.
 pub(crate) fn settle_block_sizes(
     allocations: &mut [Allocation],
-    events: &Events,
     subjects: &Subjects,
     mappings: &[Mapping],
     rules: &SizeRules,
     notes: &mut Vec<Note>,
 ) {
-    let mut follow = Follow::new(allocations, mappings, rules, Instant::after(events.len()));
+    let mut follow = Follow::new(allocations, mappings, rules, Instant::after(subjects.len()));
     follow.settle_oldest();
-    for index in 0..events.len() {
+    for index in 0..subjects.len() {
         let now = Instant::after(index);
         follow.move_memory(now);
         if let Some(id) = subjects.get(index) {

@@ -9,7 +9,7 @@ use gapless_units::Addr;
 use rustc_hash::FxHashMap;
 
 use super::tally::Tally;
-use crate::allocation::{Allocation, AllocationId};
+use crate::allocation::{Allocation, Subjects};
 use crate::event::{Action, Event};
 use crate::instant::Instant;
 use crate::note::Note;
@@ -21,19 +21,6 @@ use crate::segment::{BlockState, FinalBlock, FinalSegment};
 pub(crate) struct Lifetimes {
     pub(crate) allocations: Vec<Allocation>,
     pub(crate) subjects: Subjects,
-}
-
-/// For each event the allocation it is about.
-#[derive(Clone, Debug)]
-pub(crate) struct Subjects(Vec<u32>);
-
-impl Subjects {
-    const NOBODY: u32 = u32::MAX;
-
-    pub(crate) fn get(&self, event: usize) -> Option<AllocationId> {
-        let id = self.0[event];
-        (id != Self::NOBODY).then_some(AllocationId(id))
-    }
 }
 
 /// Undoes all events of a recording.
@@ -225,7 +212,7 @@ impl<'a> Undo<'a> {
             "size-mismatches",
             "blocks ended with another size than they were asked for",
         ));
-        Lifetimes { allocations, subjects: Subjects(subjects) }
+        Lifetimes { allocations, subjects: Subjects::new(subjects) }
     }
 }
 

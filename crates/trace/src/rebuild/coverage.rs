@@ -1,0 +1,66 @@
+//! What a recording covers: since when, and with what detail.
+
+use gapless_units::Bytes;
+
+use crate::allocation::Allocation;
+use crate::event::{Action, Events};
+use crate::instant::Instant;
+use crate::note::Note;
+use crate::totals::Totals;
+
+/// Notes on what happened before the recording and on what it does not say.
+pub(crate) fn coverage(events: &Events, allocations: &[Allocation], start: Totals) -> Vec<Note> {
+    let older = allocations.partition_point(|a| a.born == Instant::START);
+    let (older, recorded) = allocations.split_at(older);
+    [no_events(events), warm_start(events, older, start), missing_stacks(older, recorded)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn no_events(events: &Events) -> Option<Note> {
+    let has_requests = events.actions().contains(&Action::Alloc);
+    (!has_requests).then(|| {
+        let text = "no request was recorded, only the state at the end: history was not being \
+                    recorded when the snapshot was taken";
+        Note::missing("no-requests", text)
+    })
+}
+
+fn warm_start(events: &Events, older: &[Allocation], start: Totals) -> Option<Note> {
+    let began_late = !events.is_empty() && start != Totals::default();
+    began_late.then(|| {
+        let text = format!(
+            "the recording begins with {} in {} blocks and {} reserved: it was started late, or \
+             its ring of events overflowed",
+            start.active,
+            older.len(),
+            start.reserved
+        );
+        Note::remark("warm-start", text)
+    })
+}
+
+fn missing_stacks(older: &[Allocation], recorded: &[Allocation]) -> Option<Note> {
+    let (older_count, older_bytes) = without_stack(older);
+    let (recorded_count, recorded_bytes) = without_stack(recorded);
+    let mut reasons = Vec::new();
+    if 0 < older_count {
+        reasons.push(format!("{older_count} ({older_bytes}) are older than the recording"));
+    }
+    if 0 < recorded_count && recorded_count == recorded.len() {
+        reasons.push(format!("all {recorded_count} recorded ones: stacks were switched off"));
+    } else if 0 < recorded_count {
+        reasons.push(format!(
+            "{recorded_count} ({recorded_bytes}) were made on threads without Python frames, \
+             such as autograd's"
+        ));
+    }
+    let text = format!("blocks have no stack: {}", reasons.join("; "));
+    (!reasons.is_empty()).then(|| Note::missing("missing-stacks", text))
+}
+
+fn without_stack(allocations: &[Allocation]) -> (usize, Bytes) {
+    let missing = allocations.iter().filter(|allocation| !allocation.stack.is_some());
+    missing.fold((0, Bytes::ZERO), |(count, bytes), a| (count + 1, bytes + a.requested))
+}
