@@ -1,0 +1,174 @@
+//! PyTorch memory snapshots: what `torch.cuda.memory._dump_snapshot` writes, release by release.
+//!
+//! | since | what is new |
+//! | --- | --- |
+//! | before 1.13 | the snapshot is the bare list of segments |
+//! | 1.13 | `segments` and `device_traces`; blocks have a `history` and no address |
+//! | 2.1 | blocks have `address` and `frames`; `allocator_settings` |
+//! | 2.2 | events have `time_us` |
+//! | 2.6 | `external_annotations` |
+//! | 2.9 | events have `compile_context`, then `user_metadata` |
+//! | 2.12 | events have `pool_id` |
+//! | 2.14 | `host_segments` and `host_traces` |
+//!
+//! Keys come in any order and any may be missing. What cannot be read is noted with its place and
+//! the rest is kept.
+
+mod complaints;
+mod fields;
+
+mod frames;
+mod numbers;
+
+mod annotations;
+mod events;
+mod release;
+mod segments;
+mod settings;
+
+use std::collections::BTreeMap;
+
+use gapless_trace::{DeviceRecording, Events, Format, Recording, Stacks};
+use gapless_units::DeviceId;
+
+use self::complaints::Complaints;
+use self::frames::Frames;
+use crate::document::{Document, Value, View};
+use crate::error::ReadError;
+
+/// More devices than any machine has; a list longer than this is not one of devices.
+const MOST_DEVICES: usize = 1 << 16;
+
+/// Reads a snapshot out of a document.
+///
+/// An error is only what leaves nothing to read: a document without segments and traces.
+pub(crate) fn decode(document: &Document, format: Format) -> Result<Recording, ReadError> {
+    let root = document.root();
+    let bare = matches!(document.view(root), View::List);
+    let (segments, traces) = if bare {
+        (Some(root), None)
+    } else {
+        (document.get(root, "segments"), document.get(root, "device_traces"))
+    };
+    if segments.is_none() && traces.is_none() {
+        return Err(ReadError::NotASnapshot { found: describe(document, root) });
+    }
+    let mut decoder = Decoder {
+        document,
+        frames: Frames::default(),
+        stacks: Stacks::default(),
+        complaints: Complaints::default(),
+    };
+    let mut devices = decoder.devices(segments, traces);
+    let settings = document.get(root, "allocator_settings");
+    let settings =
+        settings.and_then(|value| settings::decode(document, value, &mut decoder.complaints));
+    for device in devices.values_mut() {
+        device.settings.clone_from(&settings);
+    }
+    if let Some(value) = document.get(root, "external_annotations") {
+        decoder.annotations(value, &mut devices);
+    }
+    let pinned_host = decoder.pinned_host(root);
+    decoder.unknown_keys(root);
+    let framework = Some(release::release(document, root));
+    Ok(Recording {
+        format,
+        framework,
+        devices: devices.into_values().collect(),
+        pinned_host,
+        stacks: decoder.stacks,
+        notes: document.notes().iter().cloned().chain(decoder.complaints.into_notes()).collect(),
+    })
+}
+
+/// What stands at the top of a document that is no snapshot.
+fn describe(document: &Document, root: Value) -> String {
+    if document.view(root) == View::Dict {
+        let keys: Vec<&str> = document.entries(root).map(|(key, _)| key).take(5).collect();
+        return format!("a dict with the keys {keys:?}");
+    }
+    document.view(root).kind().to_owned()
+}
+
+/// What all parts of a snapshot share while it is read.
+struct Decoder<'d> {
+    document: &'d Document,
+    frames: Frames,
+    stacks: Stacks,
+    complaints: Complaints,
+}
+
+type Devices = BTreeMap<DeviceId, DeviceRecording>;
+
+impl Decoder<'_> {
+    fn devices(&mut self, segments: Option<Value>, traces: Option<Value>) -> Devices {
+        let mut devices = Devices::new();
+        for (id, segment) in
+            segments.map(|list| self.segments("segments", list)).into_iter().flatten()
+        {
+            device(&mut devices, id).end.get_or_insert_default().push(segment);
+        }
+        let lists: Vec<Value> =
+            traces.map(|list| self.document.items(list).collect()).unwrap_or_default();
+        for (index, &list) in lists.iter().enumerate().take(MOST_DEVICES) {
+            let events = self.events(&format!("device_traces[{index}]"), list);
+            if !events.is_empty() {
+                let id = DeviceId(u32::try_from(index).unwrap_or(u32::MAX));
+                device(&mut devices, id).events = events;
+            }
+        }
+        devices
+    }
+
+    fn pinned_host(&mut self, root: Value) -> Option<DeviceRecording> {
+        let segments = self.document.get(root, "host_segments");
+        let segments =
+            segments.map(|list| self.segments("host_segments", list)).unwrap_or_default();
+        let traces = self.document.get(root, "host_traces");
+        let traces: Vec<Value> =
+            traces.map(|list| self.document.items(list).collect()).unwrap_or_default();
+        let mut host = empty(DeviceId(0));
+        host.end = Some(segments.into_iter().map(|(_, segment)| segment).collect());
+        for (index, &list) in traces.iter().enumerate().take(MOST_DEVICES) {
+            let events = self.events(&format!("host_traces[{index}]"), list);
+            if host.events.len() < events.len() {
+                host.events = events;
+            }
+        }
+        let nothing = host.events.is_empty() && host.end.as_ref().is_none_or(Vec::is_empty);
+        (!nothing).then_some(host)
+    }
+
+    fn unknown_keys(&mut self, root: Value) {
+        const KNOWN: [&str; 6] = [
+            "segments",
+            "device_traces",
+            "allocator_settings",
+            "external_annotations",
+            "host_segments",
+            "host_traces",
+        ];
+        if matches!(self.document.view(root), View::Dict) {
+            for (key, _) in self.document.entries(root).filter(|(key, _)| !KNOWN.contains(key)) {
+                self.complaints.unknown_key("the snapshot", key);
+            }
+        }
+    }
+}
+
+fn device(devices: &mut Devices, id: DeviceId) -> &mut DeviceRecording {
+    devices.entry(id).or_insert_with(|| empty(id))
+}
+
+/// A device of which nothing is known yet. A snapshot always tells the final state, if only that
+/// there are no segments.
+fn empty(id: DeviceId) -> DeviceRecording {
+    DeviceRecording {
+        device: id,
+        settings: None,
+        events: Events::default(),
+        end: Some(Vec::new()),
+        annotations: Vec::new(),
+    }
+}
