@@ -37,7 +37,7 @@ pub use case::Case;
 pub use diagnosis::{Diagnosis, Question};
 pub use finding::{Evidence, Finding};
 pub use findings::{CATALOG, Check};
-pub use iterations::{IterationSource, Iterations};
+pub use iterations::{Iteration, IterationSource, Iterations};
 pub use ledger::{Cause, FreeShare, Ledger, Obstacle, PoolShare};
 pub use ransom::{Ransom, RansomKind};
 pub use request::{Origin, Request};
