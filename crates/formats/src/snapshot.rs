@@ -44,8 +44,7 @@ const MOST_DEVICES: usize = 1 << 16;
 /// An error is only what leaves nothing to read: a document without segments and traces.
 pub(crate) fn decode(document: &Document, format: Format) -> Result<Recording, ReadError> {
     let root = document.root();
-    let bare = matches!(document.view(root), View::List);
-    let (segments, traces) = if bare {
+    let (segments, traces) = if is_segment_list(document, root) {
         (Some(root), None)
     } else {
         (document.get(root, "segments"), document.get(root, "device_traces"))
@@ -80,6 +79,12 @@ pub(crate) fn decode(document: &Document, format: Format) -> Result<Recording, R
         stacks: decoder.stacks,
         notes: document.notes().iter().cloned().chain(decoder.complaints.into_notes()).collect(),
     })
+}
+
+/// Whether the document is what releases before 1.13 wrote: the bare list of segments.
+fn is_segment_list(document: &Document, root: Value) -> bool {
+    let first = document.items(root).next();
+    first.is_some_and(|segment| document.get(segment, "blocks").is_some())
 }
 
 /// What stands at the top of a document that is no snapshot.

@@ -12,15 +12,18 @@ use crate::totals::Totals;
 pub(crate) fn coverage(events: &Events, allocations: &[Allocation], start: Totals) -> Vec<Note> {
     let older = allocations.partition_point(|a| a.born == Instant::START);
     let (older, recorded) = allocations.split_at(older);
-    [no_events(events), warm_start(events, older, start), missing_stacks(older, recorded)]
+    [no_requests(events), warm_start(events, older, start), missing_stacks(older, recorded)]
         .into_iter()
         .flatten()
         .collect()
 }
 
-fn no_events(events: &Events) -> Option<Note> {
-    let has_requests = events.actions().contains(&Action::Alloc);
-    (!has_requests).then(|| {
+fn has_requests(events: &Events) -> bool {
+    events.actions().contains(&Action::Alloc)
+}
+
+fn no_requests(events: &Events) -> Option<Note> {
+    (!has_requests(events)).then(|| {
         let text = "no request was recorded, only the state at the end: history was not being \
                     recorded when the snapshot was taken";
         Note::missing("no-requests", text)
@@ -28,7 +31,7 @@ fn no_events(events: &Events) -> Option<Note> {
 }
 
 fn warm_start(events: &Events, older: &[Allocation], start: Totals) -> Option<Note> {
-    let began_late = !events.is_empty() && start != Totals::default();
+    let began_late = has_requests(events) && start != Totals::default();
     began_late.then(|| {
         let text = format!(
             "the recording begins with {} in {} blocks and {} reserved: it was started late, or \
