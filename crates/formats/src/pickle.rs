@@ -26,7 +26,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Document, PickleError> {
 /// Whether bytes begin like a pickle: a protocol of 2 to 5, or an opcode that starts a container
 /// in the older ones.
 pub(crate) fn is_pickle(bytes: &[u8]) -> bool {
-    matches!(bytes, [opcode::PROTO, 0..=5, ..] | [opcode::MARK, b'l' | b'd' | b't', ..])
+    matches!(
+        bytes,
+        [opcode::PROTO, 0..=5, ..]
+            | [opcode::MARK, opcode::LIST | opcode::DICT, ..]
+            | [opcode::EMPTY_LIST | opcode::EMPTY_DICT, opcode::BINPUT | opcode::MARK, ..]
+    )
 }
 
 #[cfg(test)]

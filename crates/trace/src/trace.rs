@@ -85,12 +85,12 @@ impl Trace {
         if u32::try_from(events).is_err() || u32::MAX as usize - 2 <= events {
             return Err(RebuildError::TooLong { device, events });
         }
+        let mut notes = Vec::new();
+        admit(&mut recording, &mut notes);
         let bytes = total_bytes(&recording);
         if MOST_BYTES <= bytes {
             return Err(RebuildError::TooLarge { device, bytes });
         }
-        let mut notes = Vec::new();
-        admit(&mut recording, &mut notes);
         let rules = SizeRules::new(recording.settings.as_ref().unwrap_or(&Settings::default()));
         let Lifetimes { mut allocations, subjects } = undo_allocations(&recording, &mut notes);
         let mappings = undo_mappings(&recording, &rules, &mut notes);

@@ -267,9 +267,9 @@ fn an_event_past_the_last_address_is_left_out() {
 #[test]
 fn sizes_past_all_devices_are_refused() {
     let mut events = Events::default();
-    for _ in 0..3 {
-        let script = Script::default().alloc(0, 1 << 60);
-        events.push(script.events.get(0));
+    let petabyte = Script::default().alloc(0, 1 << 50).events.get(0);
+    for _ in 0..1 << 11 {
+        events.push(petabyte);
     }
     let recording = DeviceRecording {
         device: DeviceId(0),

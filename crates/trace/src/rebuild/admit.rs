@@ -1,10 +1,10 @@
 //! Refuses what cannot be, before anything is computed from it.
 //!
-//! After this step every extent lies inside the address space, the segments of the end are sorted
-//! and disjoint, their blocks are sorted, disjoint and inside their segment, and all sizes of the
-//! recording add up to less than 2^61 bytes, so that no sum of some of them overflows.
+//! After this step every extent lies inside the address space and is no larger than a device can
+//! be, the segments of the end are sorted and disjoint, and their blocks are sorted, disjoint and
+//! inside their segment.
 
-use gapless_units::{Addr, Extent};
+use gapless_units::{Addr, Bytes, Extent};
 
 use super::tally::Tally;
 use crate::event::{Action, Events};
@@ -12,12 +12,20 @@ use crate::note::Note;
 use crate::recording::DeviceRecording;
 use crate::segment::FinalSegment;
 
-/// The sum of all sizes in the recording.
+/// The largest size that is believed: more memory than any machine has.
+const LARGEST: Bytes = Bytes::gib(1 << 20);
+
+/// The bytes at `addr`, where a device can have them.
+fn extent(addr: Addr, size: Bytes) -> Option<Extent> {
+    Extent::new(addr, size).ok().filter(|_| size <= LARGEST)
+}
+
+/// The sum of all sizes in a recording that was admitted.
 pub(crate) fn total_bytes(recording: &DeviceRecording) -> u128 {
     let of_events = recording
         .events
         .iter()
-        .filter(|event| event.action != Action::OutOfMemory)
+        .filter(|event| has_extent(event.action))
         .map(|event| u128::from(event.size.get()));
     let segments = recording.end.as_deref().unwrap_or_default();
     let of_segments = segments.iter().map(|segment| u128::from(segment.size.get()));
@@ -42,7 +50,9 @@ fn admit_events(events: &mut Events, notes: &mut Vec<Note>) {
     let mut outside = Tally::default();
     for index in 0..events.len() {
         let event = events.get(index);
-        if has_extent(event.action) && Extent::new(event.addr, event.size).is_err() {
+        let failed = event.action == Action::OutOfMemory;
+        let misplaced = has_extent(event.action) && extent(event.addr, event.size).is_none();
+        if misplaced || failed && LARGEST < event.device_free() {
             outside.add(|| format!("event {index}, {} at {}", event.size, event.addr));
             events.disregard(index);
         }
@@ -50,7 +60,7 @@ fn admit_events(events: &mut Events, notes: &mut Vec<Note>) {
     notes.extend(outside.note(
         Note::contradiction,
         "impossible-extent",
-        "events reach past the last address and were left out",
+        "events that no device can have had, left out",
     ));
 }
 
@@ -79,22 +89,17 @@ fn admit_segments(segments: &mut Vec<FinalSegment>, notes: &mut Vec<Note>) {
     segments.sort_by_key(|segment| segment.addr);
     let mut end = Addr::default();
     segments.retain(|segment| {
-        let extent = Extent::new(segment.addr, segment.size);
-        match extent {
-            Ok(extent) if end <= extent.start() => {
-                end = extent.end();
-                true
-            }
-            Ok(_) | Err(_) => {
-                refused.add(|| format!("{} at {}", segment.size, segment.addr));
-                false
-            }
+        let placed = extent(segment.addr, segment.size).filter(|placed| end <= placed.start());
+        end = placed.map_or(end, Extent::end);
+        if placed.is_none() {
+            refused.add(|| format!("{} at {}", segment.size, segment.addr));
         }
+        placed.is_some()
     });
     notes.extend(refused.note(
         Note::contradiction,
         "overlapping-segments",
-        "segments overlap another or reach past the last address and were left out",
+        "segments that overlap another or that no device can have had, left out",
     ));
 }
 
@@ -104,19 +109,19 @@ fn admit_blocks(segment: &mut FinalSegment, notes: &mut Vec<Note>) {
     let mut refused = Tally::default();
     segment.blocks.sort_by_key(|block| block.addr);
     let mut end = segment.addr;
-    segment.blocks.retain(|block| match Extent::new(block.addr, block.size) {
-        Ok(extent) if end <= extent.start() && whole.contains(extent) => {
-            end = extent.end();
-            true
-        }
-        Ok(_) | Err(_) => {
+    segment.blocks.retain(|block| {
+        let placed = extent(block.addr, block.size)
+            .filter(|placed| end <= placed.start() && whole.contains(*placed))
+            .filter(|_| block.requested <= LARGEST);
+        end = placed.map_or(end, Extent::end);
+        if placed.is_none() {
             refused.add(|| format!("{} at {}", block.size, block.addr));
-            false
         }
+        placed.is_some()
     });
     notes.extend(refused.note(
         Note::contradiction,
         "impossible-blocks",
-        &format!("blocks of the segment at {place} overlap another or leave it and were left out"),
+        &format!("blocks of the segment at {place} that overlap another or leave it, left out"),
     ));
 }

@@ -191,12 +191,12 @@ impl<'a> Follow<'a> {
         notes.extend(self.homeless.note(
             Note::contradiction,
             "blocks-outside-segments",
-            "blocks lie outside all segments",
+            "blocks outside all segments",
         ));
         notes.extend(self.overlapping.note(
             Note::contradiction,
             "overlapping-blocks",
-            "blocks start inside another live block",
+            "blocks that start inside another live block",
         ));
     }
 }

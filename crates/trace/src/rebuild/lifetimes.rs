@@ -200,17 +200,17 @@ impl<'a> Undo<'a> {
         notes.extend(self.lost.note(
             Note::contradiction,
             "lost-blocks",
-            "blocks were neither freed nor alive at the end",
+            "blocks that were neither freed nor alive at the end",
         ));
         notes.extend(self.doubled.note(
             Note::contradiction,
             "double-frees",
-            "frees are of blocks that stayed alive",
+            "frees of blocks that stayed alive",
         ));
         notes.extend(self.resized.note(
             Note::contradiction,
             "size-mismatches",
-            "blocks ended with another size than they were asked for",
+            "blocks that ended with another size than they were asked for",
         ));
         Lifetimes { allocations, subjects: Subjects::new(subjects) }
     }

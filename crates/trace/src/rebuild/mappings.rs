@@ -175,7 +175,7 @@ impl Undo<'_> {
         notes.extend(self.strange.note(
             Note::contradiction,
             "segment-events",
-            "segment events do not lead to the final segments",
+            "segment events that do not lead to the final segments",
         ));
         self.done
     }

@@ -18,7 +18,7 @@ impl Tally {
         self.count += 1;
     }
 
-    /// The note about all of them: `N what; the first: place`.
+    /// The note about all of them: `what: N; the first: place`.
     pub(super) fn note(
         self,
         make: fn(&'static str, String) -> Note,
@@ -26,6 +26,6 @@ impl Tally {
         what: &str,
     ) -> Option<Note> {
         let Self { count, first } = self;
-        (count > 0).then(|| make(code, format!("{count} {what}; the first: {first}")))
+        (count > 0).then(|| make(code, format!("{what}: {count}; the first: {first}")))
     }
 }
