@@ -1,1 +1,36 @@
-//! Placeholder.
+//! Facts, and one file per report format.
+//!
+//! ```text
+//!   Recording ──► redact ──► Examination ──► Facts ─┬─► json
+//!                 (if asked)  rebuilt and            ├─► text
+//!                             diagnosed              ├─► markdown
+//!                                                    └─► html
+//! ```
+//!
+//! Nothing here decides anything about memory: what is true is said by `gapless-diagnose`, and
+//! these modules tell it.
+
+mod redact;
+
+mod examination;
+
+pub mod facts;
+
+mod figures;
+mod survey;
+mod words;
+
+mod json;
+mod markdown;
+mod text;
+
+mod html;
+
+pub use examination::{Asked, Examination, ExamineError, Examined, Moment, Source};
+pub use facts::{Facts, SCHEMA};
+pub use html::html;
+pub use json::json;
+pub use markdown::markdown;
+pub use redact::{redact, redacted_path};
+pub use survey::{SurveyRow, survey};
+pub use text::{Look, text};

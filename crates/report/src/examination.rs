@@ -1,0 +1,155 @@
+//! A recording with the diagnosis of each of its devices: what every report is made from.
+
+use gapless_diagnose::{Diagnosis, Question, Sites};
+use gapless_trace::{
+    DeviceRecording, Format, Framework, Instant, Note, RebuildError, Recording, Stacks, Trace,
+};
+use gapless_units::{Bytes, DeviceId};
+
+/// The file a recording came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its path, as it shall be shown.
+    pub path: String,
+    /// Its size, before anything was decompressed.
+    pub bytes: Bytes,
+}
+
+/// The instant a user asks about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Moment {
+    /// The failure if there is one, else the end.
+    #[default]
+    Telling,
+    /// Right after the last request that failed for good.
+    Failure,
+    /// After the last event.
+    End,
+    /// Right after the event at this index.
+    After(usize),
+}
+
+/// What is asked about a recording.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The instant to look at.
+    pub at: Moment,
+    /// The memory of the device, where known.
+    pub capacity: Option<Bytes>,
+    /// The only device to look at.
+    pub device: Option<DeviceId>,
+}
+
+/// Why a recording cannot be examined as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExamineError {
+    /// Its numbers cannot be of any device.
+    #[error(transparent)]
+    Rebuild(#[from] RebuildError),
+    /// It tells of no device at all.
+    #[error("it tells of no device")]
+    Empty,
+    /// It tells nothing of the device asked for.
+    #[error("it tells nothing of device {asked}, only of {}", listed(known))]
+    NoSuchDevice {
+        /// The device asked for.
+        asked: DeviceId,
+        /// Those it tells of.
+        known: Vec<DeviceId>,
+    },
+    /// The failure was asked for and there is none.
+    #[error("no request failed in it")]
+    NoFailure,
+    /// An event was asked for that it does not have.
+    #[error("event {asked} was asked for, and it has {known}, numbered from 0")]
+    NoSuchEvent {
+        /// The event asked for.
+        asked: usize,
+        /// How many events the device with most of them has.
+        known: usize,
+    },
+}
+
+fn listed(devices: &[DeviceId]) -> String {
+    let ids: Vec<String> = devices.iter().map(ToString::to_string).collect();
+    format!("device {}", ids.join(", "))
+}
+
+/// A device of a recording, rebuilt and diagnosed.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// What happened on it.
+    pub trace: Trace,
+    /// What that means.
+    pub diagnosis: Diagnosis,
+}
+
+/// A recording, rebuilt and diagnosed.
+#[derive(Clone, Debug)]
+pub struct Examination {
+    /// The file.
+    pub source: Source,
+    /// Its format.
+    pub format: Format,
+    /// What made it, where known.
+    pub framework: Option<Framework>,
+    /// What its reader had to say.
+    pub notes: Vec<Note>,
+    /// The call stacks.
+    pub stacks: Stacks,
+    /// The line behind each stack.
+    pub sites: Sites,
+    /// The devices in the order of the recording.
+    pub devices: Vec<Examined>,
+    /// Pinned host memory, where it was recorded.
+    pub pinned_host: Option<Trace>,
+}
+
+impl Examination {
+    /// Rebuilds and diagnoses a recording.
+    pub fn of(recording: Recording, source: Source, asked: &Asked) -> Result<Self, ExamineError> {
+        let Recording { format, framework, devices, pinned_host, stacks, notes } = recording;
+        let traces = rebuild(devices, asked)?;
+        let known = traces.iter().map(|trace| trace.events.len()).max().unwrap_or(0);
+        match asked.at {
+            Moment::After(asked) if known <= asked => {
+                return Err(ExamineError::NoSuchEvent { asked, known });
+            }
+            Moment::Failure if traces.iter().all(|trace| trace.failure().is_none()) => {
+                return Err(ExamineError::NoFailure);
+            }
+            Moment::Telling | Moment::Failure | Moment::End | Moment::After(_) => {}
+        }
+        let sites = Sites::of(&stacks);
+        let examine = |trace: Trace| {
+            let at = match asked.at {
+                Moment::Telling | Moment::Failure => None,
+                Moment::End => Some(trace.end()),
+                Moment::After(event) => Some(Instant::after(event)),
+            };
+            let question = Question { at, capacity: asked.capacity, framework: framework.as_ref() };
+            let diagnosis = Diagnosis::of(&trace, &stacks, &sites, &question);
+            Examined { trace, diagnosis }
+        };
+        let devices = traces.into_iter().map(examine).collect();
+        let pinned_host = pinned_host.map(Trace::rebuild).transpose()?;
+        Ok(Self { source, format, framework, notes, stacks, sites, devices, pinned_host })
+    }
+}
+
+/// The traces of the devices asked for.
+fn rebuild(devices: Vec<DeviceRecording>, asked: &Asked) -> Result<Vec<Trace>, ExamineError> {
+    let known: Vec<DeviceId> = devices.iter().map(|device| device.device).collect();
+    if known.is_empty() {
+        return Err(ExamineError::Empty);
+    }
+    let wanted = |device: &DeviceRecording| asked.device.is_none_or(|id| device.device == id);
+    let traces: Result<Vec<Trace>, RebuildError> =
+        devices.into_iter().filter(wanted).map(Trace::rebuild).collect();
+    let traces = traces?;
+    match asked.device {
+        Some(asked) if traces.is_empty() => Err(ExamineError::NoSuchDevice { asked, known }),
+        Some(_) | None => Ok(traces),
+    }
+}

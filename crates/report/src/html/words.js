@@ -1,0 +1,111 @@
+// How numbers and things are said, and how elements are made.
+// Text only ever becomes text nodes: a recording's file and function names are hostile.
+
+const KIB = 1024, MIB = KIB * 1024, GIB = MIB * 1024;
+
+/** Rounds half to even, as the other report formats do, so that every format says the same. */
+function fixed(value, decimals) {
+  const scaled = value * 10 ** decimals;
+  const floor = Math.floor(scaled);
+  if (scaled - floor === 0.5) {
+    return ((floor + (floor % 2)) / 10 ** decimals).toFixed(decimals);
+  }
+  return value.toFixed(decimals);
+}
+
+/** A size as people read it: "1.50 GiB". */
+function sizeText(bytes) {
+  if (bytes === 0) return "0";
+  if (bytes < 0) return `−${sizeText(-bytes)}`;
+  if (bytes < KIB) return `${bytes} B`;
+  if (bytes < MIB) return `${fixed(bytes / KIB, 1)} KiB`;
+  if (bytes < GIB) return `${fixed(bytes / MIB, 1)} MiB`;
+  return `${fixed(bytes / GIB, 2)} GiB`;
+}
+
+/** A size that is a power of two or a small multiple of one, without decimals. */
+function roundText(bytes) {
+  return sizeText(bytes).replace(/\.0+ /, " ");
+}
+
+/** "23,988", whatever the reader's language. */
+function countText(count) {
+  return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** "1 block", "2 blocks". */
+function counted(count, noun) {
+  return `${countText(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Bytes to the last one, for tooltips. */
+function exactText(bytes) {
+  return `${countText(bytes)} bytes`;
+}
+
+function shareText(part, whole) {
+  return whole > 0 ? `${fixed((100 * part) / whole, 1)} %` : "";
+}
+
+/** A duration given in microseconds. */
+function durationText(us) {
+  const size = Math.abs(us);
+  if (size < 1e3) return `${us} µs`;
+  if (size < 1e6) return `${(us / 1e3).toFixed(2)} ms`;
+  if (size < 120e6) return `${(us / 1e6).toFixed(3)} s`;
+  const seconds = Math.round(us / 1e6);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** The last part of a path, which is what people know a file by. */
+function fileName(path) {
+  return path.split(/[/\\]/).pop() || path;
+}
+
+/** A path from the package on, where it lies in one. */
+function shortPath(path) {
+  return path.replace(/^.*[/\\](?:site|dist)-packages[/\\]/, "");
+}
+
+/** Whether a file is the framework's or the interpreter's rather than the program's. */
+function isFar(path) {
+  return /(^|[/\\])(torch|torch_npu)[/\\]|^<frozen |\.(cpp|cc|c|cu|h|hpp|cuh)$|^\?\?$|^$/.test(path);
+}
+
+function hexText(address) {
+  return `0x${address.toString(16)}`;
+}
+
+/** An element with attributes and children; functions become listeners, the rest attributes. */
+function make(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (typeof value === "function") element.addEventListener(name, value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+function byId(id) {
+  return document.getElementById(id);
+}
+
+/** The JSON inside of a script element, which is then no longer needed. */
+function readJson(id) {
+  return JSON.parse(byId(id).textContent);
+}
+
+/** What each cause of the ledger is called, and what it means, in the order of the ledger. */
+const CAUSES = [
+  ["requested", "requested", "asked for and alive"],
+  ["rounding", "rounding", "alive, beyond what was asked"],
+  ["pending", "pending", "freed by the program, waiting for another stream"],
+  ["pinned_gap", "pinned gap", "free, held in place by a live block beside it"],
+  ["releasable", "releasable", "free, a cache flush gives it back"],
+];
+
+function swatch(kind) {
+  return make("span", { class: `swatch ${kind}`, "aria-hidden": "true" });
+}

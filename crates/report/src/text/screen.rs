@@ -1,0 +1,163 @@
+//! The first screen: what happened, where every byte is, who holds it, what to do.
+
+use anstyle::Style;
+use gapless_units::Bytes;
+
+use super::ink::{ALARM, ASIDE, CALM, DOUBT, HEADING, ink};
+use super::ledger::{free, ledger};
+use super::paper::Paper;
+use super::table::{Side, table};
+use super::wrap::{join, wrap};
+use crate::facts::{BlameFacts, DeviceFacts, Facts, FindingFacts, VerdictFacts};
+use crate::figures::{counted, percent};
+use crate::words::{clean, failed, headline, ransom, site};
+
+/// The most lines of blame on the screen.
+const MOST_SITES: usize = 5;
+/// The most findings on the screen.
+const MOST_FINDINGS: usize = 3;
+/// The most lines of one finding's advice on the screen.
+const MOST_ADVICE: usize = 2;
+/// The most contradictions on the screen.
+const MOST_CONTRADICTIONS: usize = 3;
+/// What the weight of a finding takes, with the space behind.
+const WEIGHT: usize = 22;
+
+/// Writes the first screen for one device.
+pub(crate) fn screen(paper: &mut Paper, facts: &Facts, device: &DeviceFacts, verbose: bool) {
+    contradictions(paper, facts, verbose);
+    for line in join(&headline(facts, device), paper.width()) {
+        paper.line(&ink(ASIDE, &line));
+    }
+    paper.gap();
+    verdict(paper, device);
+    paper.gap();
+    ledger(paper, &device.ledger);
+    if device.consistent {
+        paper.gap();
+        free(paper, device);
+        holders(paper, &device.blame);
+        if let Some(told) = device.ransom.as_ref().filter(|_| failed(device) || verbose) {
+            paper.gap();
+            paper.sentence(0, &format!("Ransom: {}", ransom(told, device)));
+        }
+    }
+    if !verbose {
+        findings(paper, &device.findings);
+        more(paper, facts, device);
+    }
+}
+
+/// Says first of all when a recording cannot be true.
+fn contradictions(paper: &mut Paper, facts: &Facts, verbose: bool) {
+    let notes = facts.recording.notes.iter();
+    let texts: Vec<&str> =
+        notes.filter(|n| n.weight == "contradiction").map(|note| note.text.as_str()).collect();
+    let shown = if verbose { texts.len() } else { MOST_CONTRADICTIONS };
+    for text in texts.iter().take(shown) {
+        marked(paper, DOUBT, "INCONSISTENT:", &clean(text));
+    }
+    if let Some(rest) = texts.len().checked_sub(shown).filter(|&rest| 0 < rest) {
+        paper.line(&format!("{} more; -v shows them.", counted(rest, "contradiction")));
+    }
+    paper.gap();
+}
+
+fn verdict(paper: &mut Paper, device: &DeviceFacts) {
+    let VerdictFacts { kind, title, summary, .. } = &device.verdict;
+    let style = match *kind {
+        "fits" => CALM,
+        "cannot_tell" => DOUBT,
+        _ => ALARM,
+    };
+    let summary = if device.consistent {
+        clean(summary)
+    } else {
+        "The recording contradicts itself; what follows is what it says, and cannot all be true."
+            .to_owned()
+    };
+    marked(paper, style, &format!("{}.", title.to_uppercase()), &summary);
+}
+
+/// A sentence that begins with an emphasized mark.
+fn marked(paper: &mut Paper, style: Style, mark: &str, sentence: &str) {
+    let lines = wrap(&format!("{mark} {sentence}"), paper.width());
+    for (index, line) in lines.iter().enumerate() {
+        match line.strip_prefix(mark).filter(|_| index == 0) {
+            Some(rest) => paper.line(&format!("{}{rest}", ink(style, mark))),
+            None => paper.line(line),
+        }
+    }
+}
+
+/// Whose blocks keep the gaps from going back.
+fn holders(paper: &mut Paper, blame: &[BlameFacts]) {
+    if blame.is_empty() {
+        return;
+    }
+    paper.gap();
+    let heads = ["What holds the gaps", "gaps held", "by live blocks"];
+    let mut rows = vec![heads.map(str::to_owned)];
+    rows.extend(blame.iter().take(MOST_SITES).map(|row| {
+        let live = Bytes::new(row.live_bytes);
+        let blocks = format!("{}, {live}", counted(row.blocks, "block"));
+        let label = format!("  {}", site(row.site.as_ref()));
+        [label, Bytes::new(row.pins_bytes).to_string(), blocks]
+    }));
+    if let Some(rest) = blame.get(MOST_SITES..).filter(|rest| !rest.is_empty()) {
+        let pins: u64 = rest.iter().map(|row| row.pins_bytes).sum();
+        let label = format!("  {} more", counted(rest.len(), "place"));
+        rows.push([label, Bytes::new(pins).to_string(), String::new()]);
+    }
+    let lines = table(&rows, [Side::Left, Side::Right, Side::Left], paper.width());
+    for (index, line) in lines.iter().enumerate() {
+        paper.line(&if index == 0 { ink(HEADING, line) } else { line.clone() });
+    }
+}
+
+fn findings(paper: &mut Paper, findings: &[FindingFacts]) {
+    if findings.is_empty() {
+        return;
+    }
+    paper.heading("What to change first");
+    for finding in findings.iter().take(MOST_FINDINGS) {
+        let weight = format!(
+            "  {:>10}{:>8}  ",
+            Bytes::new(finding.bytes).to_string(),
+            percent(finding.share_of_peak)
+        );
+        let title = format!("{} [{}]", clean(&finding.title), finding.code);
+        let width = paper.width().saturating_sub(WEIGHT);
+        for (index, line) in wrap(&title, width).iter().enumerate() {
+            let before = if index == 0 { weight.as_str() } else { "" };
+            paper.line(&format!("{before:<WEIGHT$}{line}"));
+        }
+        let Some(advice) = finding.advice.first() else { continue };
+        let lines = wrap(&clean(advice), width);
+        for (index, line) in lines.iter().take(MOST_ADVICE).enumerate() {
+            let cut = index + 1 == MOST_ADVICE && MOST_ADVICE < lines.len();
+            let ending = if cut { " …" } else { "" };
+            paper.line(&ink(ASIDE, &format!("{:WEIGHT$}{line}{ending}", "")));
+        }
+    }
+}
+
+/// What there is besides this screen.
+fn more(paper: &mut Paper, facts: &Facts, device: &DeviceFacts) {
+    paper.gap();
+    let missing = facts.recording.notes.iter().filter(|note| note.weight == "missing");
+    for note in missing {
+        paper.item(0, "Note:", &clean(&note.text));
+    }
+    let findings = match device.findings.len() {
+        0..=MOST_FINDINGS => "findings".to_owned(),
+        many => format!("all {many} findings"),
+    };
+    paper.sentence(
+        0,
+        &format!(
+            "-v shows {findings} with evidence, stacks and pools; \
+             --format html --output FILE draws the memory."
+        ),
+    );
+}
