@@ -1,7 +1,5 @@
 //! What a recording covers: since when, and with what detail.
 
-use gapless_units::Bytes;
-
 use crate::allocation::Allocation;
 use crate::event::{Action, Events};
 use crate::instant::Instant;
@@ -45,25 +43,24 @@ fn warm_start(events: &Events, older: &[Allocation], start: Totals) -> Option<No
 }
 
 fn missing_stacks(older: &[Allocation], recorded: &[Allocation]) -> Option<Note> {
-    let (older_count, older_bytes) = without_stack(older);
-    let (recorded_count, recorded_bytes) = without_stack(recorded);
+    let (of_older, of_recorded) = (without_stack(older), without_stack(recorded));
     let mut reasons = Vec::new();
-    if 0 < older_count {
-        reasons.push(format!("{older_count} ({older_bytes}) are older than the recording"));
+    if 0 < of_older {
+        reasons.push(format!("{of_older} are older than the recording"));
     }
-    if 0 < recorded_count && recorded_count == recorded.len() {
-        reasons.push(format!("all {recorded_count} recorded ones: stacks were switched off"));
-    } else if 0 < recorded_count {
+    if 0 < of_recorded && of_recorded == recorded.len() {
+        reasons.push(format!("all {of_recorded} recorded ones: stacks were switched off"));
+    } else if 0 < of_recorded {
         reasons.push(format!(
-            "{recorded_count} ({recorded_bytes}) were made on threads without Python frames, \
-             such as autograd's"
+            "{of_recorded} of {} recorded ones were allocated on threads without Python frames, \
+             such as autograd's",
+            recorded.len()
         ));
     }
-    let text = format!("blocks have no stack: {}", reasons.join("; "));
+    let text = format!("blocks without a stack: {}", reasons.join("; "));
     (!reasons.is_empty()).then(|| Note::missing("missing-stacks", text))
 }
 
-fn without_stack(allocations: &[Allocation]) -> (usize, Bytes) {
-    let missing = allocations.iter().filter(|allocation| !allocation.stack.is_some());
-    missing.fold((0, Bytes::ZERO), |(count, bytes), a| (count + 1, bytes + a.requested))
+fn without_stack(allocations: &[Allocation]) -> usize {
+    allocations.iter().filter(|allocation| !allocation.stack.is_some()).count()
 }
