@@ -40,7 +40,7 @@ pub use iterations::{IterationsFacts, SourceFacts};
 pub use ledger::{CauseFacts, FreeFacts, LedgerFacts, PoolFacts};
 pub use place::Place;
 pub use question::{FailureFacts, RequestFacts};
-pub use ransom::{RansomBlockFacts, RansomFacts};
+pub use ransom::{RansomBlockFacts, RansomFacts, RansomSiteFacts};
 pub use recording::{FrameworkFacts, HostFacts, NoteFacts, RecordingFacts};
 pub use totals::{EndFacts, TotalsFacts};
 

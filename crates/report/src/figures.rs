@@ -53,7 +53,9 @@ mod tests {
     }
 
     #[test]
-    fn a_little_is_not_nothing() {
+    fn a_little_is_not_nothing_and_much_not_all() {
+        assert_eq!(percent(0.99999), ">99.9 %");
+        assert_eq!(percent(1.0), "100.0 %");
         assert_eq!(percent(0.0), "0.0 %");
         assert_eq!(percent(0.0001), "<0.1 %");
         assert_eq!(percent_of(Bytes::new(1), Bytes::new(3)), "33.3 %");

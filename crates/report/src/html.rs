@@ -13,6 +13,9 @@
 //! Text of a recording is hostile: it reaches the page only inside of JSON whose `<` are escaped,
 //! and the scripts put it on the page as text, never as markup.
 
+#[cfg(test)]
+mod sample;
+
 mod columns;
 mod numbered;
 
@@ -45,8 +48,11 @@ fn page(facts: &Value, packed: &[Packed]) -> String {
     let directories = Value::Array(packed.iter().map(|p| p.directory.clone()).collect());
     let mut columns = String::with_capacity(packed.iter().map(|p| p.base64.len() + 80).sum());
     for (index, device) in packed.iter().enumerate() {
-        let tag = r#"<script type="application/octet-stream" id="columns-"#;
-        columns.push_str(&format!("{tag}{index}\">{}</script>\n", device.base64));
+        columns.push_str("<script type=\"application/octet-stream\" id=\"columns-");
+        columns.push_str(&index.to_string());
+        columns.push_str("\">");
+        columns.push_str(&device.base64);
+        columns.push_str("</script>\n");
     }
     assets::fill(|place| match place {
         "title" => escaped(&title(facts)),

@@ -13,13 +13,13 @@ use crate::figures::{counted, grouped, percent, percent_of};
 use crate::survey::{SurveyRow, survey};
 use crate::words::{
     about_cause, cause, clean, file_name, frame, headline, moment, obstacle, ransom, request, site,
-    weight,
+    telling, weight,
 };
 
 /// The most rows of blame that are not folded away.
 const MOST_SITES: usize = 5;
 /// The most rows of blame with stacks.
-const MOST_STACKS: usize = 20;
+const MOST_STACKS: usize = 5;
 /// The most frames of a stack.
 const MOST_FRAMES: usize = 25;
 
@@ -114,7 +114,7 @@ fn overview(page: &mut String, rows: &[SurveyRow<'_>]) {
         let consistent = line.device.consistent;
         let verdict = if consistent { line.device.verdict.title } else { "inconsistent" };
         let cells = [
-            code(&file_name(&line.facts.recording.path)),
+            code(&line.name(rows)),
             line.device.device.to_string(),
             verdict.to_owned(),
             reserved.to_string(),
@@ -285,7 +285,7 @@ fn pools(page: &mut String, device: &DeviceFacts) {
 
 /// A stack as an indented block, where nothing is markup.
 fn stack(page: &mut String, stack: &[Place]) {
-    for place in stack.iter().take(MOST_FRAMES) {
+    for place in telling(stack).into_iter().take(MOST_FRAMES) {
         let _ = writeln!(page, "    {}", frame(place));
     }
     if stack.is_empty() {

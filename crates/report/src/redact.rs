@@ -36,6 +36,8 @@ const PYTHON: [&str; 6] =
 const PROFILER: &str = "ProfilerStep";
 /// What PyTorch's optimizers call theirs, followed by the name of their class.
 const OPTIMIZER: [&str; 2] = ["Optimizer.step#", "Optimizer.zero_grad#"];
+/// The kind of note that gives a line of the file as it stands.
+const HEADER: &str = "list-header";
 /// What may stand between a label and the number of an iteration.
 const SEPARATORS: [char; 6] = ['#', ' ', '_', '-', ':', '='];
 
@@ -54,7 +56,7 @@ pub fn redact(mut recording: Recording) -> Recording {
     }
     recording.stacks = stacks;
     for note in &mut recording.notes {
-        note.text = unquoted(&note.text);
+        note.text = if note.code == HEADER { "hidden".to_owned() } else { unquoted(&note.text) };
     }
     recording
 }

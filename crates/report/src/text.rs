@@ -19,7 +19,7 @@ mod details;
 use crate::facts::Facts;
 use crate::figures::{percent, percent_of};
 use crate::survey::{SurveyRow, survey};
-use crate::words::{clean, file_name};
+use crate::words::clean;
 
 use gapless_units::Bytes;
 use ink::{ASIDE, HEADING};
@@ -64,7 +64,7 @@ fn overview(paper: &mut Paper, rows: &[SurveyRow<'_>]) {
         let (active, reserved) = (Bytes::new(peak.active_bytes), Bytes::new(peak.reserved_bytes));
         let verdict = if row.device.consistent { row.device.verdict.title } else { "inconsistent" };
         [
-            file_name(&row.facts.recording.path),
+            clean(&row.name(rows)),
             row.device.device.to_string(),
             verdict.to_owned(),
             reserved.to_string(),

@@ -10,6 +10,11 @@ use crate::facts::{
 };
 use crate::figures::{counted, grouped, percent};
 
+/// Where installed packages begin.
+const PACKAGES: [&str; 2] = ["/site-packages/", "/dist-packages/"];
+/// Functions of PyTorch that stand around every module's own.
+const WRAPPERS: [&str; 2] = ["_call_impl", "_wrapped_call_impl"];
+
 /// A text of the recording without control characters and without marks of direction.
 pub(crate) fn clean(text: &str) -> String {
     let shown = |c: char| match c {
@@ -29,15 +34,26 @@ pub(crate) fn file_name(path: &str) -> String {
 pub(crate) fn site(place: Option<&Place>) -> String {
     let Some(place) = place else { return "(no stack recorded)".to_owned() };
     let (file, function) = (file_name(&place.file), clean(&place.function));
+    if file.is_empty() || file == "??" {
+        return format!("(no Python frame: {function})");
+    }
     match place.line {
         0 => format!("{file} {function}"),
         line => format!("{file}:{line} {function}"),
     }
 }
 
-/// A frame of a stack with its whole path.
+/// A frame of a stack, its path from the package on.
 pub(crate) fn frame(place: &Place) -> String {
-    format!("{}:{} {}", clean(&place.file), place.line, clean(&place.function))
+    let file = clean(&place.file);
+    let package = PACKAGES.iter().find_map(|folder| file.rfind(folder).map(|at| at + folder.len()));
+    format!("{}:{} {}", &file[package.unwrap_or(0)..], place.line, clean(&place.function))
+}
+
+/// The frames that say where the program is, without those that only pass a call on.
+pub(crate) fn telling(stack: &[Place]) -> Vec<&Place> {
+    let passes_on = |place: &Place| WRAPPERS.contains(&place.function.as_str());
+    stack.iter().filter(|place| !passes_on(place)).collect()
 }
 
 /// What the device and its recording are, in pieces.
@@ -119,7 +135,7 @@ pub(crate) fn request(request: &RequestFacts) -> String {
     match (request.origin, request.event) {
         ("failed", _) => format!("the {bytes} asked for"),
         ("largest_recent", Some(event)) => {
-            format!("{bytes}, the largest request of late (event {})", grouped(event))
+            format!("{bytes}, the largest of late (event {})", grouped(event))
         }
         _ => format!("{bytes}, the largest block alive"),
     }
@@ -130,42 +146,33 @@ pub(crate) fn failed(device: &DeviceFacts) -> bool {
     device.request.as_ref().is_some_and(|request| request.origin == "failed")
 }
 
-/// What the ransom is, in a sentence.
+/// What the ransom is, in a sentence or two.
 pub(crate) fn ransom(ransom: &RansomFacts, device: &DeviceFacts) -> String {
     let (price, gains) = (Bytes::new(ransom.price_bytes), Bytes::new(ransom.gains_bytes));
     let asked = device.request.as_ref().map_or(0, |request| request.requested_bytes);
     let asked = Bytes::new(asked);
-    if ransom.block_count == 0 {
-        return format!(
-            "no live block has to go: once the streams that use pending blocks are done, {gains} \
-             are free in one place."
-        );
-    }
-    let blocks = counted(ransom.block_count, "live block");
-    let from = heaviest_site(ransom);
     let then = if ransom.kind == "whole_segments" {
-        format!("whole segments go back and the card has {gains} for the {asked}")
+        format!("whole segments would go back to the card: enough for the {asked}")
     } else {
-        format!("one gap of {gains} serves the {asked}")
+        format!("one gap of {gains} would serve the {asked}")
     };
-    format!("without {blocks} of {price}{from}, {then}.")
+    if ransom.block_count == 0 {
+        return format!("nothing. Once the streams that use pending blocks are done, {then}.");
+    }
+    let (blocks, were) = match ransom.block_count {
+        1 => ("one live block".to_owned(), "was"),
+        count => (counted(count, "live block"), "were"),
+    };
+    let from = heaviest_site(ransom);
+    format!("{price}. If {blocks}{from} {were} elsewhere, {then}.")
 }
 
 /// Where most of the ransom was allocated.
 fn heaviest_site(ransom: &RansomFacts) -> String {
-    let mut sums: Vec<(String, u64)> = Vec::new();
-    for block in &ransom.blocks {
-        let site = site(block.site.as_ref());
-        match sums.iter_mut().find(|(known, _)| *known == site) {
-            Some((_, sum)) => *sum += block.bytes,
-            None => sums.push((site, block.bytes)),
-        }
-    }
-    let all: u64 = sums.iter().map(|(_, sum)| sum).sum();
-    match sums.iter().max_by_key(|(_, sum)| *sum) {
-        Some((site, sum)) if *sum == all => format!(" from {site}"),
-        Some((site, _)) => format!(", mostly from {site}"),
-        None => String::new(),
+    match ransom.sites.as_slice() {
+        [] => String::new(),
+        [only] => format!(" (from {})", site(only.site.as_ref())),
+        [first, ..] => format!(" (mostly from {})", site(first.site.as_ref())),
     }
 }
 

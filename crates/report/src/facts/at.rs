@@ -35,42 +35,40 @@ impl AtFacts {
     }
 }
 
-/// How many events came before the first instant at which each total had its maximum.
+/// The event right before the first instant at which each total had its maximum; null where that
+/// is the start. `--at` takes these numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PeakAtFacts {
     /// Of requested bytes.
-    pub requested_events: usize,
+    pub requested_event: Option<usize>,
     /// Of allocated bytes.
-    pub allocated_events: usize,
+    pub allocated_event: Option<usize>,
     /// Of active bytes.
-    pub active_events: usize,
+    pub active_event: Option<usize>,
     /// Of reserved bytes.
-    pub reserved_events: usize,
+    pub reserved_event: Option<usize>,
 }
 
 impl PeakAtFacts {
     pub(super) fn of(trace: &Trace) -> Self {
-        let peak = trace.peak_totals();
-        let first = |total: fn(&Totals) -> Bytes, seen: &mut Option<usize>, now| {
-            let (events, totals): (usize, Totals) = now;
-            if seen.is_none() && total(&totals) == total(&peak) {
-                *seen = Some(events);
+        let peaks = each(trace.peak_totals());
+        let mut first = [None; 4];
+        for (events, totals) in trace.totals().enumerate() {
+            for ((first, peak), now) in first.iter_mut().zip(peaks).zip(each(totals)) {
+                if now == peak {
+                    first.get_or_insert(events);
+                }
             }
-        };
-        let mut seen = [None; 4];
-        let [requested, allocated, active, reserved] = &mut seen;
-        for now in trace.totals().enumerate() {
-            first(|totals| totals.requested, requested, now);
-            first(|totals| totals.allocated, allocated, now);
-            first(|totals| totals.active, active, now);
-            first(|totals| totals.reserved, reserved, now);
+            if first.iter().all(Option::is_some) {
+                break;
+            }
         }
-        let [requested, allocated, active, reserved] = seen.map(Option::unwrap_or_default);
-        Self {
-            requested_events: requested,
-            allocated_events: allocated,
-            active_events: active,
-            reserved_events: reserved,
-        }
+        let before = |events: Option<usize>| events.and_then(|events| events.checked_sub(1));
+        let [requested_event, allocated_event, active_event, reserved_event] = first.map(before);
+        Self { requested_event, allocated_event, active_event, reserved_event }
     }
+}
+
+fn each(totals: Totals) -> [Bytes; 4] {
+    [totals.requested, totals.allocated, totals.active, totals.reserved]
 }

@@ -35,7 +35,7 @@ pub struct DeviceFacts {
     pub start: TotalsFacts,
     /// The largest of each total.
     pub peak: TotalsFacts,
-    /// The events before the first instant of each maximum.
+    /// When each maximum was reached first.
     pub peak_at: PeakAtFacts,
     /// After the last event.
     pub end: EndFacts,

@@ -1,6 +1,9 @@
 //! The ransom, in numbers.
 
-use gapless_diagnose::{Ransom, Sites};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use gapless_diagnose::{Ransom, SiteId, Sites};
 use gapless_trace::{Stacks, Trace};
 use serde::Serialize;
 
@@ -20,8 +23,21 @@ pub struct RansomFacts {
     pub gains_bytes: u64,
     /// How many blocks they are.
     pub block_count: usize,
+    /// All of them by line of the program, the largest sum first.
+    pub sites: Vec<RansomSiteFacts>,
     /// The blocks, in the order of addresses; the first of them where they are many.
     pub blocks: Vec<RansomBlockFacts>,
+}
+
+/// The blocks of a ransom that one line of the program allocated.
+#[derive(Clone, Debug, Serialize)]
+pub struct RansomSiteFacts {
+    /// The line, where known.
+    pub site: Option<Place>,
+    /// How many blocks they are.
+    pub blocks: usize,
+    /// Their size together.
+    pub bytes: u64,
 }
 
 /// One block of a ransom.
@@ -59,7 +75,26 @@ impl RansomFacts {
             price_bytes: ransom.price.get(),
             gains_bytes: ransom.gains.get(),
             block_count: ransom.blocks.len(),
+            sites: by_site(ransom, trace, stacks, sites),
             blocks: blocks.collect(),
         }
     }
+}
+
+fn by_site(ransom: &Ransom, trace: &Trace, stacks: &Stacks, sites: &Sites) -> Vec<RansomSiteFacts> {
+    let mut sums: BTreeMap<SiteId, (u64, usize)> = BTreeMap::new();
+    for &id in &ransom.blocks {
+        let allocation = trace.allocation(id);
+        let (bytes, blocks) = sums.entry(sites.site(allocation.stack)).or_default();
+        *bytes += allocation.size.get();
+        *blocks += 1;
+    }
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_by_key(|&(site, sum)| (Reverse(sum), site));
+    let facts = |(site, (bytes, blocks))| RansomSiteFacts {
+        site: place(stacks, sites, site),
+        blocks,
+        bytes,
+    };
+    sums.into_iter().map(facts).collect()
 }

@@ -11,8 +11,11 @@ use super::columns::{Array, Columns};
 /// How many runs a curve is cut into at the most.
 const MOST_RUNS: usize = 4096;
 
+/// How to read a curve off the totals.
+type Read = fn(&Totals) -> u64;
+
 /// The names of the curves and how to read them.
-const CURVES: [(&str, fn(&Totals) -> u64); 4] = [
+const CURVES: [(&str, Read); 4] = [
     ("requested", |totals| totals.requested.get()),
     ("allocated", |totals| totals.allocated.get()),
     ("active", |totals| totals.active.get()),

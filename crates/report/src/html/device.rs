@@ -2,7 +2,7 @@
 //!
 //! | column | of | |
 //! | --- | --- | --- |
-//! | `addr` `size` `requested` | allocation | packed place and bytes |
+//! | `addr` `size` `slack` | allocation | packed place, bytes, bytes beyond those asked for |
 //! | `born` `held` `pending` | allocation | instant of birth, events held, events pending |
 //! | `stack` `stream` | allocation | numbers in `stacks` and `streams` |
 //! | `weight` | allocation | twice the logarithm of bytes × events, the order to draw in |
@@ -68,13 +68,13 @@ fn places(trace: &Trace, regions: &Regions) -> Vec<u64> {
 
 /// Adds the allocations, and says which stacks they have.
 fn add_allocations(trace: &Trace, places: Vec<u64>, columns: &mut Columns) -> Numbered<StackId> {
-    let mut placed: Vec<(u64, &Allocation)> = places.into_iter().zip(&trace.allocations).collect();
-    placed.sort_by_key(|&(place, allocation)| (place, allocation.born));
-    let all = || placed.iter().map(|&(_, allocation)| allocation);
-    columns.steps("addr", Array::F64, placed.iter().map(|&(place, _)| place.cast_signed()));
+    let mut sorted: Vec<(u64, &Allocation)> = places.into_iter().zip(&trace.allocations).collect();
+    sorted.sort_by_key(|&(place, allocation)| (place, allocation.born));
+    let all = || sorted.iter().map(|&(_, allocation)| allocation);
+    columns.steps("addr", Array::F64, sorted.iter().map(|&(place, _)| place.cast_signed()));
     columns.steps("size", Array::F64, all().map(|a| a.size.get().cast_signed()));
     // What was asked for is mostly the block's size, and the difference packs to nothing.
-    columns.steps("slack", Array::F64, all().map(|a| slack(a)));
+    columns.steps("slack", Array::F64, all().map(slack));
     columns.steps("born", Array::U32, all().map(|a| events(a.born)));
     columns.plain("held", Array::U32, all().map(|a| span(trace, a.born, a.let_go)));
     columns.plain("pending", Array::U32, all().map(|a| span(trace, a.let_go, a.freed)));
@@ -90,11 +90,11 @@ fn add_allocations(trace: &Trace, places: Vec<u64>, columns: &mut Columns) -> Nu
 
 /// Adds the pieces of physical memory, and says what kinds there are.
 fn add_mappings(trace: &Trace, regions: &Regions, columns: &mut Columns) -> Value {
-    let mut placed: Vec<(u64, &Mapping)> =
+    let mut sorted: Vec<(u64, &Mapping)> =
         trace.mappings.iter().map(|m| (regions.place(m.extent), m)).collect();
-    placed.sort_by_key(|&(place, mapping)| (place, mapping.born));
-    let all = || placed.iter().map(|&(_, mapping)| mapping);
-    columns.steps("piece_addr", Array::F64, placed.iter().map(|&(place, _)| place.cast_signed()));
+    sorted.sort_by_key(|&(place, mapping)| (place, mapping.born));
+    let all = || sorted.iter().map(|&(_, mapping)| mapping);
+    columns.steps("piece_addr", Array::F64, sorted.iter().map(|&(place, _)| place.cast_signed()));
     columns.steps("piece_size", Array::F64, all().map(|m| m.extent.size().get().cast_signed()));
     columns.steps("piece_born", Array::U32, all().map(|m| events(m.born)));
     columns.plain("piece_held", Array::U32, all().map(|m| span(trace, m.born, m.freed)));
@@ -141,4 +141,41 @@ fn weight(trace: &Trace, allocation: &Allocation) -> u64 {
     let power = area.ilog2();
     let half = u64::from(power.checked_sub(1).is_some_and(|below| area >> below & 1 == 1));
     2 * u64::from(power) + half
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::sample;
+    use super::*;
+
+    #[test]
+    fn the_directory_has_a_number_for_each_allocation_and_piece() {
+        let (trace, stacks) = sample();
+        let Packed { directory, .. } = pack(&trace, &stacks);
+        let count = |name: &str| {
+            let columns = directory["columns"].as_array().unwrap();
+            columns.iter().find(|column| column["name"] == name).map(|c| c["count"].clone())
+        };
+        assert_eq!(count("addr"), Some(json!(3)));
+        assert_eq!(count("weight"), Some(json!(3)));
+        assert_eq!(count("piece_addr"), Some(json!(2)));
+        assert_eq!(count("time"), Some(json!(8)));
+        assert_eq!(count("reserved_most"), Some(json!(9)));
+        assert_eq!((&directory["events"], &directory["run"]), (&json!(8), &json!(1)));
+    }
+
+    #[test]
+    fn spans_end_one_event_behind_the_recording() {
+        let (trace, _) = sample();
+        let alive = trace.allocations.iter().find(|a| trace.end() < a.freed).unwrap();
+        assert_eq!(alive.born.events() as u64 + span(&trace, alive.born, alive.freed), 9);
+    }
+
+    #[test]
+    fn weights_grow_by_half_powers_of_two() {
+        let (trace, _) = sample();
+        let largest = trace.allocations.iter().find(|a| a.size == gapless_units::Bytes::mib(20));
+        // 20 MiB for two events: 2^24 + 2^22 bytes, twice; half a power is 1.5 times.
+        assert_eq!(weight(&trace, largest.unwrap()), 50);
+    }
 }

@@ -45,7 +45,7 @@ function findingsCard(facts) {
 }
 
 function findingOf(finding, open) {
-  const share = Number.isFinite(finding.share_of_peak) ? `${fixed(100 * finding.share_of_peak, 1)} % of the peak` : "";
+  const share = Number.isFinite(finding.share_of_peak) ? `${shareText(finding.share_of_peak, 1)} of the peak` : "";
   const advice = [finding.advice || []].flat().filter(Boolean);
   const evidence = Array.isArray(finding.evidence) ? finding.evidence : [];
   return make("details", { class: "finding", open, "data-code": finding.code },

@@ -47,7 +47,7 @@ function paintRanges(context, box, scale) {
     const top = box.bottom + 2 + lanes[i] * LANE;
     context.fillStyle = alpha("muted", 0.22);
     context.fillRect(x, top, Math.max(1, right - x - 1), LANE - 2);
-    const short = name.split("#").filter(Boolean).pop() || name;
+    const short = clean(name).split("#").filter(Boolean).pop() || name;
     if (right - x < 24 || context.measureText(short).width > right - x - 6) return;
     context.fillStyle = palette.css.text;
     context.fillText(short, x + 4, top + LANE / 2 - 0.5);

@@ -57,3 +57,29 @@ fn running_latest(times: &[Micros]) -> Vec<Micros> {
     };
     times.iter().map(later).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use gapless_units::MIB;
+
+    use super::super::sample::sample;
+    use super::*;
+
+    #[test]
+    fn every_failure_says_what_was_asked_and_what_was_free() {
+        assert_eq!(failures(&sample().0), json!([[7, 30 * MIB, 512]]));
+    }
+
+    #[test]
+    fn a_range_reaches_from_its_start_to_its_end_or_to_that_of_the_recording() {
+        let (trace, stacks) = sample();
+        let name = "Optimizer.step#AdamW.step";
+        assert_eq!(ranges(&trace, &stacks), json!([[name, 2, 5], [name, 6, 8]]));
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_is_read_by_its_latest_time() {
+        let times = [5, 7, 3, 9].map(Micros);
+        assert_eq!(running_latest(&times), [5, 7, 7, 9].map(Micros));
+    }
+}

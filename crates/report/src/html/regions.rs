@@ -9,7 +9,7 @@
 //! browser's numbers no bits. Packed places are small and keep their order, and what is
 //! contiguous in addresses is contiguous here.
 
-use gapless_trace::Trace;
+use gapless_trace::{Allocation, Trace};
 use gapless_units::Extent;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub(super) struct Regions {
 impl Regions {
     pub(super) fn of(trace: &Trace) -> Self {
         let mapped = trace.mappings.iter().map(|mapping| mapping.extent);
-        let blocks = trace.allocations.iter().map(|allocation| allocation.extent());
+        let blocks = trace.allocations.iter().map(Allocation::extent);
         let mut sorted: Vec<Extent> = mapped.chain(blocks).filter(|e| !e.is_empty()).collect();
         sorted.sort_unstable();
         let mut extents: Vec<Extent> = Vec::new();
@@ -58,5 +58,23 @@ impl Regions {
     pub(super) fn json(&self) -> Value {
         let region = |e: &Extent| json!([format!("{:x}", e.start().get()), e.size().get()]);
         self.extents.iter().map(region).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gapless_units::{Addr, Bytes, GIB, KIB, MIB};
+
+    use super::super::sample::sample;
+    use super::*;
+
+    #[test]
+    fn packed_places_leave_out_what_lies_between() {
+        let regions = Regions::of(&sample().0);
+        let place = |addr| regions.place(Extent::new(Addr::new(addr), Bytes::new(1)).unwrap());
+        assert_eq!(place(4 * MIB), 0);
+        assert_eq!(place(4 * MIB + KIB), KIB);
+        assert_eq!(place(GIB + 5), 2 * MIB + 5);
+        assert_eq!(regions.json(), json!([["400000", 2 * MIB], ["40000000", 20 * MIB]]));
     }
 }

@@ -108,7 +108,10 @@ mod tests {
 
     #[test]
     fn the_smallest_free_extent_that_fits_is_taken() {
-        check_places(&[(30, 0, 4), (5, 1, 9), (10, 2, 4), (5, 3, 9), (8, 5, 9)], &[0, 30, 35, 45, 35]);
+        check_places(
+            &[(30, 0, 4), (5, 1, 9), (10, 2, 4), (5, 3, 9), (8, 5, 9)],
+            &[0, 30, 35, 45, 35],
+        );
     }
 
     #[test]

@@ -26,3 +26,25 @@ pub(super) fn json(used: &Numbered<StackId>, stacks: &Stacks) -> Value {
     let frames: Vec<_> = frames.things().iter().map(|&(f, l, n)| json!([f, l, n])).collect();
     json!({"texts": texts.things(), "frames": frames, "stacks": lists, "sites": depths})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_stacks_in_use_are_told_and_their_texts_once() {
+        let mut stacks = Stacks::default();
+        let linear = stacks.frame("/x/site-packages/torch/nn/linear.py", 7, "forward");
+        let model = stacks.frame("model.py", 3, "forward");
+        let unused = stacks.stack(&[linear]);
+        let stack = stacks.stack(&[linear, model]);
+        let mut used = Numbered::default();
+        assert_eq!((used.number(stack), used.number(StackId::NONE)), (0, 1));
+        assert_ne!(unused, stack);
+        let texts = ["/x/site-packages/torch/nn/linear.py", "forward", "model.py"];
+        let frames = json!([[0, 7, 1], [2, 3, 1]]);
+        let expected =
+            json!({"texts": texts, "frames": frames, "stacks": [[0, 1], []], "sites": [1, 0]});
+        assert_eq!(json(&used, &stacks), expected);
+    }
+}

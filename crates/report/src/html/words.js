@@ -43,8 +43,13 @@ function exactText(bytes) {
   return `${countText(bytes)} bytes`;
 }
 
+/** A share in percent; what is not nothing is not shown as nothing, nor what is not all as all. */
 function shareText(part, whole) {
-  return whole > 0 ? `${fixed((100 * part) / whole, 1)} %` : "";
+  if (!(whole > 0)) return "";
+  const percent = (100 * part) / whole;
+  if (percent > 0 && percent < 0.05) return "<0.1 %";
+  if (percent < 100 && percent >= 99.95) return ">99.9 %";
+  return `${fixed(percent, 1)} %`;
 }
 
 /** A duration given in microseconds. */
@@ -76,6 +81,11 @@ function hexText(address) {
   return `0x${address.toString(16)}`;
 }
 
+/** Text without control characters and without marks that turn the direction of writing. */
+function clean(text) {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "?");
+}
+
 /** An element with attributes and children; functions become listeners, the rest attributes. */
 function make(tag, attributes, ...children) {
   const element = document.createElement(tag);
@@ -84,7 +94,8 @@ function make(tag, attributes, ...children) {
     if (typeof value === "function") element.addEventListener(name, value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  const shown = children.filter((child) => child !== null && child !== undefined && child !== false);
+  element.append(...shown.map((child) => (typeof child === "string" ? clean(child) : child)));
   return element;
 }
 

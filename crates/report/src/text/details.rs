@@ -10,16 +10,16 @@ use crate::facts::{
     DeviceFacts, Facts, FindingFacts, IterationsFacts, Place, PoolFacts, SourceFacts, TotalsFacts,
 };
 use crate::figures::{counted, grouped};
-use crate::words::{clean, frame, site, weight};
+use crate::words::{clean, frame, site, telling, weight};
 
 /// The most frames of a stack that are shown.
-const MOST_FRAMES: usize = 12;
+const MOST_FRAMES: usize = 8;
 /// The most rows of blame with their stacks.
-const MOST_STACKS: usize = 10;
+const MOST_STACKS: usize = 5;
 /// The most pieces of evidence of a finding.
 const MOST_EVIDENCE: usize = 8;
-/// The most blocks of a ransom.
-const MOST_BLOCKS: usize = 10;
+/// The most lines of the program that a ransom names.
+const MOST_SITES: usize = 10;
 
 /// Writes everything that is not on the first screen.
 pub(crate) fn details(paper: &mut Paper, facts: &Facts, device: &DeviceFacts) {
@@ -48,20 +48,21 @@ fn rows<const N: usize>(paper: &mut Paper, rows: &[[String; N]], sides: [Side; N
 }
 
 fn curves(paper: &mut Paper, device: &DeviceFacts) {
-    type Curve = (&'static str, fn(&TotalsFacts) -> u64, usize);
+    type Curve = (&'static str, fn(&TotalsFacts) -> u64, Option<usize>);
     let at = &device.peak_at;
     let curves: [Curve; 4] = [
-        ("  requested", |totals| totals.requested_bytes, at.requested_events),
-        ("  allocated", |totals| totals.allocated_bytes, at.allocated_events),
-        ("  active", |totals| totals.active_bytes, at.active_events),
-        ("  reserved", |totals| totals.reserved_bytes, at.reserved_events),
+        ("  requested", |totals| totals.requested_bytes, at.requested_event),
+        ("  allocated", |totals| totals.allocated_bytes, at.allocated_event),
+        ("  active", |totals| totals.active_bytes, at.active_event),
+        ("  reserved", |totals| totals.reserved_bytes, at.reserved_event),
     ];
-    let heads = ["Curves", "start", "peak", "after events", "end"];
+    let heads = ["Curves", "start", "peak", "after event", "end"];
     let mut lines = vec![heads.map(str::to_owned)];
-    lines.extend(curves.map(|(name, of, events)| {
+    lines.extend(curves.map(|(name, of, event)| {
         let bytes = |totals: &TotalsFacts| Bytes::new(of(totals)).to_string();
         let (start, peak, end) = (&device.start, &device.peak, &device.end.totals);
-        [name.to_owned(), bytes(start), bytes(peak), grouped(events), bytes(end)]
+        let event = event.map_or("the start".to_owned(), grouped);
+        [name.to_owned(), bytes(start), bytes(peak), event, bytes(end)]
     }));
     paper.gap();
     rows(paper, &lines, [Side::Left, Side::Right, Side::Right, Side::Right, Side::Right]);
@@ -148,16 +149,17 @@ fn blame(paper: &mut Paper, device: &DeviceFacts) {
     let (count, pins) =
         (rest.len() + device.blame_omitted.rows, pins + device.blame_omitted.pins_bytes);
     if 0 < count {
-        paper.line(&format!("  {} by {} more", Bytes::new(pins), counted(count, "place")));
+        paper.line(&format!("  {} by {} more places", Bytes::new(pins), grouped(count)));
     }
 }
 
 fn stack(paper: &mut Paper, stack: &[Place]) {
-    for place in stack.iter().take(MOST_FRAMES) {
+    let frames = telling(stack);
+    for place in frames.iter().take(MOST_FRAMES) {
         paper.line(&ink(ASIDE, &format!("      {}", frame(place))));
     }
-    if let Some(rest) = stack.len().checked_sub(MOST_FRAMES).filter(|&rest| 0 < rest) {
-        paper.line(&ink(ASIDE, &format!("      {} more", counted(rest, "frame"))));
+    if let Some(rest) = frames.len().checked_sub(MOST_FRAMES).filter(|&rest| 0 < rest) {
+        paper.line(&ink(ASIDE, &format!("      {} more", grouped(rest))));
     }
     if stack.is_empty() {
         paper.line(&ink(ASIDE, "      (no stack recorded)"));
@@ -168,17 +170,16 @@ fn ransom(paper: &mut Paper, device: &DeviceFacts) {
     let Some(ransom) = device.ransom.as_ref().filter(|ransom| 0 < ransom.block_count) else {
         return;
     };
-    let heads = ["Ransom", "size", "born at event", "where"];
+    let heads = ["Ransom", "size", "blocks"];
     let mut lines = vec![heads.map(str::to_owned)];
-    lines.extend(ransom.blocks.iter().take(MOST_BLOCKS).map(|block| {
-        let born = block.born_event.map_or("before".to_owned(), grouped);
-        let size = Bytes::new(block.bytes).to_string();
-        [format!("  0x{:x}", block.address), size, born, site(block.site.as_ref())]
+    lines.extend(ransom.sites.iter().take(MOST_SITES).map(|share| {
+        let place = format!("  {}", site(share.site.as_ref()));
+        [place, Bytes::new(share.bytes).to_string(), grouped(share.blocks)]
     }));
     paper.gap();
-    rows(paper, &lines, [Side::Left, Side::Right, Side::Right, Side::Left]);
-    if let Some(rest) = ransom.block_count.checked_sub(MOST_BLOCKS).filter(|&rest| 0 < rest) {
-        paper.line(&format!("  {} more", counted(rest, "block")));
+    rows(paper, &lines, [Side::Left, Side::Right, Side::Right]);
+    if let Some(rest) = ransom.sites.len().checked_sub(MOST_SITES).filter(|&rest| 0 < rest) {
+        paper.line(&format!("  {} more places", grouped(rest)));
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   label      ████████▊               bytes   share  what is to be known
-//!   12 cells   the rest of the line    10      8      24
+//!   14 cells   the rest of the line    10      8      24
 //! ```
 
 use anstyle::Style;
@@ -11,18 +11,18 @@ use gapless_units::Bytes;
 use super::bar::bar;
 use super::ink::{ASIDE, HEADING, SPARE, USE, WASTE, ink};
 use super::paper::Paper;
-use crate::facts::{DeviceFacts, LedgerFacts};
+use crate::facts::DeviceFacts;
 use crate::figures::{counted, percent_of};
 use crate::words::{about_cause, cause, moment, obstacle, request};
 
 /// What labels take, with the space behind.
-const LABEL: usize = 13;
+const LABEL: usize = 15;
 /// What sizes take.
 const SIZE: usize = 10;
 /// What shares take.
 const SHARE: usize = 8;
 /// What notes take.
-const NOTE: usize = 26;
+const NOTE: usize = 24;
 /// The widest bar.
 const WIDEST: usize = 48;
 
@@ -35,13 +35,15 @@ struct Share<'a> {
     note: String,
 }
 
-/// Every reserved byte by its cause.
-pub(crate) fn ledger(paper: &mut Paper, ledger: &LedgerFacts) {
+/// Every reserved byte by its cause. Where nothing says how blocks were placed, only what is in
+/// use is known.
+pub(crate) fn ledger(paper: &mut Paper, device: &DeviceFacts) {
+    let ledger = &device.ledger;
     let whole = Bytes::new(ledger.reserved_bytes);
-    total(paper, "reserved", whole, &moment(ledger));
+    total(paper, if device.placed { "reserved" } else { "in use" }, whole, &moment(ledger));
     for share in &ledger.causes {
         let bytes = Bytes::new(share.bytes);
-        if share.cause == "pending" && bytes.is_zero() {
+        if bytes.is_zero() && (share.cause == "pending" || !device.placed) {
             continue;
         }
         let style = match share.cause {

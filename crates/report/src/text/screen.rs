@@ -8,8 +8,8 @@ use super::ledger::{free, ledger};
 use super::paper::Paper;
 use super::table::{Side, table};
 use super::wrap::{join, wrap};
-use crate::facts::{BlameFacts, DeviceFacts, Facts, FindingFacts, VerdictFacts};
-use crate::figures::{counted, percent};
+use crate::facts::{BlameFacts, DeviceFacts, Facts, FindingFacts, NoteFacts, VerdictFacts};
+use crate::figures::{counted, grouped, percent};
 use crate::words::{clean, failed, headline, ransom, site};
 
 /// The most lines of blame on the screen.
@@ -32,7 +32,7 @@ pub(crate) fn screen(paper: &mut Paper, facts: &Facts, device: &DeviceFacts, ver
     paper.gap();
     verdict(paper, device);
     paper.gap();
-    ledger(paper, &device.ledger);
+    ledger(paper, device);
     if device.consistent {
         paper.gap();
         free(paper, device);
@@ -58,7 +58,7 @@ fn contradictions(paper: &mut Paper, facts: &Facts, verbose: bool) {
         marked(paper, DOUBT, "INCONSISTENT:", &clean(text));
     }
     if let Some(rest) = texts.len().checked_sub(shown).filter(|&rest| 0 < rest) {
-        paper.line(&format!("{} more; -v shows them.", counted(rest, "contradiction")));
+        paper.line(&format!("{} more of these; -v shows them.", grouped(rest)));
     }
     paper.gap();
 }
@@ -71,12 +71,21 @@ fn verdict(paper: &mut Paper, device: &DeviceFacts) {
         _ => ALARM,
     };
     let summary = if device.consistent {
-        clean(summary)
+        clean(summary) + &asked_at(device)
     } else {
         "The recording contradicts itself; what follows is what it says, and cannot all be true."
             .to_owned()
     };
     marked(paper, style, &format!("{}.", title.to_uppercase()), &summary);
+}
+
+/// Where the request that failed was made, where that is known.
+fn asked_at(device: &DeviceFacts) -> String {
+    let request = device.request.as_ref().filter(|_| failed(device));
+    match request.and_then(|request| request.site.as_ref()) {
+        Some(place) => format!(" Asked for at {}.", site(Some(place))),
+        None => String::new(),
+    }
 }
 
 /// A sentence that begins with an emphasized mark.
@@ -106,7 +115,7 @@ fn holders(paper: &mut Paper, blame: &[BlameFacts]) {
     }));
     if let Some(rest) = blame.get(MOST_SITES..).filter(|rest| !rest.is_empty()) {
         let pins: u64 = rest.iter().map(|row| row.pins_bytes).sum();
-        let label = format!("  {} more", counted(rest.len(), "place"));
+        let label = format!("  {} more places", grouped(rest.len()));
         rows.push([label, Bytes::new(pins).to_string(), String::new()]);
     }
     let lines = table(&rows, [Side::Left, Side::Right, Side::Left], paper.width());
@@ -145,8 +154,7 @@ fn findings(paper: &mut Paper, findings: &[FindingFacts]) {
 /// What there is besides this screen.
 fn more(paper: &mut Paper, facts: &Facts, device: &DeviceFacts) {
     paper.gap();
-    let missing = facts.recording.notes.iter().filter(|note| note.weight == "missing");
-    for note in missing {
+    for note in facts.recording.notes.iter().filter(|note| matters(note, device)) {
         paper.item(0, "Note:", &clean(&note.text));
     }
     let findings = match device.findings.len() {
@@ -160,4 +168,19 @@ fn more(paper: &mut Paper, facts: &Facts, device: &DeviceFacts) {
              --format html --output FILE draws the memory."
         ),
     );
+}
+
+/// Whether something missing makes a difference to what is on the screen.
+fn matters(note: &NoteFacts, device: &DeviceFacts) -> bool {
+    let about_other = note.device.is_some_and(|id| id != device.device);
+    if note.weight != "missing" || about_other {
+        return false;
+    }
+    match note.code {
+        // The verdict says so.
+        "no-requests" => device.verdict.kind != "cannot_tell",
+        "missing-stacks" => device.blame.iter().take(MOST_SITES).any(|row| row.site.is_none()),
+        "unknown-key" => false,
+        _ => true,
+    }
 }

@@ -1,0 +1,108 @@
+//! `gapless explain`: where every reserved byte is, and why a request failed.
+
+mod typed;
+
+mod order;
+
+use gapless::report::{
+    Examination, Facts, Look, Source, html, json, markdown, redact, redacted_path, text,
+};
+
+use crate::failure::Failure;
+use crate::input::Input;
+use crate::progress::Progress;
+use order::Order;
+
+use typed::Format;
+
+pub(crate) use typed::Typed;
+
+/// How to see what happened before a snapshot that has no events.
+const RECORD_EARLIER: &str = "to see what happened before the snapshot, call \
+     `torch.cuda.memory._record_memory_history()` when the program starts";
+
+/// The note on a recording without requests.
+const NO_REQUESTS: &str = "no-requests";
+
+/// Explains what was typed. Files that cannot be read do not keep the others from being told.
+pub(crate) fn run(typed: Typed) -> Result<(), Vec<Failure>> {
+    let order = typed.mean().map_err(|failure| vec![failure])?;
+    let (told, mut failures) = examine(&order);
+    if let Some(told) = told
+        && let Err(failure) = tell(&order, &told)
+    {
+        failures.push(failure);
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures) }
+}
+
+/// What there is to tell.
+enum Told {
+    /// The facts of all recordings that could be read.
+    Facts(Vec<Facts>),
+    /// A finished page.
+    Page(String),
+}
+
+fn examine(order: &Order) -> (Option<Told>, Vec<Failure>) {
+    let progress = Progress::new(order.inputs.len(), order.output.is_quiet());
+    let mut told = Vec::new();
+    let mut failures = Vec::new();
+    for (index, input) in order.inputs.iter().enumerate() {
+        progress.say(format!("reading {}", input.name()));
+        match examine_one(order, input, index + 1, &progress) {
+            Ok(examination) if order.format == Format::Html => {
+                return match page(&examination) {
+                    Ok(page) => (Some(Told::Page(page)), failures),
+                    Err(failure) => (None, vec![failure]),
+                };
+            }
+            Ok(examination) => told.push(Facts::of(&examination)),
+            Err(failure) => failures.push(failure),
+        }
+        progress.step();
+    }
+    ((!told.is_empty()).then_some(Told::Facts(told)), failures)
+}
+
+fn examine_one(
+    order: &Order,
+    input: &Input,
+    number: usize,
+    progress: &Progress,
+) -> Result<Examination, Failure> {
+    let (mut recording, bytes) = input.read()?;
+    let mut path = input.path().display().to_string();
+    if order.redact {
+        recording = redact(recording);
+        path = redacted_path(&path, number);
+    }
+    progress.say(format!("explaining {}", input.name()));
+    Examination::of(recording, Source { path, bytes }, &order.asked)
+        .map_err(|source| Failure::Examine { name: input.name(), source })
+}
+
+fn page(examination: &Examination) -> Result<String, Failure> {
+    html(examination, &Facts::of(examination)).map_err(|source| Failure::Json { source })
+}
+
+fn tell(order: &Order, told: &Told) -> Result<(), Failure> {
+    let output = &order.output;
+    let facts = match told {
+        Told::Page(page) => return output.write(page),
+        Told::Facts(facts) => facts,
+    };
+    match order.format {
+        Format::Json => output.write(&json(facts).map_err(|source| Failure::Json { source })?),
+        Format::Markdown => output.write(&markdown(facts)),
+        Format::Text | Format::Html => {
+            let look = Look { width: output.width(), verbose: order.verbose };
+            output.write_styled(&text(facts, &look))?;
+            let mut notes = facts.iter().flat_map(|facts| &facts.recording.notes);
+            if notes.any(|note| note.code == NO_REQUESTS) {
+                output.hint(RECORD_EARLIER);
+            }
+            Ok(())
+        }
+    }
+}

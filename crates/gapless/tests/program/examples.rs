@@ -1,0 +1,32 @@
+//! The examples of the long help do what they promise.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::run::{POOLS, Run, folder, gapless, recordings};
+
+#[test]
+fn every_example_runs() {
+    let help = gapless(&["help", "explain"]).stdout;
+    let examples = help.lines().skip_while(|line| *line != "Examples:").skip(1);
+    let examples: Vec<&str> = examples.map_while(|line| line.strip_prefix("  ")).collect();
+    assert_eq!(examples.len(), 8);
+
+    let folder = folder("examples");
+    for name in ["run.pickle", "run.pickle.gz", "rank0.pickle", "rank1.pickle", "rank2.pickle"] {
+        std::fs::copy(recordings().join(POOLS), folder.join(name)).unwrap();
+    }
+    let program = Path::new(env!("CARGO_BIN_EXE_gapless")).parent().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    for example in examples {
+        let output = Command::new("sh")
+            .args(["-c", example])
+            .current_dir(&folder)
+            .env("PATH", format!("{}:{path}", program.display()))
+            .output()
+            .unwrap();
+        let run = Run::new(output);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{example}");
+    }
+    assert!(folder.join("page.html").exists() && folder.join("issue.md").exists());
+}

@@ -1,0 +1,11 @@
+//! The program as a person meets it: what it prints, where, and how it ends.
+
+mod run;
+
+mod endings;
+mod examples;
+mod facts;
+mod redaction;
+mod screens;
+mod several;
+mod wrong_input;

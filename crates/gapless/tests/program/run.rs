@@ -1,0 +1,77 @@
+//! Running the program, and files for it to read.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The recording that ran out of memory.
+pub(crate) const OOM: &str = "frag_oom_varlen.default_oom.pickle.gz";
+/// A recording with several pools.
+pub(crate) const POOLS: &str = "graphs_and_pools.default.pickle.gz";
+
+/// What the program did.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    pub(crate) fn new(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap_or_else(|error| panic!("{error}"));
+        Self {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    /// Its standard output as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// The program, in the folder of the recordings and with nothing in its environment that changes
+/// how it speaks.
+pub(crate) fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gapless"));
+    command.args(arguments).current_dir(recordings()).stdin(Stdio::null());
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs the program to its end.
+pub(crate) fn gapless(arguments: &[&str]) -> Run {
+    let output = program(arguments).output();
+    Run::new(output.unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// Runs the program with `input` as its standard input.
+pub(crate) fn gapless_reads(arguments: &[&str], input: &[u8]) -> Run {
+    let mut command = program(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{error}"));
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input).unwrap_or_else(|error| panic!("{error}"));
+    }
+    Run::new(child.wait_with_output().unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// The folder of the recordings.
+pub(crate) fn recordings() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recordings")
+}
+
+/// An empty folder of this name for one test.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    if path.exists() {
+        std::fs::remove_dir_all(&path).unwrap_or_else(|error| panic!("{error}"));
+    }
+    std::fs::create_dir_all(&path).unwrap_or_else(|error| panic!("{error}"));
+    path
+}

@@ -1,0 +1,51 @@
+//! Several recordings at once.
+
+use insta::assert_snapshot;
+
+use crate::run::{OOM, POOLS, folder, gapless, recordings};
+
+const RING: &str = "gpt2m_adamw.ring6000_late.pickle.gz";
+
+#[test]
+fn each_has_a_line_and_the_worst_is_told_in_full() {
+    let run = gapless(&[POOLS, RING, OOM]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    let overview: Vec<&str> = run.stdout.lines().take_while(|line| !line.is_empty()).collect();
+    assert_snapshot!(overview.join("\n"), @"");
+    let alone = gapless(&[OOM]).stdout;
+    assert!(run.stdout.ends_with(&alone), "{}", run.stdout);
+}
+
+#[test]
+fn recordings_of_one_name_are_told_apart_by_their_folders() {
+    let folder = folder("ranks");
+    let mut files = Vec::new();
+    for rank in ["rank0", "rank1"] {
+        std::fs::create_dir(folder.join(rank)).unwrap();
+        let file = folder.join(rank).join("oom.pickle.gz");
+        std::fs::copy(recordings().join(POOLS), &file).unwrap();
+        files.push(file.to_str().unwrap().to_owned());
+    }
+    let run = gapless(&[&files[0], &files[1]]);
+    let names: Vec<&str> =
+        run.stdout.lines().skip(1).take(2).filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(names, ["rank0/oom.pickle.gz", "rank1/oom.pickle.gz"]);
+}
+
+#[test]
+fn one_that_cannot_be_read_does_not_keep_the_others_from_being_told() {
+    let run = gapless(&["nowhere.pickle", POOLS]);
+    assert_eq!(run.code, Some(2));
+    assert_eq!(run.stdout, gapless(&[POOLS]).stdout);
+    assert!(run.stderr.starts_with("error: cannot read `nowhere.pickle`\n"), "{}", run.stderr);
+}
+
+#[test]
+fn json_has_them_all_as_each_would_be_alone() {
+    let both = gapless(&[POOLS, RING, "--format", "json"]).json();
+    assert_eq!(both["schema"], "gapless.explain/1");
+    assert_eq!(both["recordings"].as_array().unwrap().len(), 2);
+    for (index, name) in [POOLS, RING].into_iter().enumerate() {
+        assert!(both["recordings"][index] == gapless(&[name, "--format", "json"]).json());
+    }
+}
