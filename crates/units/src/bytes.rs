@@ -142,24 +142,30 @@ impl fmt::Display for Overflow {
 
 impl std::error::Error for Overflow {}
 
-/// Sizes as people read them: two decimals from 10 MiB up in the largest unit that gives at
-/// least 1, fewer below, and whole bytes exactly.
+/// Sizes as people read them, in the largest unit of 1024's powers that gives at least 1: whole
+/// bytes below 1 KiB, one decimal in KiB and MiB, two from GiB on.
 impl fmt::Display for Bytes {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self.0 {
-            0 => "0".to_owned(),
-            1..KIB => format!("{} B", self.0),
-            KIB..MIB => in_unit(self.0, KIB, "KiB", 1),
-            MIB..GIB => in_unit(self.0, MIB, "MiB", 1),
-            _ => in_unit(self.0, GIB, "GiB", 2),
-        };
-        out.pad(&text)
+        const UNITS: [(&str, usize); 6] =
+            [("KiB", 1), ("MiB", 1), ("GiB", 2), ("TiB", 2), ("PiB", 2), ("EiB", 2)];
+        if self.0 == 0 {
+            return out.pad("0");
+        }
+        if self.0 < KIB {
+            return out.pad(&format!("{} B", self.0));
+        }
+        let mut value = self.0 as f64 / KIB as f64;
+        let mut units = UNITS.iter().peekable();
+        while let Some(&(name, decimals)) = units.next() {
+            let text = format!("{value:.decimals$} {name}");
+            // What rounds up to 1024 of a unit is one of the next.
+            if units.peek().is_none() || !text.starts_with("1024.") && value < 1024.0 {
+                return out.pad(&text);
+            }
+            value /= 1024.0;
+        }
+        Ok(())
     }
-}
-
-/// Whole multiples keep the given decimals too, so that columns align.
-fn in_unit(bytes: u64, unit: u64, name: &str, decimals: usize) -> String {
-    format!("{:.decimals$} {name}", bytes as f64 / unit as f64)
 }
 
 /// Text that is not a size.
@@ -228,6 +234,9 @@ mod tests {
         check_shows(1536, "1.5 KiB");
         check_shows(20 * MIB, "20.0 MiB");
         check_shows(1569792000, "1.46 GiB");
+        check_shows(MIB - 5, "1.0 MiB");
+        check_shows(GIB - 1, "1.00 GiB");
+        check_shows(u64::MAX, "16.00 EiB");
     }
 
     #[test]
