@@ -7,7 +7,7 @@ use gapless_units::Bytes;
 
 use crate::blame::Blame;
 use crate::case::Case;
-use crate::finding::Finding;
+use crate::finding::{Finding, Rank};
 use crate::findings::CATALOG;
 use crate::iterations::Iterations;
 use crate::ledger::Ledger;
@@ -46,7 +46,7 @@ pub struct Diagnosis {
     pub ransom: Option<Ransom>,
     /// The iterations, where the program has them.
     pub iterations: Option<Iterations>,
-    /// What else is wrong, the heaviest first.
+    /// What else is wrong: causes before symptoms before remarks, the heaviest of each first.
     pub findings: Vec<Finding>,
     /// The device's memory outside of the allocator, where the capacity is known.
     pub outside: Option<Bytes>,
@@ -74,9 +74,7 @@ impl Diagnosis {
             iterations: iterations.as_ref(),
         };
         let verdict = Verdict::of(&case, question.capacity);
-        let mut findings: Vec<Finding> =
-            CATALOG.iter().flat_map(|check| (check.look)(&case)).collect();
-        findings.sort_by_key(|finding| (Reverse(finding.bytes), finding.code));
+        let findings = findings(&case);
         let ransom = request.as_ref().and_then(|r| Ransom::cheapest(trace, &state, &ledger, r));
         let device_free = request.as_ref().and_then(Request::device_free);
         let outside = question.capacity.zip(device_free).map(|(capacity, free)| {
@@ -84,4 +82,14 @@ impl Diagnosis {
         });
         Self { at, state, request, ledger, verdict, blame, ransom, iterations, findings, outside }
     }
+}
+
+/// Looks for every finding of the catalog.
+fn findings(case: &Case<'_>) -> Vec<Finding> {
+    let looked = CATALOG
+        .iter()
+        .flat_map(|check| (check.look)(case).into_iter().map(|finding| (check.rank, finding)));
+    let mut ranked: Vec<(Rank, Finding)> = looked.collect();
+    ranked.sort_by_key(|(rank, finding)| (*rank, Reverse(finding.bytes), finding.code));
+    ranked.into_iter().map(|(_, finding)| finding).collect()
 }

@@ -3,6 +3,17 @@
 use gapless_trace::StackId;
 use gapless_units::Bytes;
 
+/// How a finding relates to the others of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// It makes others: what to change first.
+    Cause,
+    /// It follows from others, and shows what they cost.
+    Symptom,
+    /// It is good to know and nothing is wrong.
+    Remark,
+}
+
 /// Something wrong, or worth knowing, in a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {

@@ -35,7 +35,7 @@ mod diagnosis;
 pub use blame::{Blame, BlameRow, Pins};
 pub use case::Case;
 pub use diagnosis::{Diagnosis, Question};
-pub use finding::{Evidence, Finding};
+pub use finding::{Evidence, Finding, Rank};
 pub use findings::{CATALOG, Check};
 pub use iterations::{Iteration, IterationSource, Iterations};
 pub use ledger::{Cause, FreeShare, Ledger, Obstacle, PoolShare};

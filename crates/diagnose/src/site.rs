@@ -65,7 +65,7 @@ fn changeable(stacks: &Stacks, stack: StackId) -> Option<(usize, Frame<'_>)> {
 /// Whether a frame belongs to the framework or the interpreter rather than to the program.
 fn is_framework(frame: &Frame<'_>) -> bool {
     const FOLDERS: [&str; 4] = ["/torch/", "\\torch\\", "/torch_npu/", "<frozen "];
-    const SOURCES: [&str; 7] = [".cpp", ".cc", ".c", ".cu", ".h", ".hpp", ".cuh"];
+    const SOURCES: [&str; 8] = [".cpp", ".cc", ".c", ".cu", ".h", ".hpp", ".cuh", ".S"];
     frame.line == 0
         || frame.file.is_empty()
         || frame.file == "??"

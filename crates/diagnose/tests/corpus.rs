@@ -1,7 +1,9 @@
 //! The fuzzers' corpus, replayed: whatever the bytes, the way from file to diagnosis ends in an
 //! answer. Every file is tried whole, cut off at every byte, and with bytes changed.
 
-use std::path::PathBuf;
+#![expect(clippy::disallowed_methods, reason = "the corpus lies in files")]
+
+use std::path::{Path, PathBuf};
 
 use gapless_diagnose::{Diagnosis, Question, Sites};
 use gapless_formats::{Limits, read};
@@ -24,15 +26,19 @@ fn explain(bytes: Vec<u8>) {
     }
 }
 
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder);
+    let entries = entries.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
+}
+
 fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     let mut files = Vec::new();
-    for target in std::fs::read_dir(folder).unwrap() {
-        for file in std::fs::read_dir(target.unwrap().path()).unwrap() {
-            let path = file.unwrap().path();
-            let bytes = std::fs::read(&path).unwrap();
-            files.push((path, bytes));
-        }
+    for file in entries(&folder).iter().flat_map(|target| entries(target)) {
+        let bytes = std::fs::read(&file);
+        let bytes = bytes.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        files.push((file, bytes));
     }
     files.sort();
     assert!(!files.is_empty());

@@ -1,5 +1,7 @@
 //! Every schema and encoding of a snapshot, from the small files that the fuzzers start from.
 
+#![expect(clippy::disallowed_methods, reason = "the corpus lies in files")]
+
 use std::path::Path;
 
 use gapless_formats::{Limits, ReadError, read};

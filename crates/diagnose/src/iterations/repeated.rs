@@ -62,7 +62,7 @@ pub(super) fn find(trace: &Trace, stacks: &Stacks) -> Option<(Vec<Instant>, Iter
 /// The allocations of a trace as tokens.
 struct Tokens {
     /// Small numbers, equal for allocations that are taken to be alike.
-    tokens: Vec<usize>,
+    sequence: Vec<usize>,
     /// The instant before each.
     before: Vec<Instant>,
     /// One more than the largest token.
@@ -88,18 +88,18 @@ impl Tokens {
         let born = &trace.allocations[oldest..];
         let stacked = born.iter().filter(|allocation| allocation.stack.is_some()).count();
         let by_stack = 0 < stacked && STACKED * born.len() as f64 <= stacked as f64;
-        let taken = born.iter().filter(|a| !by_stack || a.stack.is_some());
-        let token = |a: &Allocation| if by_stack { a.stack.index() } else { size_class(a) };
-        let tokens: Vec<usize> = taken.clone().map(token).collect();
-        let before = taken.map(|a| before(a.born.event().unwrap_or(0))).collect();
+        let chosen = born.iter().filter(|a| !by_stack || a.stack.is_some());
+        let token_of = |a: &Allocation| if by_stack { a.stack.index() } else { size_class(a) };
+        let sequence: Vec<usize> = chosen.clone().map(token_of).collect();
+        let before = chosen.map(|a| before(a.born.event().unwrap_or(0))).collect();
         let kinds = if by_stack { stacks.ids().len() } else { size_class_count() };
-        Self { tokens, before, kinds }
+        Self { sequence, before, kinds }
     }
 
     /// The places of each token, ascending.
     fn places(&self) -> Vec<Vec<usize>> {
         let mut places = vec![Vec::new(); self.kinds];
-        for (place, &token) in self.tokens.iter().enumerate() {
+        for (place, &token) in self.sequence.iter().enumerate() {
             places[token].push(place);
         }
         places
@@ -122,7 +122,7 @@ impl Tokens {
 
     /// The share of tokens that two stretches have in common; `counts` is zero before and after.
     fn common(&self, counts: &mut [i64], one: &[usize], other: &[usize]) -> f64 {
-        let (one, other) = (&self.tokens[one[0]..one[1]], &self.tokens[other[0]..other[1]]);
+        let (one, other) = (&self.sequence[one[0]..one[1]], &self.sequence[other[0]..other[1]]);
         for &token in one {
             counts[token] += 1;
         }
@@ -140,7 +140,7 @@ impl Tokens {
     fn rest_is_whole(&self, anchor: &Anchor) -> bool {
         let Some(&last) = anchor.places.last() else { return false };
         let shortest = anchor.places.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap_or(0);
-        WHOLE * shortest as f64 <= (self.tokens.len() - last) as f64
+        WHOLE * shortest as f64 <= (self.sequence.len() - last) as f64
     }
 }
 
@@ -149,7 +149,7 @@ fn candidates(tokens: &Tokens) -> Vec<Anchor> {
     let mut anchors: Vec<Anchor> = tokens
         .places()
         .into_iter()
-        .filter_map(|places| anchor(places, tokens.tokens.len()))
+        .filter_map(|places| anchor(places, tokens.sequence.len()))
         .collect();
     anchors.sort_by(|one, other| {
         let steps = |anchor: &Anchor| (anchor.variation / STEP).round();
