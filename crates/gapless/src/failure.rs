@@ -154,7 +154,8 @@ fn about_reading(error: &ReadError) -> Option<String> {
         ReadError::Foreign(Foreign::WebPage) => {
             "explain the snapshot that the page was made from".to_owned()
         }
-        ReadError::Empty | ReadError::Pickle(PickleError::Truncated { .. }) => {
+        ReadError::Empty
+        | ReadError::Pickle(PickleError::Truncated { .. } | PickleError::ClaimsTooMuch { .. }) => {
             "the program may have ended while it wrote the file".to_owned()
         }
         ReadError::Unpack(_) => "the file may have been copied in part".to_owned(),

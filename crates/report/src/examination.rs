@@ -62,7 +62,7 @@ pub enum ExamineError {
     #[error("no request failed in it")]
     NoFailure,
     /// An event was asked for that it does not have.
-    #[error("event {asked} was asked for, and it has {known}, numbered from 0")]
+    #[error("event {asked} was asked for, and it has only {known}, counted from 0")]
     NoSuchEvent {
         /// The event asked for.
         asked: usize,

@@ -21,10 +21,22 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
     format!("{} {noun}{ending}", grouped(count))
 }
 
-/// A share in percent: `89.2 %`; what is not nothing is not shown as nothing.
+/// What is left of a list: `1 more place`, `9 more places`.
+pub(crate) fn more(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} more {noun}{ending}", grouped(count))
+}
+
+/// A share in percent: `89.2 %`; a little is not shown as nothing, and not quite all not as all.
 pub(crate) fn percent(share: f64) -> String {
     let percent = 100.0 * share;
-    if 0.0 < percent && percent < 0.05 { "<0.1 %".to_owned() } else { format!("{percent:.1} %") }
+    if 0.0 < percent && percent < 0.05 {
+        "<0.1 %".to_owned()
+    } else if (99.95..100.0).contains(&percent) {
+        ">99.9 %".to_owned()
+    } else {
+        format!("{percent:.1} %")
+    }
 }
 
 /// The share that `part` is of `whole`, in percent.
@@ -50,6 +62,7 @@ mod tests {
         assert_eq!(counted(1, "block"), "1 block");
         assert_eq!(counted(2000, "block"), "2,000 blocks");
         assert_eq!(counted(0, "block"), "0 blocks");
+        assert_eq!(more(1, "place"), "1 more place");
     }
 
     #[test]

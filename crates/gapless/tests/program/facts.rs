@@ -23,24 +23,24 @@ fn told(arguments: &[&str]) -> Value {
 fn the_keys_are_those_that_were_promised() {
     let facts = told(&[OOM]);
     let device = &facts["devices"][0];
-    assert_snapshot!(keys(&facts), @"");
-    assert_snapshot!(keys(&facts["recording"]), @"");
-    assert_snapshot!(keys(&facts["recording"]["notes"][0]), @"");
-    assert_snapshot!(keys(device), @"");
-    assert_snapshot!(keys(&device["start"]), @"");
+    assert_snapshot!(keys(&facts), @"devices recording schema");
+    assert_snapshot!(keys(&facts["recording"]), @"bytes consistent events format framework notes path pinned_host");
+    assert_snapshot!(keys(&facts["recording"]["notes"][0]), @"code device text weight");
+    assert_snapshot!(keys(device), @"blame blame_omitted consistent device end events failure findings iterations ledger outside_bytes peak peak_at placed ransom request settings start verdict");
+    assert_snapshot!(keys(&device["start"]), @"active_bytes allocated_bytes requested_bytes reserved_bytes");
     assert_eq!(keys(&device["start"]), keys(&device["peak"]));
-    assert_snapshot!(keys(&device["end"]), @"");
-    assert_snapshot!(keys(&device["failure"]), @"");
-    assert_snapshot!(keys(&device["request"]), @"");
-    assert_snapshot!(keys(&device["ledger"]), @"");
-    assert_snapshot!(keys(&device["ledger"]["free"][0]), @"");
-    assert_snapshot!(keys(&device["ledger"]["pools"][0]), @"");
-    assert_snapshot!(keys(&device["verdict"]), @"");
-    assert_snapshot!(keys(&device["ransom"]), @"");
-    assert_snapshot!(keys(&device["ransom"]["blocks"][0]), @"");
-    assert_snapshot!(keys(&device["blame"][0]), @"");
-    assert_snapshot!(keys(&device["blame"][0]["stack"][0]), @"");
-    assert_snapshot!(keys(&device["iterations"]), @"");
+    assert_snapshot!(keys(&device["end"]), @"active_bytes allocated_bytes largest_gap_bytes requested_bytes reserved_bytes segments");
+    assert_snapshot!(keys(&device["failure"]), @"device_free_bytes event failures is_last requested_bytes site stack");
+    assert_snapshot!(keys(&device["request"]), @"event origin pool requested_bytes rounded_bytes segment_bytes site size_pool stack stream");
+    assert_snapshot!(keys(&device["ledger"]), @"at causes free instant_events largest_gap_bytes pools reserved_bytes segments segments_with_gaps");
+    assert_snapshot!(keys(&device["ledger"]["free"][0]), @"bytes gaps largest_bytes obstacle");
+    assert_snapshot!(keys(&device["ledger"]["pools"][0]), @"causes pool reserved_bytes segments size_pool stream");
+    assert_snapshot!(keys(&device["verdict"]), @"active_bytes cache_free_bytes device_free_bytes kind largest_gap_bytes request_bytes reserved_bytes segment_bytes summary title");
+    assert_snapshot!(keys(&device["ransom"]), @"block_count blocks gains_bytes kind price_bytes sites");
+    assert_snapshot!(keys(&device["ransom"]["blocks"][0]), @"address born_event bytes requested_bytes site stack");
+    assert_snapshot!(keys(&device["blame"][0]), @"blocks live_bytes pins_bytes site stack");
+    assert_snapshot!(keys(&device["blame"][0]["stack"][0]), @"file function line");
+    assert_snapshot!(keys(&device["iterations"]), @"count peaks source starts");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod run;
 mod endings;
 mod examples;
 mod facts;
+mod hostile;
 mod redaction;
 mod screens;
 mod several;

@@ -11,7 +11,12 @@ fn each_has_a_line_and_the_worst_is_told_in_full() {
     let run = gapless(&[POOLS, RING, OOM]);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     let overview: Vec<&str> = run.stdout.lines().take_while(|line| !line.is_empty()).collect();
-    assert_snapshot!(overview.join("\n"), @"");
+    assert_snapshot!(overview.join("\n"), @r"
+    recording               device  verdict        peak reserved  in use  pinned now
+    frag_oom_varlen.defau…       0  fragmentation      26.39 GiB  84.9 %      10.7 %
+    graphs_and_pools.defa…       0  it fits             1.66 GiB  85.8 %       1.8 %
+    gpt2m_adamw.ring6000_…       0  it fits            27.22 GiB  60.0 %       1.8 %
+    ");
     let alone = gapless(&[OOM]).stdout;
     assert!(run.stdout.ends_with(&alone), "{}", run.stdout);
 }

@@ -21,22 +21,42 @@ fn failed(arguments: &[&str]) -> String {
 
 #[test]
 fn an_empty_file() {
-    assert_snapshot!(refused(b""), @"");
+    assert_snapshot!(refused(b""), @r"
+    error: cannot read standard input as a recording
+      because: the file is empty
+
+    hint: the program may have ended while it wrote the file
+    ");
 }
 
 #[test]
 fn text_that_is_no_recording() {
-    assert_snapshot!(refused(b"Dear diary"), @"");
+    assert_snapshot!(refused(b"Dear diary"), @r#"
+    error: cannot read standard input as a recording
+      because: it begins with "Dear diary", like no format that gapless reads
+
+    hint: gapless reads what `torch.cuda.memory._dump_snapshot("run.pickle")` writes, and plain lists of operations
+    "#);
 }
 
 #[test]
 fn a_pickle_that_names_a_class() {
-    assert_snapshot!(refused(b"\x80\x02cos\nsystem\n(S'x'\ntR."), @"");
+    assert_snapshot!(refused(b"\x80\x02cos\nsystem\n(S'x'\ntR."), @r#"
+    error: cannot read standard input as a recording
+      because: opcode 0x63 (GLOBAL) at byte 2 names `os.system`; a snapshot holds plain data only
+
+    hint: this file was written by `torch.save` or `pickle`; write one with `torch.cuda.memory._dump_snapshot("run.pickle")`
+    "#);
 }
 
 #[test]
 fn a_pickle_that_ends_early() {
-    assert_snapshot!(refused(b"\x80\x02}(X\x08\x00\x00\x00segm"), @"");
+    assert_snapshot!(refused(b"\x80\x02}(X\x08\x00\x00\x00segm"), @r"
+    error: cannot read standard input as a recording
+      because: the text at byte 4 claims 8 bytes, and 4 are left
+
+    hint: the program may have ended while it wrote the file
+    ");
 }
 
 #[test]
@@ -50,53 +70,95 @@ fn a_compressed_file_that_ends_early() {
 
 #[test]
 fn a_pickle_of_something_else() {
-    assert_snapshot!(refused(b"\x80\x02]."), @"");
+    assert_snapshot!(refused(b"\x80\x02]."), @r#"
+    error: cannot read standard input as a recording
+      because: it has neither `segments` nor `device_traces`: it is a list
+
+    hint: gapless reads what `torch.cuda.memory._dump_snapshot("run.pickle")` writes, and plain lists of operations
+    "#);
 }
 
 #[test]
 fn a_snapshot_of_no_device() {
     let snapshot = b"\x80\x02}(X\x08\x00\x00\x00segments]X\x0d\x00\x00\x00device_traces]u.";
-    assert_snapshot!(refused(snapshot), @"");
+    assert_snapshot!(refused(snapshot), @r#"
+    error: cannot explain standard input
+      because: it tells of no device
+
+    hint: call `torch.cuda.memory._record_memory_history()` before the work and `torch.cuda.memory._dump_snapshot("run.pickle")` after it
+    "#);
 }
 
 #[test]
 fn a_profiler_trace() {
     let trace = br#"{"schemaVersion": 1, "traceEvents": [{"ph": "X", "name": "aten::mm"}]}"#;
-    assert_snapshot!(refused(trace), @"");
+    assert_snapshot!(refused(trace), @r#"
+    error: cannot read standard input as a recording
+      because: it is a profiler trace, which says nothing about segments
+
+    hint: call `torch.cuda.memory._record_memory_history()` before the work and write a snapshot with `torch.cuda.memory._dump_snapshot("run.pickle")`
+    "#);
 }
 
 #[test]
 fn a_planning_problem() {
-    assert_snapshot!(refused(b"id,lower,upper,size\n0,0,3,4\n"), @"");
+    assert_snapshot!(refused(b"id,lower,upper,size\n0,0,3,4\n"), @r#"
+    error: cannot read standard input as a recording
+      because: it is a planning problem (buffers with lifetimes), not a recording
+
+    hint: gapless reads what `torch.cuda.memory._dump_snapshot("run.pickle")` writes, and plain lists of operations
+    "#);
 }
 
 #[test]
 fn an_operation_list_with_a_mistake() {
-    assert_snapshot!(refused(b"alloc,1,512,0\nfree\n"), @"");
+    assert_snapshot!(refused(b"alloc,1,512,0\nfree\n"), @r"
+    error: cannot read standard input as a recording
+      because: line 2: `free` takes 1 fields behind its name, not 0
+    ");
 }
 
 #[test]
 fn a_file_that_is_not_there() {
-    assert_snapshot!(failed(&["nowhere.pickle"]), @"");
+    assert_snapshot!(failed(&["nowhere.pickle"]), @r"
+    error: cannot read `nowhere.pickle`
+      because: there is no such file
+    ");
 }
 
 #[test]
 fn a_directory() {
-    assert_snapshot!(failed(&["."]), @"");
+    assert_snapshot!(failed(&["."]), @r"
+    error: cannot read `.`
+      because: it is a directory
+
+    hint: name the files in it, one or several
+    ");
 }
 
 #[test]
 fn a_device_that_was_not_recorded() {
-    assert_snapshot!(failed(&[POOLS, "--device", "4"]), @"");
+    assert_snapshot!(failed(&[POOLS, "--device", "4"]), @r"
+    error: cannot explain `graphs_and_pools.default.pickle.gz`
+      because: it tells nothing of device 4, only of device 0
+    ");
 }
 
 #[test]
 fn an_event_past_the_last() {
-    assert_snapshot!(failed(&[POOLS, "--at", "8757"]), @"");
+    assert_snapshot!(failed(&[POOLS, "--at", "8757"]), @r"
+    error: cannot explain `graphs_and_pools.default.pickle.gz`
+      because: event 8757 was asked for, and it has only 8757, counted from 0
+    ");
     assert_eq!(gapless(&[POOLS, "--at", "8756"]).code, Some(0));
 }
 
 #[test]
 fn a_failure_where_there_is_none() {
-    assert_snapshot!(failed(&[POOLS, "--at", "failure"]), @"");
+    assert_snapshot!(failed(&[POOLS, "--at", "failure"]), @r"
+    error: cannot explain `graphs_and_pools.default.pickle.gz`
+      because: no request failed in it
+
+    hint: leave `--at` out to look at the end
+    ");
 }

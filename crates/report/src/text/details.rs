@@ -9,7 +9,7 @@ use super::table::{Side, table};
 use crate::facts::{
     DeviceFacts, Facts, FindingFacts, IterationsFacts, Place, PoolFacts, SourceFacts, TotalsFacts,
 };
-use crate::figures::{counted, grouped};
+use crate::figures::{counted, grouped, more};
 use crate::words::{clean, frame, site, telling, weight};
 
 /// The most frames of a stack that are shown.
@@ -149,7 +149,7 @@ fn blame(paper: &mut Paper, device: &DeviceFacts) {
     let (count, pins) =
         (rest.len() + device.blame_omitted.rows, pins + device.blame_omitted.pins_bytes);
     if 0 < count {
-        paper.line(&format!("  {} by {} more places", Bytes::new(pins), grouped(count)));
+        paper.line(&format!("  {} by {}", Bytes::new(pins), more(count, "place")));
     }
 }
 
@@ -179,7 +179,7 @@ fn ransom(paper: &mut Paper, device: &DeviceFacts) {
     paper.gap();
     rows(paper, &lines, [Side::Left, Side::Right, Side::Right]);
     if let Some(rest) = ransom.sites.len().checked_sub(MOST_SITES).filter(|&rest| 0 < rest) {
-        paper.line(&format!("  {} more places", grouped(rest)));
+        paper.line(&format!("  {}", more(rest, "place")));
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   label      ████████▊               bytes   share  what is to be known
-//!   14 cells   the rest of the line    10      8      24
+//!   14 cells   the rest of the line    10      8      as wide as the widest
 //! ```
 
 use anstyle::Style;
@@ -21,8 +21,6 @@ const LABEL: usize = 15;
 const SIZE: usize = 10;
 /// What shares take.
 const SHARE: usize = 8;
-/// What notes take.
-const NOTE: usize = 24;
 /// The widest bar.
 const WIDEST: usize = 48;
 
@@ -30,63 +28,87 @@ const WIDEST: usize = 48;
 struct Share<'a> {
     label: &'a str,
     bytes: Bytes,
-    whole: Bytes,
     style: Style,
     note: String,
 }
 
+/// A whole and its shares.
+struct Part<'a> {
+    label: &'a str,
+    whole: Bytes,
+    when: String,
+    shares: Vec<Share<'a>>,
+}
+
+/// Writes both, with bars of one width.
+pub(crate) fn ledger(paper: &mut Paper, device: &DeviceFacts) {
+    let mut parts = vec![reserved(device)];
+    if device.consistent {
+        parts.extend(free(device));
+    }
+    let notes = parts.iter().flat_map(|part| &part.shares).map(|share| share.note.chars().count());
+    let taken = LABEL + SIZE + SHARE + 2 + notes.max().unwrap_or(0);
+    let cells = paper.width().saturating_sub(taken).min(WIDEST);
+    for part in &parts {
+        paper.gap();
+        let label = ink(HEADING, &format!("{:<LABEL$}", part.label));
+        let size = format!("{:>SIZE$}", part.whole.to_string());
+        paper.line(&format!("{label}{size}  {}", ink(ASIDE, &part.when)));
+        for share in &part.shares {
+            paper.line(&line(share, part.whole, cells));
+        }
+    }
+}
+
 /// Every reserved byte by its cause. Where nothing says how blocks were placed, only what is in
 /// use is known.
-pub(crate) fn ledger(paper: &mut Paper, device: &DeviceFacts) {
+fn reserved(device: &DeviceFacts) -> Part<'_> {
     let ledger = &device.ledger;
-    let whole = Bytes::new(ledger.reserved_bytes);
-    total(paper, if device.placed { "reserved" } else { "in use" }, whole, &moment(ledger));
-    for share in &ledger.causes {
+    let known = ledger
+        .causes
+        .iter()
+        .filter(|share| share.bytes != 0 || (share.cause != "pending" && device.placed));
+    let shares = known.map(|share| {
         let bytes = Bytes::new(share.bytes);
-        if bytes.is_zero() && (share.cause == "pending" || !device.placed) {
-            continue;
-        }
         let style = match share.cause {
             "requested" => USE,
             "releasable" => SPARE,
             _ => WASTE,
         };
         let note = about_cause(share.cause, bytes, ledger);
-        line(paper, &Share { label: cause(share.cause), bytes, whole, style, note });
+        Share { label: cause(share.cause), bytes, style, note }
+    });
+    Part {
+        label: if device.placed { "reserved" } else { "in use" },
+        whole: Bytes::new(ledger.reserved_bytes),
+        when: moment(ledger),
+        shares: shares.collect(),
     }
 }
 
 /// The free bytes by what keeps them from the request in question.
-pub(crate) fn free(paper: &mut Paper, device: &DeviceFacts) {
+fn free(device: &DeviceFacts) -> Option<Part<'_>> {
     let whole = device.ledger.free_bytes();
-    let Some(asked) = device.request.as_ref().filter(|_| !whole.is_zero()) else { return };
-    total(paper, "free", whole, &format!("for {}", request(asked)));
-    for share in &device.ledger.free {
+    let asked = device.request.as_ref().filter(|_| !whole.is_zero())?;
+    let shares = device.ledger.free.iter().map(|share| {
         let largest = Bytes::new(share.largest_bytes);
         let note = match share.gaps {
             1 => "in one gap".to_owned(),
             gaps => format!("{}, up to {largest}", counted(gaps, "gap")),
         };
         let style = if share.obstacle == "none" { SPARE } else { WASTE };
-        let bytes = Bytes::new(share.bytes);
-        line(paper, &Share { label: obstacle(share.obstacle), bytes, whole, style, note });
-    }
+        Share { label: obstacle(share.obstacle), bytes: Bytes::new(share.bytes), style, note }
+    });
+    let when = format!("for {}", request(asked));
+    Some(Part { label: "free", whole, when, shares: shares.collect() })
 }
 
-fn total(paper: &mut Paper, label: &str, bytes: Bytes, when: &str) {
-    let label = ink(HEADING, &format!("{label:<LABEL$}"));
-    paper.line(&format!("{label}{bytes:>SIZE$}  {}", ink(ASIDE, when)));
-}
-
-fn line(paper: &mut Paper, share: &Share<'_>) {
-    let cells = paper.width().saturating_sub(LABEL + SIZE + SHARE + 2 + NOTE).min(WIDEST);
-    let bar = ink(share.style, &bar(share.bytes.share_of(share.whole), cells));
-    let percent = percent_of(share.bytes, share.whole);
-    let percent = if share.bytes.is_zero() { String::new() } else { percent };
-    let bytes = share.bytes.to_string();
+fn line(share: &Share<'_>, whole: Bytes, cells: usize) -> String {
     let label = format!("  {}", share.label);
-    paper.line(&format!(
-        "{label:<LABEL$}{bar}{bytes:>SIZE$}{percent:>SHARE$}  {}",
-        ink(ASIDE, &share.note)
-    ));
+    let bar = ink(share.style, &bar(share.bytes.share_of(whole), cells));
+    let bytes = share.bytes.to_string();
+    let percent = percent_of(share.bytes, whole);
+    let percent = if share.bytes.is_zero() { String::new() } else { percent };
+    let note = ink(ASIDE, &share.note);
+    format!("{label:<LABEL$}{bar}{bytes:>SIZE$}{percent:>SHARE$}  {note}")
 }

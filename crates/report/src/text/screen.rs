@@ -4,12 +4,12 @@ use anstyle::Style;
 use gapless_units::Bytes;
 
 use super::ink::{ALARM, ASIDE, CALM, DOUBT, HEADING, ink};
-use super::ledger::{free, ledger};
+use super::ledger::ledger;
 use super::paper::Paper;
 use super::table::{Side, table};
 use super::wrap::{join, wrap};
 use crate::facts::{BlameFacts, DeviceFacts, Facts, FindingFacts, NoteFacts, VerdictFacts};
-use crate::figures::{counted, grouped, percent};
+use crate::figures::{counted, more, percent};
 use crate::words::{clean, failed, headline, ransom, site};
 
 /// The most lines of blame on the screen.
@@ -31,11 +31,8 @@ pub(crate) fn screen(paper: &mut Paper, facts: &Facts, device: &DeviceFacts, ver
     }
     paper.gap();
     verdict(paper, device);
-    paper.gap();
     ledger(paper, device);
     if device.consistent {
-        paper.gap();
-        free(paper, device);
         holders(paper, &device.blame);
         if let Some(told) = device.ransom.as_ref().filter(|_| failed(device) || verbose) {
             paper.gap();
@@ -44,7 +41,7 @@ pub(crate) fn screen(paper: &mut Paper, facts: &Facts, device: &DeviceFacts, ver
     }
     if !verbose {
         findings(paper, &device.findings);
-        more(paper, facts, device);
+        besides(paper, facts, device);
     }
 }
 
@@ -58,7 +55,7 @@ fn contradictions(paper: &mut Paper, facts: &Facts, verbose: bool) {
         marked(paper, DOUBT, "INCONSISTENT:", &clean(text));
     }
     if let Some(rest) = texts.len().checked_sub(shown).filter(|&rest| 0 < rest) {
-        paper.line(&format!("{} more of these; -v shows them.", grouped(rest)));
+        paper.line(&format!("{}; -v shows them.", more(rest, "contradiction")));
     }
     paper.gap();
 }
@@ -115,7 +112,7 @@ fn holders(paper: &mut Paper, blame: &[BlameFacts]) {
     }));
     if let Some(rest) = blame.get(MOST_SITES..).filter(|rest| !rest.is_empty()) {
         let pins: u64 = rest.iter().map(|row| row.pins_bytes).sum();
-        let label = format!("  {} more places", grouped(rest.len()));
+        let label = format!("  {}", more(rest.len(), "place"));
         rows.push([label, Bytes::new(pins).to_string(), String::new()]);
     }
     let lines = table(&rows, [Side::Left, Side::Right, Side::Left], paper.width());
@@ -152,7 +149,7 @@ fn findings(paper: &mut Paper, findings: &[FindingFacts]) {
 }
 
 /// What there is besides this screen.
-fn more(paper: &mut Paper, facts: &Facts, device: &DeviceFacts) {
+fn besides(paper: &mut Paper, facts: &Facts, device: &DeviceFacts) {
     paper.gap();
     for note in facts.recording.notes.iter().filter(|note| matters(note, device)) {
         paper.item(0, "Note:", &clean(&note.text));
@@ -182,5 +179,47 @@ fn matters(note: &NoteFacts, device: &DeviceFacts) -> bool {
         "missing-stacks" => device.blame.iter().take(MOST_SITES).any(|row| row.site.is_none()),
         "unknown-key" => false,
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(code: &'static str, bytes: u64, advice: &str) -> FindingFacts {
+        FindingFacts {
+            code,
+            title: format!("what {code} is"),
+            bytes,
+            share_of_peak: 0.1,
+            summary: String::new(),
+            advice: vec![advice.to_owned()],
+            evidence: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn three_findings_stand_with_their_weight_and_two_lines_of_advice() {
+        let long = "word ".repeat(40);
+        let all = [
+            finding("first", 3 << 30, &long),
+            finding("second", 2 << 20, "Do this."),
+            finding("third", 1 << 20, "Do that."),
+            finding("fourth", 1, "Not shown."),
+        ];
+        let mut paper = Paper::new(60);
+        findings(&mut paper, &all);
+        let plain: String = paper.into_text().replace("\u{1b}[1m", "").replace("\u{1b}[2m", "");
+        let expected = "\
+What to change first
+    3.00 GiB  10.0 %  what first is [first]
+                      word word word word word word word
+                      word word word word word word word …
+     2.0 MiB  10.0 %  what second is [second]
+                      Do this.
+     1.0 MiB  10.0 %  what third is [third]
+                      Do that.
+";
+        assert_eq!(plain.replace("\u{1b}[0m", ""), expected);
     }
 }
