@@ -68,7 +68,7 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     vec![Finding {
         code: CODE,
         title: format!(
-            "cached memory went back {} to make room",
+            "the cache went back {} to make room",
             times(retries.bursts + failures.bursts + parts.bursts)
         ),
         bytes,
@@ -110,6 +110,7 @@ fn capital(text: &str) -> String {
 fn times(count: usize) -> String {
     match count {
         1 => "once".to_owned(),
+        2 => "twice".to_owned(),
         _ => format!("{count} times"),
     }
 }

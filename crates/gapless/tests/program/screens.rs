@@ -38,6 +38,15 @@ fn a_failure_by_fragmentation_is_explained_on_one_screen() {
     sdpa_attention_forward) were elsewhere, whole segments would go back to the
     card: enough for the 1.46 GiB.
 
+    What to change first
+        2.68 GiB  10.2 %  sizes vary at 17 lines [varying_sizes]
+                          Pad the heaviest line to 5 sizes instead of 9:
+                          32.0 MiB, 47.9 MiB, 74.2 MiB, 86.7 MiB, 131.7 MiB. The …
+        4.13 GiB  15.6 %  the cache went back twice to make room [flush_and_retry]
+                          Leave more room or make sizes repeat. Try …
+       311.8 MiB   1.2 %  840 short-lived buffers at 5 lines [churn]
+                          Where the sizes repeat, make the buffer once and write …
+
     -v shows findings with evidence, stacks and pools; --format html --output FILE
     draws the memory.
     ");
@@ -71,6 +80,15 @@ fn a_recording_that_fits_says_so() {
       workloads.py:98 ints                               1.9 MiB  1 block, 1.0 KiB
       modeling_llama.py:87 __init__                        256 B  1 block, 512 B
       modeling_llama.py:105 compute_default_rope_par…      256 B  1 block, 512 B
+
+    What to change first
+        67.7 MiB   4.0 %  67.7 MiB are free in private pools [stranded_in_pools]
+                          Let graphs share one pool, capture the largest shape
+                          first, drop graphs that are no longer replayed. …
+        53.7 MiB   3.2 %  sizes vary at 5 lines [varying_sizes]
+                          Pad the heaviest line to 4 sizes instead of 11: …
+        32.0 MiB   1.9 %  320 short-lived buffers at 1 line [churn]
+                          Where the sizes repeat, make the buffer once and write …
 
     -v shows findings with evidence, stacks and pools; --format html --output FILE
     draws the memory.

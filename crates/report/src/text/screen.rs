@@ -17,11 +17,13 @@ const MOST_SITES: usize = 5;
 /// The most findings on the screen.
 const MOST_FINDINGS: usize = 3;
 /// The most lines of one finding's advice on the screen.
-const MOST_ADVICE: usize = 2;
+const MOST_ADVICE: [usize; MOST_FINDINGS] = [2, 1, 1];
 /// The most contradictions on the screen.
 const MOST_CONTRADICTIONS: usize = 3;
 /// What the weight of a finding takes, with the space behind.
 const WEIGHT: usize = 22;
+/// Ends what goes on elsewhere.
+const CUT: &str = " …";
 
 /// Writes the first screen for one device.
 pub(crate) fn screen(paper: &mut Paper, facts: &Facts, device: &DeviceFacts, verbose: bool) {
@@ -126,7 +128,7 @@ fn findings(paper: &mut Paper, findings: &[FindingFacts]) {
         return;
     }
     paper.heading("What to change first");
-    for finding in findings.iter().take(MOST_FINDINGS) {
+    for (finding, most) in findings.iter().zip(MOST_ADVICE) {
         let weight = format!(
             "  {:>10}{:>8}  ",
             Bytes::new(finding.bytes).to_string(),
@@ -139,10 +141,10 @@ fn findings(paper: &mut Paper, findings: &[FindingFacts]) {
             paper.line(&format!("{before:<WEIGHT$}{line}"));
         }
         let Some(advice) = finding.advice.first() else { continue };
-        let lines = wrap(&clean(advice), width);
-        for (index, line) in lines.iter().take(MOST_ADVICE).enumerate() {
-            let cut = index + 1 == MOST_ADVICE && MOST_ADVICE < lines.len();
-            let ending = if cut { " …" } else { "" };
+        let lines = wrap(&clean(advice), width.saturating_sub(CUT.len()));
+        for (index, line) in lines.iter().take(most).enumerate() {
+            let cut = index + 1 == most && most < lines.len();
+            let ending = if cut { CUT } else { "" };
             paper.line(&ink(ASIDE, &format!("{:WEIGHT$}{line}{ending}", "")));
         }
     }
