@@ -3,14 +3,14 @@
 //! Two ways are looked at, and the cheaper one is taken:
 //!
 //! ```text
-//!   one gap         │ gap │ A │ gap │ B │ gap │      neighbours in a segment the request may use
+//!   one gap         │ gap │ A │ gap │ B │ gap │      neighbors in a segment the request may use
 //!                   └─────── A + B ───────────┘      become one gap that is large enough
 //!
 //!   whole segments  │ gap │ A │ gap │  │ B │ gap │   segments without a live block go back to the
 //!                   └── A ────────┘  └─── B ────┘    device, which then has enough to grant it
 //! ```
 //!
-//! The first is the cheapest of all runs of neighbouring blocks. The second is a covering
+//! The first is the cheapest of all runs of neighboring blocks. The second is a covering
 //! knapsack, solved exactly over units of 2 MiB, the unit of segment sizes; where that would take
 //! too many steps the units are doubled, and the answer may then cost more than the cheapest.
 
@@ -104,7 +104,7 @@ fn held(blocks: &[Block]) -> Vec<AllocationId> {
     blocks.iter().filter(|block| !block.pending).map(|block| block.allocation).collect()
 }
 
-/// The cheapest run of neighbours that becomes one gap for the request.
+/// The cheapest run of neighbors that becomes one gap for the request.
 fn one_gap(trace: &Trace, state: &State, request: &Request) -> Option<Ransom> {
     let usable = state.segments.iter().filter(|segment| {
         (segment.pool, segment.size_pool, segment.stream)
@@ -121,7 +121,7 @@ fn one_gap(trace: &Trace, state: &State, request: &Request) -> Option<Ransom> {
     Some(Ransom { kind: RansomKind::OneGap, blocks, price: run.price, gains: run.gap.size() })
 }
 
-/// Neighbouring blocks and the gap their release leaves.
+/// Neighboring blocks and the gap their release leaves.
 struct Run {
     first: usize,
     last: usize,

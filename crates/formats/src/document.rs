@@ -1,7 +1,7 @@
 //! Plain data as pickles and JSON hold it: numbers, texts, lists and dicts in one arena.
 //!
 //! A snapshot of a million events is a million dicts with the same nine keys. So a dict stores its
-//! values only, side by side with those of its neighbours, and a *shape*: the list of its keys,
+//! values only, side by side with those of its neighbors, and a *shape*: the list of its keys,
 //! which all events share.
 //!
 //! ```text

@@ -8,11 +8,13 @@
 //! against what is left of it before anything is kept. So a file cannot claim more than it holds,
 //! and nesting costs no stack.
 
-mod cursor;
 mod error;
-mod lines;
-mod machine;
 mod opcode;
+
+mod cursor;
+mod lines;
+
+mod machine;
 
 use crate::document::Document;
 

@@ -17,8 +17,8 @@
 mod complaints;
 mod fields;
 
-mod frames;
 mod numbers;
+mod frames;
 
 mod annotations;
 mod events;

@@ -36,7 +36,10 @@ impl Case {
             match (block, line.strip_prefix("```")) {
                 (None, Some(kind)) => block = Some(kind),
                 (Some(_), Some(_)) => block = None,
-                (Some("json" | "operations"), None) => case.recording += &format!("{line}\n"),
+                (Some("json" | "operations"), None) => {
+                    case.recording.push_str(line);
+                    case.recording.push('\n');
+                }
                 (Some("expect"), None) => case.expected.push((number, line.to_owned())),
                 (Some(_) | None, None) => {}
             }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it stands")]
 #![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+#![expect(clippy::disallowed_methods, reason = "the test hands files to a browser")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

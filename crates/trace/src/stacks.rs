@@ -20,7 +20,7 @@ impl StackId {
         self != Self::NONE
     }
 
-    /// The position in [`Stacks::iter`].
+    /// The position in [`Stacks::ids`].
     pub fn index(self) -> usize {
         self.0 as usize
     }

@@ -23,7 +23,7 @@ pub struct Iteration {
 }
 
 impl Iteration {
-    /// Measures every iteration between two neighbours of `starts`.
+    /// Measures every iteration between two neighbors of `starts`.
     pub(super) fn measure(trace: &Trace, starts: &[Instant]) -> Vec<Self> {
         let mut each: Vec<Self> =
             starts.windows(2).map(|pair| Self::new(pair[0], pair[1])).collect();

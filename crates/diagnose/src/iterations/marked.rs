@@ -2,7 +2,7 @@
 //!
 //! PyTorch's optimizers mark each step (`Optimizer.step#AdamW.step`) and its profiler each of its
 //! own (`ProfilerStep#3`). Where a name comes several times in an iteration, as with two optimizers
-//! of one class, every second (third, fourth) start is tried too.
+//! of one class, and so at irregular distances, every second (third, fourth) start is tried too.
 
 use std::collections::BTreeMap;
 
@@ -32,6 +32,10 @@ pub(super) fn find(trace: &Trace, stacks: &Stacks) -> Option<(Vec<Instant>, Iter
         (1..=MOST_PER_ITERATION).map(move |every| (name, every, starts))
     });
     let ranked = candidates.filter_map(|(name, every, starts)| {
+        let singly = variation(starts.iter().map(|instant| births[instant.events()]));
+        if 1 < every && singly <= REGULAR {
+            return None;
+        }
         let mut chosen: Vec<Instant> = starts.iter().copied().step_by(every).collect();
         chosen.extend(whole_rest(trace, &births, &chosen));
         if chosen.len() <= FEWEST {

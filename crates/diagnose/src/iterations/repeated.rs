@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Layers recur as regularly as iterations do, only not across the end of an iteration, where
-//! other tokens come between. So each candidate is verified: neighbouring stretches must consist
+//! other tokens come between. So each candidate is verified: neighboring stretches must consist
 //! of the same tokens, in the worst case too. Of those that hold nearly as well as the best, the
 //! shortest period is taken. Sizes may vary, warming up may come first.
 
@@ -19,7 +19,7 @@ use gapless_units::Bytes;
 
 use super::{FEWEST, IterationSource, before, variation};
 
-/// The share of tokens that neighbouring iterations must have in common.
+/// The share of tokens that neighboring iterations must have in common.
 const AGREEMENT: f64 = 0.8;
 /// A shorter period is taken if it agrees worse than the best by no more than this.
 const NEARLY: f64 = 0.1;
@@ -75,7 +75,7 @@ struct Anchor {
     variation: f64,
 }
 
-/// How well neighbouring stretches agree.
+/// How well neighboring stretches agree.
 #[derive(Clone, Copy)]
 struct Agreement {
     worst: f64,

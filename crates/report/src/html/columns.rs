@@ -45,7 +45,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Adds numbers as they are: best where neighbours have nothing in common.
+    /// Adds numbers as they are: best where neighbors have nothing in common.
     pub(super) fn plain(
         &mut self,
         name: &str,
@@ -57,7 +57,7 @@ impl Columns {
         });
     }
 
-    /// Adds numbers by their differences: best where neighbours are near each other.
+    /// Adds numbers by their differences: best where neighbors are near each other.
     pub(super) fn steps(
         &mut self,
         name: &str,

@@ -145,7 +145,7 @@ function gapCard(place) {
   if (!gap) return null;
   const releasable = gap.to - gap.from;
   const size = gap.end - gap.start;
-  const neighbour = (position, word) => {
+  const neighbor = (position, word) => {
     if (position < segment.first || position >= segment.last) return [word, "the end of the segment"];
     const i = state.blocks[position];
     const text = `${sizeText(device.size[i])}, ${device.stacks[device.stack[i]].name}`;
@@ -157,8 +157,8 @@ function gapCard(place) {
       ["size", sizeText(size), exactText(size)],
       ["pinned", sizeText(size - releasable), exactText(size - releasable)],
       ["releasable", sizeText(releasable), exactText(releasable)],
-      neighbour(gap.next - 1, "before it"),
-      neighbour(gap.next, "behind it"),
+      neighbor(gap.next - 1, "before it"),
+      neighbor(gap.next, "behind it"),
       ["address", hexText(addressOf(device, gap.start))],
       ["segment", segmentText(segment)],
     ]));

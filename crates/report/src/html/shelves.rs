@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn free_neighbours_become_one() {
+    fn free_neighbors_become_one() {
         check_places(&[(10, 0, 2), (10, 1, 3), (20, 4, 9)], &[0, 10, 0]);
     }
 }

@@ -105,7 +105,7 @@ function ledgerOf(device, state) {
 }
 
 
-/** For each block of the state the free bytes it pins: a gap's are shared by its neighbours. */
+/** For each block of the state the free bytes it pins: a gap's are shared by its neighbors. */
 function pinsOf(device, state) {
   const pins = new Float64Array(state.blocks.length);
   for (const segment of state.segments) {

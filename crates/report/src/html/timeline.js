@@ -41,7 +41,7 @@ function fillTimeline(device, raster, limit) {
     if (addr >= high || end <= low) continue;
     const y0 = Math.max(0, (addr - low) * perY);
     let y1 = Math.min(raster.height, (end - low) * perY);
-    // Neighbours of one color stay apart where there is room for it.
+    // Neighbors of one color stay apart where there is room for it.
     if (y1 - y0 > 7) y1 -= 0.75;
     const x0 = Math.max(0, (born - from) * perX);
     let x1 = Math.min(raster.width, (freed - from) * perX);

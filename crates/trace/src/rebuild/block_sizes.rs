@@ -2,7 +2,7 @@
 //!
 //! A trace says what was asked for, not the block that served it. The rounded size follows from
 //! the settings; beyond it, a block of the large pool keeps up to 1 MiB that was not worth cutting
-//! off. Since free neighbours always merge, the free block that served a request reaches from the
+//! off. Since free neighbors always merge, the free block that served a request reaches from the
 //! recorded address to the next live block or the end of the segment, which tells the slack
 //! exactly. A block older than the recording shows its end when something is placed behind it.
 

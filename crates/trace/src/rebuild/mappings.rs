@@ -124,11 +124,11 @@ impl Undo<'_> {
         let end = event.addr + event.size;
         let before = self.held.range(..event.addr).next_back();
         let before = before.map(|(_, mapping)| mapping).filter(|m| m.extent.end() == event.addr);
-        let neighbour = before.or_else(|| self.held.get(&end));
-        let neighbour = neighbour.filter(|m| m.expandable && m.stream == event.stream);
+        let neighbor = before.or_else(|| self.held.get(&end));
+        let neighbor = neighbor.filter(|m| m.expandable && m.stream == event.stream);
         let whole_pages = event.size.get().is_multiple_of(self.rules.page(SizePool::Large).get());
         let guess = if whole_pages { SizePool::Large } else { SizePool::Small };
-        let size_pool = neighbour.map_or(guess, |mapping| mapping.size_pool);
+        let size_pool = neighbor.map_or(guess, |mapping| mapping.size_pool);
         self.hold(index, event, size_pool, true);
     }
 

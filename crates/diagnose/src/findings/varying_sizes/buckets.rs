@@ -10,7 +10,7 @@ use gapless_units::Bytes;
 
 /// The most buckets a program will want to handle.
 const MOST_BUCKETS: usize = 6;
-/// More sizes than this are first merged with their larger neighbours; a bound on time.
+/// More sizes than this are first merged with their larger neighbors; a bound on time.
 const MOST_SIZES: usize = 256;
 /// Another bucket is worth it if it saves this share of what is asked for.
 const WORTH: f64 = 0.02;
@@ -39,7 +39,7 @@ impl Buckets {
     }
 }
 
-/// The sizes with their counts, neighbours merged upwards until they are few.
+/// The sizes with their counts, neighbors merged upwards until they are few.
 fn merged(sizes: &BTreeMap<Bytes, u64>) -> Vec<(f64, f64)> {
     let group = sizes.len().div_ceil(MOST_SIZES).max(1);
     let sizes: Vec<(f64, f64)> =
