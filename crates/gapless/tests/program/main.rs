@@ -5,6 +5,7 @@ mod run;
 mod endings;
 mod examples;
 mod facts;
+mod findings;
 mod hostile;
 mod redaction;
 mod screens;
