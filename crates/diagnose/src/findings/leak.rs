@@ -46,6 +46,9 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let survivors = survivors(case, first.start, last.start);
+    if survivors.total() < worth(case) {
+        return Vec::new();
+    }
     let each = Bytes::new(growth.get() / steps as u64);
     vec![Finding {
         code: CODE,
