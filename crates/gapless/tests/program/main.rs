@@ -7,6 +7,7 @@ mod examples;
 mod facts;
 mod findings;
 mod hostile;
+mod readme;
 mod redaction;
 mod screens;
 mod several;
