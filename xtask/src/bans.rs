@@ -6,7 +6,6 @@
 
 use std::fmt::Write;
 
-use crate::complaint::Complaint;
 use crate::workspace::{Package, Workspace, WorkspaceError};
 
 /// The floor of the program: it alone meets the outside world.
@@ -92,19 +91,6 @@ pub fn files(workspace: &Workspace) -> Result<Vec<(String, String)>, WorkspaceEr
     let root = workspace.text("clippy.toml")?;
     let crates = workspace.crates();
     Ok(crates.map(|package| (path_of(package), text_of(package, &root))).collect())
-}
-
-/// Complains of every `clippy.toml` that is not what it would be written as.
-pub fn check(workspace: &Workspace) -> Result<Vec<Complaint>, WorkspaceError> {
-    let mut complaints = Vec::new();
-    for (file, expected) in files(workspace)? {
-        let is_current = workspace.text(&file).is_ok_and(|found| found == expected);
-        if !is_current {
-            let reason = "is not what the list in xtask/src/bans.rs says: `cargo xtask generate`";
-            complaints.push(Complaint::about(&file, reason));
-        }
-    }
-    Ok(complaints)
 }
 
 fn path_of(package: &Package) -> String {

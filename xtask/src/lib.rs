@@ -21,6 +21,9 @@ pub mod sizes;
 pub mod words;
 
 pub mod bans;
+pub mod finding_pages;
+
+pub mod generated;
 
 pub use complaint::Complaint;
 pub use source::Source;

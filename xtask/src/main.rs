@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use xtask::{Workspace, WorkspaceError, bans};
+use xtask::{Workspace, WorkspaceError, generated};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 /// Writes every generated file; answers with their names.
 fn generate() -> Result<Vec<String>, WorkspaceError> {
     let workspace = Workspace::read()?;
-    let files = bans::files(&workspace)?;
+    let files = generated::files(&workspace)?;
     for (file, text) in &files {
         workspace.write(file, text)?;
     }

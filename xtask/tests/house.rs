@@ -1,8 +1,8 @@
 //! The rules of the house: each test holds one, and says in plain words where it is broken.
 
 use xtask::{
-    Complaint, Source, Workspace, WorkspaceError, bans, directions, floors, manifests, mentions,
-    module_order, openings, sizes, words,
+    Complaint, Source, Workspace, WorkspaceError, directions, floors, generated, manifests,
+    mentions, module_order, openings, sizes, words,
 };
 
 type Outcome = Result<(), WorkspaceError>;
@@ -83,6 +83,6 @@ fn the_project_speaks_of_itself() -> Outcome {
 
 #[test]
 fn generated_files_are_current() -> Outcome {
-    check(&bans::check(&workspace()?)?);
+    check(&generated::check(&workspace()?)?);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The catalog of findings. Each has a file; its first comment is the page users read.
 
 mod by_site;
+mod stranded;
 mod worth;
 
 mod leak;

@@ -12,38 +12,20 @@
 
 use gapless_units::{Bytes, StreamId};
 
+use super::stranded::stranded;
 use super::worth::worth;
 use crate::case::Case;
-use crate::finding::{Evidence, Finding};
-use crate::ledger::PoolShare;
+use crate::finding::Finding;
 
 pub(super) const CODE: &str = "stranded_on_streams";
 
 pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     let main = main_stream(case);
-    let side: Vec<&PoolShare> = case
-        .ledger
-        .pools
-        .iter()
-        .filter(|share| share.stream != main && !share.pool.is_private())
-        .filter(|share| !share.free().is_zero())
-        .collect();
-    let bytes: Bytes = side.iter().map(|share| share.free()).sum();
+    let (bytes, evidence) =
+        stranded(case, |share| share.stream != main && !share.pool.is_private());
     if bytes < worth(case) {
         return Vec::new();
     }
-    let evidence = |share: &&PoolShare| Evidence {
-        what: format!(
-            "stream {}, {} pool: {} free of {} reserved",
-            share.stream,
-            share.size_pool.word(),
-            share.free(),
-            share.reserved()
-        ),
-        bytes: share.free(),
-        count: share.segments,
-        stack: gapless_trace::StackId::NONE,
-    };
     vec![Finding {
         code: CODE,
         title: format!("{bytes} are free on side streams"),
@@ -52,7 +34,7 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
             "{bytes} of free memory belong to other streams than the main one ({main}), which \
              cannot use them."
         ),
-        evidence: side.iter().map(evidence).collect(),
+        evidence,
         advice: vec![
             "Allocate on the main stream and use the tensor on the side stream with \
              `record_stream` or an event, or keep fixed buffers for the side stream. No setting \
