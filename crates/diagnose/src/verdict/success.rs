@@ -1,6 +1,6 @@
 //! The verdict where no request failed.
 
-use gapless_trace::Action;
+use gapless_trace::{Action, Totals};
 use gapless_units::Bytes;
 
 use super::{Verdict, VerdictKind};
@@ -13,18 +13,19 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let share = 100.0 * active.share_of(reserved);
     if !case.trace.events.actions().contains(&Action::Alloc) {
         let text = format!(
-            "The recording has no requests, only a final state, so it does not say whether a request failed. \
-             {active} of {reserved} reserved are in use ({share:.1} %)."
+            "The recording has no requests, only a final state, so it does not say whether a \
+             request failed. {active} of {reserved} reserved are in use ({share:.1} %)."
         );
         return Verdict::new(VerdictKind::CannotTell, text)
             .with("active_bytes", active)
             .with("reserved_bytes", reserved);
     }
-    let peak = case.trace.peak_totals();
+    let seen = case.trace.totals().take(case.state.instant.events() + 1);
+    let peak = seen.fold(Totals::default(), Totals::max);
     let unused = peak.reserved.saturating_sub(peak.active);
-    let until = if case.trace.failure().is_some() { "up to here " } else { "" };
     let text = format!(
-        "No request failed {until}in this recording. {} were in use at the peak and {} reserved{}.",
+        "{} {} were in use at the peak and {} reserved{}.",
+        failures(case),
         peak.active,
         peak.reserved,
         surplus(unused, peak.reserved),
@@ -33,6 +34,19 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         .with("peak_active_bytes", peak.active)
         .with("peak_reserved_bytes", peak.reserved)
         .with("unused_bytes", unused)
+}
+
+/// What failed before this instant, at which nothing did.
+fn failures(case: &Case<'_>) -> String {
+    let until = case.state.instant;
+    let earlier = &case.trace.events.actions()[..until.events()];
+    let failed = earlier.iter().filter(|&&action| action == Action::OutOfMemory).count();
+    match (failed, until < case.trace.end()) {
+        (0, false) => "No request failed in this recording.".to_owned(),
+        (0, true) => "No request failed up to here.".to_owned(),
+        (1, _) => "A request failed earlier; this is a later moment.".to_owned(),
+        (_, _) => format!("{failed} requests failed earlier; this is a later moment."),
+    }
 }
 
 fn surplus(unused: Bytes, reserved: Bytes) -> String {
