@@ -93,8 +93,12 @@ impl Verdict {
             return Self::new(VerdictKind::CannotTell, text);
         }
         if !case.trace.is_placed() {
-            let text = "The recording says what was asked for, not where it was placed.";
-            return Self::new(VerdictKind::CannotTell, text);
+            let most = case.trace.peak_totals().active;
+            let text = format!(
+                "The recording says what was asked for, not where it was placed. At most {most} \
+                 were in use at once."
+            );
+            return Self::new(VerdictKind::CannotTell, text).with("peak_active_bytes", most);
         }
         match case.request.and_then(|request| Some((request, request.device_free()?))) {
             Some((request, device_free)) => failure::judge(case, request, device_free, capacity),

@@ -49,7 +49,7 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     let count = counted(pinned.count(), "small block");
     vec![Finding {
         code: CODE,
-        title: format!("{count} keep {bytes} of gaps"),
+        title: format!("{bytes} of gaps are kept by {count}"),
         bytes,
         summary: format!(
             "{count} of {live} together have lived long and each pins at least {TIMES} times its \

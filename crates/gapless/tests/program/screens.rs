@@ -151,7 +151,8 @@ fn a_hint_says_how_to_record_what_is_missing() {
     assert_snapshot!(run.stdout, @r"
     device 0 · 1 event
 
-    CANNOT TELL. The recording says what was asked for, not where it was placed.
+    CANNOT TELL. The recording says what was asked for, not where it was placed. At
+    most 512 B were in use at once.
 
     in use              512 B  at the end
       requested    █████████████████████████████████████████████     512 B 100.0 %

@@ -66,10 +66,6 @@ fn curves(paper: &mut Paper, device: &DeviceFacts) {
     }));
     paper.gap();
     rows(paper, &lines, [Side::Left, Side::Right, Side::Right, Side::Right, Side::Right]);
-    if let Some(outside) = device.outside_bytes {
-        let outside = Bytes::new(outside);
-        paper.line(&format!("  {outside} of the card are held outside of this allocator"));
-    }
 }
 
 fn iterations(paper: &mut Paper, iterations: &IterationsFacts) {

@@ -58,6 +58,13 @@ pub(crate) fn ledger(paper: &mut Paper, device: &DeviceFacts) {
             paper.line(&line(share, part.whole, cells));
         }
     }
+    if let Some(outside) = device.outside_bytes {
+        paper.gap();
+        let label = ink(HEADING, &format!("{:<LABEL$}", "outside"));
+        let size = format!("{:>SIZE$}", Bytes::new(outside).to_string());
+        let whose = ink(ASIDE, "of the card: context, libraries, other processes");
+        paper.line(&format!("{label}{size}  {whose}"));
+    }
 }
 
 /// Every reserved byte by its cause. Where nothing says how blocks were placed, only what is in
