@@ -16,27 +16,36 @@
 
 mod builder;
 
+use std::num::NonZeroU64;
+
 use gapless_trace::Note;
 
 pub use builder::BuildError;
 pub(crate) use builder::Builder;
 
 /// A value of a document: a number, or which text, list or dict it is.
+///
+/// The lowest bit is always set, so that an `Option<Value>` takes no more room.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Value(u64);
+pub(crate) struct Value(NonZeroU64);
 
 impl Value {
-    pub(crate) const NONE: Self = Self(Tag::None as u64);
-    const TAG_BITS: u32 = 4;
+    pub(crate) const NONE: Self = Self(NonZeroU64::MIN);
+    /// The set bit and the tag; the rest is the payload.
+    const TAG_BITS: u32 = 5;
 
     fn new(tag: Tag, index: u32) -> Self {
-        Self(u64::from(index) << Self::TAG_BITS | tag as u64)
+        Self::packed(tag, u64::from(index) << Self::TAG_BITS)
+    }
+
+    fn packed(tag: Tag, payload: u64) -> Self {
+        Self(NonZeroU64::MIN | payload | (tag as u64) << 1)
     }
 
     fn small(number: i64) -> Option<Self> {
         let shifted = number << Self::TAG_BITS;
         let fits = shifted >> Self::TAG_BITS == number;
-        fits.then(|| Self(shifted.cast_unsigned() | Tag::Small as u64))
+        fits.then(|| Self::packed(Tag::Small, shifted.cast_unsigned()))
     }
 
     pub(crate) fn bool(flag: bool) -> Self {
@@ -56,12 +65,12 @@ impl Value {
             Tag::Dict,
             Tag::Opaque,
         ];
-        let tag = self.0 & ((1 << Self::TAG_BITS) - 1);
+        let tag = self.0.get() >> 1 & 0xf;
         usize::try_from(tag).ok().and_then(|tag| TAGS.get(tag).copied()).unwrap_or(Tag::None)
     }
 
     fn index(self) -> usize {
-        usize::try_from(self.0 >> Self::TAG_BITS).unwrap_or(usize::MAX)
+        usize::try_from(self.0.get() >> Self::TAG_BITS).unwrap_or(usize::MAX)
     }
 }
 
@@ -147,6 +156,16 @@ impl Document {
         self.root
     }
 
+    /// How many values stand in lists and dicts, each counted where it stands.
+    pub(crate) fn value_count(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The bytes of all texts, each counted once.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// What the reader had to say.
     pub(crate) fn notes(&self) -> &[Note] {
         &self.notes
@@ -157,7 +176,7 @@ impl Document {
         match value.tag() {
             Tag::None => View::None,
             Tag::Bool => View::Bool(value.index() == 1),
-            Tag::Small => View::Int(i128::from(value.0.cast_signed() >> Value::TAG_BITS)),
+            Tag::Small => View::Int(i128::from(value.0.get().cast_signed() >> Value::TAG_BITS)),
             Tag::Big => View::Int(self.numbers[value.index()]),
             Tag::Float => View::Float(self.floats[value.index()]),
             Tag::Text => View::Text(self.text(value)),
@@ -189,10 +208,9 @@ impl Document {
         self.parts(list).filter(move |_| is_list).flat_map(|part| self.values_of(part)).copied()
     }
 
-    /// How many values a list or tuple has.
-    pub(crate) fn len(&self, list: Value) -> usize {
-        let is_list = matches!(list.tag(), Tag::List | Tag::Tuple);
-        self.parts(list).filter(|_| is_list).map(|part| part.len as usize).sum()
+    /// How many values a list, tuple or dict has.
+    pub(crate) fn len(&self, container: Value) -> usize {
+        self.parts(container).map(|part| part.len as usize).sum()
     }
 
     /// The texts among a dict's keys, with their values; nothing of anything else.

@@ -50,6 +50,8 @@ pub enum Foreign {
     GraphicsMemoryDump,
     /// What `torch.save` writes.
     TorchArchive,
+    /// What `torch.save` wrote before it wrote archives.
+    TorchPickles,
     /// Buffers to be packed, as `MiniMalloc` reads them.
     PlanningProblem,
     /// A web page.
@@ -65,6 +67,7 @@ impl std::fmt::Display for Foreign {
             }
             Self::GraphicsMemoryDump => "a memory dump of a graphics allocator (VMA or D3D12MA)",
             Self::TorchArchive => "a zip archive as `torch.save` writes them",
+            Self::TorchPickles => "a series of pickles as `torch.save` wrote them before 1.6",
             Self::PlanningProblem => "a planning problem (buffers with lifetimes), not a recording",
             Self::WebPage => "a web page",
         })

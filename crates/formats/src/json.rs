@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use rustc_hash::FxHashMap;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use crate::document::{BuildError, Builder, Document, Value};
+use crate::document::{Builder, Document, Value};
 
 /// Why text is not the JSON it looks like.
 #[derive(Debug, thiserror::Error)]
@@ -22,35 +21,18 @@ pub struct JsonError {
 
 /// Reads JSON. Nesting is bounded by `serde_json`, at 128.
 pub(crate) fn read(bytes: &[u8]) -> Result<Document, JsonError> {
-    let mut reader = Reader { builder: Builder::new(), texts: FxHashMap::default() };
+    let mut builder = Builder::new();
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let root = Item(&mut reader).deserialize(&mut json);
+    let root = Item(&mut builder).deserialize(&mut json);
     let root = root.and_then(|root| json.end().map(|()| root));
     match root {
-        Ok(root) => Ok(reader.builder.finish(root)),
+        Ok(root) => Ok(builder.finish(root)),
         Err(source) => Err(JsonError { line: source.line(), column: source.column(), source }),
     }
 }
 
-/// Builds a document; equal texts become one, since JSON repeats its keys in every object.
-struct Reader {
-    builder: Builder,
-    texts: FxHashMap<Box<str>, Value>,
-}
-
-impl Reader {
-    fn text(&mut self, text: &str) -> Result<Value, BuildError> {
-        if let Some(&value) = self.texts.get(text) {
-            return Ok(value);
-        }
-        let value = self.builder.text(text.as_bytes())?;
-        self.texts.insert(text.into(), value);
-        Ok(value)
-    }
-}
-
-/// One value of the text, built by the reader.
-struct Item<'r>(&'r mut Reader);
+/// One value of the text. Nothing in JSON is shared, but the builder makes equal texts one.
+struct Item<'b>(&'b mut Builder);
 
 impl<'de> DeserializeSeed<'de> for Item<'_> {
     type Value = Value;
@@ -76,19 +58,19 @@ impl<'de> Visitor<'de> for Item<'_> {
     }
 
     fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Value, E> {
-        self.0.builder.int(i128::from(number)).map_err(E::custom)
+        self.0.int(i128::from(number)).map_err(E::custom)
     }
 
     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Value, E> {
-        self.0.builder.int(i128::from(number)).map_err(E::custom)
+        self.0.int(i128::from(number)).map_err(E::custom)
     }
 
     fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Value, E> {
-        self.0.builder.float(number).map_err(E::custom)
+        self.0.float(number).map_err(E::custom)
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
-        self.0.text(text).map_err(E::custom)
+        self.0.text(text.as_bytes()).map_err(E::custom)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
@@ -96,7 +78,7 @@ impl<'de> Visitor<'de> for Item<'_> {
         while let Some(item) = list.next_element_seed(Item(&mut *self.0))? {
             items.push(item);
         }
-        self.0.builder.list(&items).map_err(A::Error::custom)
+        self.0.list(&items).map_err(A::Error::custom)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
@@ -105,7 +87,7 @@ impl<'de> Visitor<'de> for Item<'_> {
             pairs.push(key);
             pairs.push(map.next_value_seed(Item(&mut *self.0))?);
         }
-        self.0.builder.dict(&pairs).map_err(A::Error::custom)
+        self.0.dict(&pairs).map_err(A::Error::custom)
     }
 }
 

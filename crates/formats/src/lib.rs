@@ -23,7 +23,7 @@ mod error;
 mod snapshot;
 mod sniff;
 
-use gapless_trace::{Format, Recording};
+use gapless_trace::{Format, Note, Recording};
 
 pub use compression::{Compression, UnpackError};
 pub use document::BuildError;
@@ -33,22 +33,28 @@ pub use limits::Limits;
 pub use operations::{Mistake, OperationError};
 pub use pickle::PickleError;
 
+use compression::Unpacked;
 use sniff::Content;
 
 /// Reads a recording from the bytes of a file.
 pub fn read(bytes: Vec<u8>, limits: &Limits) -> Result<Recording, ReadError> {
-    let bytes = compression::unpack(bytes, limits)?;
-    match sniff::content(&bytes)? {
+    let Unpacked { bytes, left_over } = compression::unpack(bytes, limits)?;
+    let mut recording = match sniff::content(&bytes)? {
         Content::Pickle => {
             let document = pickle::read(&bytes)?;
             drop(bytes);
-            snapshot::decode(&document, Format::SnapshotPickle)
+            snapshot::decode(&document, Format::SnapshotPickle)?
         }
         Content::Json => {
             let document = json::read(&bytes)?;
             drop(bytes);
-            snapshot::decode(&document, Format::SnapshotJson)
+            snapshot::decode(&document, Format::SnapshotJson)?
         }
-        Content::Operations => Ok(operations::read(&bytes)?),
+        Content::Operations => operations::read(&bytes)?,
+    };
+    if 0 < left_over {
+        let text = format!("{left_over} bytes behind the compressed data were not read");
+        recording.notes.push(Note::missing("trailing-bytes", text));
     }
+    Ok(recording)
 }

@@ -10,6 +10,8 @@
 
 mod error;
 mod opcode;
+#[cfg(test)]
+mod round_trip;
 
 mod cursor;
 mod lines;

@@ -14,30 +14,37 @@
 //! Keys come in any order and any may be missing. What cannot be read is noted with its place and
 //! the rest is kept.
 
+mod allowance;
+mod excerpt;
+
 mod complaints;
 mod fields;
-
 mod numbers;
+
 mod frames;
 
-mod annotations;
 mod events;
-mod release;
+
+mod annotations;
 mod segments;
 mod settings;
+
+mod release;
 
 use std::collections::BTreeMap;
 
 use gapless_trace::{DeviceRecording, Events, Format, Recording, Stacks};
 use gapless_units::DeviceId;
 
-use self::complaints::Complaints;
+use self::allowance::Allowance;
+use self::complaints::{Complaints, Place};
+use self::excerpt::excerpt;
 use self::frames::Frames;
 use crate::document::{Document, Value, View};
 use crate::error::ReadError;
 
 /// More devices than any machine has; a list longer than this is not one of devices.
-const MOST_DEVICES: usize = 1 << 16;
+const MOST_DEVICES: u32 = 1 << 16;
 
 /// Reads a snapshot out of a document.
 ///
@@ -56,20 +63,17 @@ pub(crate) fn decode(document: &Document, format: Format) -> Result<Recording, R
         document,
         frames: Frames::default(),
         stacks: Stacks::default(),
+        allowance: Allowance::of(document),
         complaints: Complaints::default(),
     };
     let mut devices = decoder.devices(segments, traces);
-    let settings = document.get(root, "allocator_settings");
-    let settings =
-        settings.and_then(|value| settings::decode(document, value, &mut decoder.complaints));
-    for device in devices.values_mut() {
-        device.settings.clone_from(&settings);
-    }
+    decoder.settings(root, &mut devices);
     if let Some(value) = document.get(root, "external_annotations") {
         decoder.annotations(value, &mut devices);
     }
     let pinned_host = decoder.pinned_host(root);
     decoder.unknown_keys(root);
+    decoder.frames.fields.complain(document, &mut decoder.complaints);
     let framework = Some(release::release(document, root));
     Ok(Recording {
         format,
@@ -90,7 +94,8 @@ fn is_segment_list(document: &Document, root: Value) -> bool {
 /// What stands at the top of a document that is no snapshot.
 fn describe(document: &Document, root: Value) -> String {
     if document.view(root) == View::Dict {
-        let keys: Vec<&str> = document.entries(root).map(|(key, _)| key).take(5).collect();
+        let entries = document.entries(root).take(5);
+        let keys: Vec<String> = entries.map(|(key, _)| excerpt(key, 40)).collect();
         return format!("a dict with the keys {keys:?}");
     }
     document.view(root).kind().to_owned()
@@ -101,6 +106,7 @@ struct Decoder<'d> {
     document: &'d Document,
     frames: Frames,
     stacks: Stacks,
+    allowance: Allowance,
     complaints: Complaints,
 }
 
@@ -114,32 +120,47 @@ impl Decoder<'_> {
         {
             device(&mut devices, id).end.get_or_insert_default().push(segment);
         }
-        let lists: Vec<Value> =
-            traces.map(|list| self.document.items(list).collect()).unwrap_or_default();
-        for (index, &list) in lists.iter().enumerate().take(MOST_DEVICES) {
-            let events = self.events(&format!("device_traces[{index}]"), list);
-            if !events.is_empty() {
-                let id = DeviceId(u32::try_from(index).unwrap_or(u32::MAX));
-                device(&mut devices, id).events = events;
-            }
+        for (index, events) in self.traces("device_traces", traces) {
+            device(&mut devices, DeviceId(index)).events = events;
         }
         devices
+    }
+
+    /// The lists of events that are not empty, with their places in the list of lists.
+    fn traces(&mut self, name: &str, lists: Option<Value>) -> Vec<(u32, Events)> {
+        let document = self.document;
+        let mut traces = Vec::new();
+        for (index, list) in lists.into_iter().flat_map(|lists| document.items(lists)).enumerate() {
+            let place = Place { list: name, index };
+            let device = u32::try_from(index).ok().filter(|&index| index < MOST_DEVICES);
+            let Some(device) = device.filter(|_| self.allowance.take(1)) else {
+                self.complaints.cut_off(|| place.to_string());
+                break;
+            };
+            if !matches!(document.view(list), View::List | View::Tuple) {
+                self.complaints.skipped("a trace that is no list", || place.to_string());
+            }
+            let events = self.events(&place.to_string(), list);
+            if !events.is_empty() {
+                traces.push((device, events));
+            }
+        }
+        traces
     }
 
     fn pinned_host(&mut self, root: Value) -> Option<DeviceRecording> {
         let segments = self.document.get(root, "host_segments");
         let segments =
             segments.map(|list| self.segments("host_segments", list)).unwrap_or_default();
-        let traces = self.document.get(root, "host_traces");
-        let traces: Vec<Value> =
-            traces.map(|list| self.document.items(list).collect()).unwrap_or_default();
+        let mut traces = self.traces("host_traces", self.document.get(root, "host_traces"));
+        let longest = traces.iter().map(|(_, events)| events.len()).max();
+        let longest = traces.iter().position(|(_, events)| Some(events.len()) == longest);
         let mut host = empty(DeviceId(0));
         host.end = Some(segments.into_iter().map(|(_, segment)| segment).collect());
-        for (index, &list) in traces.iter().enumerate().take(MOST_DEVICES) {
-            let events = self.events(&format!("host_traces[{index}]"), list);
-            if host.events.len() < events.len() {
-                host.events = events;
-            }
+        host.events = longest.map(|at| traces.swap_remove(at).1).unwrap_or_default();
+        for (index, _) in &traces {
+            let what = "a trace of the host beside a longer one";
+            self.complaints.skipped(what, || format!("host_traces[{index}]"));
         }
         let nothing = host.events.is_empty() && host.end.as_ref().is_none_or(Vec::is_empty);
         (!nothing).then_some(host)
@@ -156,7 +177,7 @@ impl Decoder<'_> {
         ];
         if matches!(self.document.view(root), View::Dict) {
             for (key, _) in self.document.entries(root).filter(|(key, _)| !KNOWN.contains(key)) {
-                self.complaints.unknown_key("the snapshot", key);
+                self.complaints.unknown_key("the snapshot", key, 1);
             }
         }
     }

@@ -14,6 +14,9 @@ pub(crate) enum Content {
 /// How far into a file its first keys are looked for.
 const BEGINNING: usize = 4096;
 
+/// The pickled number by which `torch.save` began its files before it wrote archives.
+const TORCH_MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+
 /// What the bytes are, or why gapless does not read them.
 pub(crate) fn content(bytes: &[u8]) -> Result<Content, ReadError> {
     let text = bytes.trim_ascii_start();
@@ -44,6 +47,9 @@ fn foreign(beginning: &[u8]) -> Option<Foreign> {
     if beginning.starts_with(b"PK\x03\x04") {
         return Some(Foreign::TorchArchive);
     }
+    if beginning.starts_with(TORCH_MAGIC) {
+        return Some(Foreign::TorchPickles);
+    }
     if lower.starts_with(b"<!doctype html") || lower.starts_with(b"<html") {
         return Some(Foreign::WebPage);
     }
@@ -56,7 +62,8 @@ fn foreign(beginning: &[u8]) -> Option<Foreign> {
     {
         return Some(Foreign::ProfilerTrace);
     }
-    if beginning[0] == b'{' && has(b"\"MemoryInfo\"") || has(b"\"General\"") && has(b"\"API\"") {
+    let is_memory_statistics = has(b"\"MemoryInfo\"") || (has(b"\"General\"") && has(b"\"API\""));
+    if beginning[0] == b'{' && is_memory_statistics {
         return Some(Foreign::GraphicsMemoryDump);
     }
     let timeline = beginning.starts_with(b"[[") && !has(b"{");

@@ -107,9 +107,10 @@ fn what_cannot_be_is_left_out_and_said() {
         &recording,
         &[
             "a segment without an address, first at segments[3]",
-            "an entry whose action is no text, first at device_traces[0][4]",
-            "an entry whose address is no 64-bit number, first at device_traces[0][7]",
-            "an entry whose size is no number of bytes, first at device_traces[0][1]",
+            "an entry whose action is no text, first at device_traces[0][4], where it is 7",
+            "an entry whose address is no 64-bit number, first at device_traces[0][7], \
+             where it is 1180591620717411303424",
+            "an entry whose size is no number of bytes, first at device_traces[0][1], where it is -5",
             "an entry with the unknown action \"explode\", first at device_traces[0][6]",
             "an entry without an action, first at device_traces[0][5]",
             "unknown key \"surprise\" of the snapshot: not used",
@@ -137,6 +138,10 @@ fn files_that_are_something_else_are_called_by_name() {
     check(b"", "the file is empty");
     check(b" \n", "the file is empty");
     check(b"PK\x03\x04rest", "it is a zip archive as `torch.save` writes them");
+    check(
+        b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.",
+        "it is a series of pickles as `torch.save` wrote them before 1.6",
+    );
     check(
         b"id,lower,upper,size\n0,0,1,4\n",
         "it is a planning problem (buffers with lifetimes), not a recording",

@@ -1,7 +1,9 @@
 //! Building a document, value by value, as a reader meets them.
 
+use std::hash::{BuildHasher, Hash};
+
 use gapless_trace::Note;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::{Document, Part, ShapeId, Tag, Value};
 
@@ -18,10 +20,15 @@ pub enum BuildError {
 }
 
 /// A document under construction.
+///
+/// Equal texts and equal shapes become one. They are found by their hash and then compared; of two
+/// with the same hash only the later is found again, so that a file made of collisions costs
+/// sharing and never time.
 #[derive(Debug)]
 pub(crate) struct Builder {
     document: Document,
-    shape_ids: FxHashMap<Box<[Value]>, ShapeId>,
+    text_ids: FxHashMap<u64, Value>,
+    shape_ids: FxHashMap<u64, ShapeId>,
     /// The shape of the last dict, which the next one very likely has too.
     last_shape: ShapeId,
     /// The last part of each container that has several.
@@ -44,8 +51,14 @@ impl Builder {
             floats: Vec::new(),
             notes: Vec::new(),
         };
-        let shape_ids = FxHashMap::from_iter([(Box::from([]), ShapeId(0))]);
-        Self { document, shape_ids, last_shape: ShapeId(0), tails: FxHashMap::default(), mended: 0 }
+        Self {
+            document,
+            text_ids: FxHashMap::default(),
+            shape_ids: FxHashMap::default(),
+            last_shape: ShapeId(0),
+            tails: FxHashMap::default(),
+            mended: 0,
+        }
     }
 
     pub(crate) fn int(&mut self, number: i128) -> Result<Value, BuildError> {
@@ -65,16 +78,21 @@ impl Builder {
 
     /// A text; bytes that are no UTF-8 are replaced, and counted in a note.
     pub(crate) fn text(&mut self, bytes: &[u8]) -> Result<Value, BuildError> {
-        let start = position(self.document.text.len())?;
-        if let Ok(text) = str::from_utf8(bytes) {
-            self.document.text.push_str(text);
-        } else {
-            self.document.text.push_str(&String::from_utf8_lossy(bytes));
+        let text = String::from_utf8_lossy(bytes);
+        if text.as_bytes() != bytes {
             self.mended += 1;
         }
-        let end = position(self.document.text.len())?;
+        let hash = hash(text.as_bytes());
+        let known = self.text_ids.get(&hash).copied();
+        if let Some(known) = known.filter(|&known| self.document.text(known) == text) {
+            return Ok(known);
+        }
+        let start = position(self.document.text.len())?;
+        let end = position(self.document.text.len().saturating_add(text.len()))?;
         let value = Value::new(Tag::Text, position(self.document.texts.len())?);
+        self.document.text.push_str(&text);
         self.document.texts.push((start, end));
+        self.text_ids.insert(hash, value);
         Ok(value)
     }
 
@@ -102,6 +120,9 @@ impl Builder {
         if list.tag() != Tag::List {
             return Err(BuildError::NotAContainer(self.document.view(list).kind()));
         }
+        if items.is_empty() {
+            return Ok(());
+        }
         self.extend(list, ShapeId(0), items.iter().copied())
     }
 
@@ -110,24 +131,34 @@ impl Builder {
         if dict.tag() != Tag::Dict {
             return Err(BuildError::NotAContainer(self.document.view(dict).kind()));
         }
+        if pairs.is_empty() {
+            return Ok(());
+        }
         let shape = self.shape(pairs)?;
         self.extend(dict, shape, pairs.iter().skip(1).step_by(2).copied())
     }
 
     /// The shape of the keys among `pairs`.
     fn shape(&mut self, pairs: &[Value]) -> Result<ShapeId, BuildError> {
+        // Every dict of a pickle begins empty; that says nothing about the next one's keys.
+        if pairs.is_empty() {
+            return Ok(ShapeId(0));
+        }
         let keys = pairs.iter().step_by(2);
         let last = &self.document.shapes[self.last_shape.0 as usize];
         if last.iter().eq(keys.clone()) {
             return Ok(self.last_shape);
         }
         let keys: Box<[Value]> = keys.copied().collect();
-        let shape = if let Some(&shape) = self.shape_ids.get(&keys) {
-            shape
+        let hash = hash(&keys);
+        let known = self.shape_ids.get(&hash).copied();
+        let known = known.filter(|known| self.document.shapes[known.0 as usize] == keys);
+        let shape = if let Some(known) = known {
+            known
         } else {
             let shape = ShapeId(position(self.document.shapes.len())?);
-            self.document.shapes.push(keys.clone());
-            self.shape_ids.insert(keys, shape);
+            self.document.shapes.push(keys);
+            self.shape_ids.insert(hash, shape);
             shape
         };
         self.last_shape = shape;
@@ -144,7 +175,8 @@ impl Builder {
         Ok(Value::new(tag, at))
     }
 
-    /// Adds a part to a container, in place of its first where that is empty.
+    /// Adds a part to a container, in place of its first where that is empty. So no part is empty
+    /// but the only one of an empty container, and parts never outnumber values.
     fn extend(
         &mut self,
         container: Value,
@@ -199,6 +231,10 @@ impl Builder {
     }
 }
 
+fn hash(item: impl Hash) -> u64 {
+    FxBuildHasher.hash_one(item)
+}
+
 /// A position in 32 bits.
 fn position(index: usize) -> Result<u32, BuildError> {
     u32::try_from(index).map_err(|_| BuildError::TooMany)
@@ -243,6 +279,39 @@ mod tests {
         assert_eq!(document.get(dict, "a"), Some(three));
         assert_eq!(document.get(dict, "b"), Some(two));
         assert!(document.record(dict).is_none());
+    }
+
+    #[test]
+    fn equal_texts_are_one() {
+        let mut builder = Builder::new();
+        let [first, second, other] =
+            ["addr", "addr", "size"].map(|text| builder.text(text.as_bytes()).unwrap());
+        assert_eq!(first, second);
+        assert_ne!(first, other);
+        assert_eq!(builder.finish(first).text_bytes(), 8);
+    }
+
+    #[test]
+    fn adding_nothing_adds_no_part() {
+        let mut builder = Builder::new();
+        let one = builder.int(1).unwrap();
+        let list = builder.list(&[one]).unwrap();
+        builder.append(list, &[]).unwrap();
+        assert_eq!(builder.document.parts.len(), 1);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced_and_counted() {
+        let mut builder = Builder::new();
+        let text = builder.text(b"a\xffb").unwrap();
+        let document = builder.finish(text);
+        assert_eq!(document.view(text), View::Text("a\u{fffd}b"));
+        assert_eq!(document.notes().len(), 1);
+    }
+
+    #[test]
+    fn an_absent_value_takes_no_room() {
+        assert_eq!((size_of::<Value>(), size_of::<Option<Value>>()), (8, 8));
     }
 
     #[test]

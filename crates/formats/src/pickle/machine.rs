@@ -273,7 +273,8 @@ impl<'a> Machine<'a> {
             op::INT if line == b"01" => Ok(Value::bool(true)),
             op::INT | op::LONG => self.builder.int(lines::integer(line).ok_or(bad)?),
             op::FLOAT => self.builder.float(lines::float(line).ok_or(bad)?),
-            _ => self.builder.text(&lines::text(line)),
+            op::UNICODE => self.builder.text(lines::unicode(line).as_bytes()),
+            _ => self.builder.text(&lines::quoted(line)),
         };
         self.built(value)
     }

@@ -31,6 +31,17 @@ pub(super) fn integer(document: &Document, value: Value) -> Option<i128> {
     }
 }
 
+/// Any number.
+pub(super) fn real(document: &Document, value: Value) -> Option<f64> {
+    let whole = || integer(document, value).map(|number| number as f64);
+    document.as_float(value).or_else(whole)
+}
+
+/// Whether a value is `True`, which JSON writers may make a 1 of.
+pub(super) fn flag(document: &Document, value: Value) -> bool {
+    integer(document, value).is_some_and(|number| number != 0)
+}
+
 /// A float that is a whole number of at most 64 bits.
 fn whole(number: f64) -> Option<i128> {
     let fits = number.fract() == 0.0 && number.abs() < 2_f64.powi(64);

@@ -1,51 +1,70 @@
 //! The allocator's settings, from `allocator_settings` and the settings string in it.
 
-use std::collections::BTreeMap;
-
 use gapless_trace::Settings;
 use gapless_units::{Bytes, MIB};
 
-use super::complaints::Complaints;
-use super::events::written_out;
-use super::numbers;
+use super::excerpt::{excerpt, written_out};
+use super::{Decoder, Devices, numbers};
 use crate::document::{Document, Value, View};
 
-/// Reads the settings; none where the value is no dict.
-pub(super) fn decode(
-    document: &Document,
-    dict: Value,
-    complaints: &mut Complaints,
-) -> Option<Settings> {
-    if document.view(dict) != View::Dict {
-        complaints.skipped("settings that are no dict", || "allocator_settings".to_owned());
-        return None;
-    }
-    let mut settings = Settings::default();
-    let mut others = BTreeMap::new();
-    for (key, value) in document.entries(dict) {
-        match key {
-            "PYTORCH_CUDA_ALLOC_CONF" | "PYTORCH_ALLOC_CONF" => {
-                settings.text = written_out(document, value);
+/// Characters of a setting that are kept; its key is kept as far.
+const MOST_SETTING: usize = 1000;
+/// Characters of the settings string that are kept.
+const MOST_TEXT: usize = 1 << 16;
+
+impl Decoder<'_> {
+    /// Reads the settings, which are the same for all devices.
+    pub(super) fn settings(&mut self, root: Value, devices: &mut Devices) {
+        let Some(dict) = self.document.get(root, "allocator_settings") else { return };
+        if self.document.view(dict) != View::Dict {
+            self.complaints
+                .skipped("settings that are no dict", || "allocator_settings".to_owned());
+            return;
+        }
+        let settings = self.decode_settings(dict);
+        let others = settings.others.iter().map(|(key, value)| 64 + key.len() + value.len());
+        let units = 8 + (settings.text.len() + others.sum::<usize>()) / 64;
+        for device in devices.values_mut() {
+            if !self.allowance.take(units) {
+                self.complaints.cut_off(|| "allocator_settings".to_owned());
+                break;
             }
-            "max_split_size" => {
-                settings.max_split_size = numbers::limit(document, value).map(Bytes::new);
-            }
-            "garbage_collection_threshold" => {
-                let share = document.as_float(value).filter(|&share| 0.0 < share);
-                settings.garbage_collection_threshold = share;
-            }
-            "expandable_segments" => {
-                settings.expandable_segments = document.view(value) == View::Bool(true);
-            }
-            "roundup_power2_divisions" => divisions(document, value, &mut settings),
-            _ => {
-                others.insert(key.to_owned(), written_out(document, value));
-            }
+            device.settings = Some(settings.clone());
         }
     }
-    settings.others = others;
-    from_text(&mut settings);
-    Some(settings)
+
+    fn decode_settings(&mut self, dict: Value) -> Settings {
+        let document = self.document;
+        let mut settings = Settings::default();
+        for (key, value) in document.entries(dict) {
+            if !self.allowance.take(1 + MOST_SETTING / 64) {
+                self.complaints.cut_off(|| "allocator_settings".to_owned());
+                break;
+            }
+            match key {
+                "PYTORCH_CUDA_ALLOC_CONF" | "PYTORCH_ALLOC_CONF" => {
+                    settings.text = written_out(document, value, MOST_TEXT);
+                }
+                "max_split_size" => {
+                    settings.max_split_size = numbers::limit(document, value).map(Bytes::new);
+                }
+                "garbage_collection_threshold" => {
+                    let share = numbers::real(document, value).filter(|&share| 0.0 < share);
+                    settings.garbage_collection_threshold = share;
+                }
+                "expandable_segments" => {
+                    settings.expandable_segments = numbers::flag(document, value);
+                }
+                "roundup_power2_divisions" => divisions(document, value, &mut settings),
+                _ => {
+                    let value = written_out(document, value, MOST_SETTING);
+                    settings.others.insert(excerpt(key, MOST_SETTING), value);
+                }
+            }
+        }
+        from_text(&mut settings);
+        settings
+    }
 }
 
 /// The table of divisions: the keys are powers of two in MiB.
