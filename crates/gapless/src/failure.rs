@@ -145,7 +145,7 @@ impl Failure {
 fn about_reading(error: &ReadError) -> Option<String> {
     let hint = match error {
         ReadError::Pickle(PickleError::NamesCode { .. } | PickleError::Refused { .. })
-        | ReadError::Foreign(Foreign::TorchArchive) => {
+        | ReadError::Foreign(Foreign::TorchArchive | Foreign::TorchPickles) => {
             format!("this file was written by `torch.save` or `pickle`; write one with {DUMP}")
         }
         ReadError::Foreign(Foreign::ProfilerTrace | Foreign::MemoryTimeline) => {

@@ -8,7 +8,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gapless_report::{Asked, Examination, Facts, Source, html};
+use gapless_report::{Asked, Examination, Examined, Facts, Moment, Source, html};
+use gapless_trace::{Allocation, Frame};
 use gapless_units::Bytes;
 use serde_json::Value;
 
@@ -41,7 +42,7 @@ impl Drop for Folder {
 }
 
 /// The document as it stands once the page's scripts are done.
-fn opened(browser: &str, folder: &Folder, page: &str) -> String {
+fn opened(browser: &str, folder: &Folder, page: &str, asked: &str) -> String {
     let file = folder.0.join("page.html");
     std::fs::write(&file, page).unwrap();
     let output = Command::new(browser)
@@ -49,20 +50,17 @@ fn opened(browser: &str, folder: &Folder, page: &str) -> String {
         .args(["--disable-background-networking", "--disable-dev-shm-usage"])
         .arg(format!("--user-data-dir={}", folder.0.join("profile").display()))
         .args(["--virtual-time-budget=60000", "--window-size=1400,1800", "--dump-dom"])
-        .arg(format!("file://{}", file.display()))
+        .arg(format!("file://{}#{asked}", file.display()))
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn facts_and_page(bytes: Vec<u8>, name: &str) -> (Value, String) {
+fn examine(bytes: Vec<u8>, name: &str, at: Moment) -> Examination {
     let size = Bytes::new(bytes.len() as u64);
     let recording = gapless_formats::read(bytes, &gapless_formats::Limits::default()).unwrap();
     let source = Source { path: name.to_owned(), bytes: size };
-    let examination = Examination::of(recording, source, &Asked::default()).unwrap();
-    let facts = Facts::of(&examination);
-    let page = html(&examination, &facts).unwrap();
-    (serde_json::to_value(&facts).unwrap(), page)
+    Examination::of(recording, source, &Asked { at, ..Asked::default() }).unwrap()
 }
 
 /// The tags in `document` that have `mark` in them.
@@ -139,21 +137,53 @@ fn check_computed(document: &str, index: usize, device: &Value) {
     }
 }
 
-fn check_page(name: &str, bytes: Vec<u8>) {
+/// The page of an examination as a browser shows it, or nothing where there is no browser.
+fn shown(name: &str, examination: &Examination, asked: &str) -> Option<String> {
     let Some(browser) = browser() else {
         println!("skipped: no browser ({} not found)", BROWSERS.join(", "));
-        return;
+        return None;
     };
-    let (facts, page) = facts_and_page(bytes, name);
-    let document = opened(browser, &Folder::new(name), &page);
-    let state = document.get(..600).unwrap_or(&document);
-    assert!(document.contains("data-ready=\"1\""), "the page did not open: {state}");
+    let page = html(examination, &Facts::of(examination)).unwrap();
+    let document = opened(browser, &Folder::new(name), &page, asked);
+    let start = document.get(..600).unwrap_or(&document);
+    assert!(document.contains("data-ready=\"1\""), "the page did not open: {start}");
+    Some(document)
+}
+
+fn check_page(name: &str, bytes: Vec<u8>) {
+    let examination = examine(bytes, name, Moment::Telling);
+    let Some(document) = shown(name, &examination, "") else { return };
+    let facts = serde_json::to_value(Facts::of(&examination)).unwrap();
     let devices = facts["devices"].as_array().unwrap();
     assert_eq!(tags(&document, "class=\"computed\"").len(), devices.len());
     check_shown(&document, &devices[0]);
     for (index, device) in devices.iter().enumerate() {
         check_computed(&document, index, device);
     }
+}
+
+/// The panel at another event than the report's: its ledger, and what a search finds.
+fn check_panel(name: &str, bytes: &[u8], event: usize, search: &str) {
+    let told = examine(bytes.to_vec(), name, Moment::Telling);
+    let asked = format!("at={event}&search={search}");
+    let Some(document) = shown(&format!("{name}-{event}"), &told, &asked) else { return };
+    let there = examine(bytes.to_vec(), name, Moment::After(event));
+    let Examined { trace, diagnosis } = &there.devices[0];
+    for (cause, bytes) in CAUSES.iter().zip(diagnosis.ledger.causes) {
+        let rows = tags(&document, &format!("data-cause=\"{cause}\""));
+        let row = rows.iter().find(|tag| tag.contains("data-source=\"state\"")).unwrap();
+        assert_eq!(number(row, "data-bytes"), bytes.get(), "{cause} after event {event}");
+    }
+    let says = |frame: Frame<'_>| format!("{} {}", frame.file, frame.function).contains(search);
+    let found = |a: &&Allocation| there.stacks.frames(a.stack).any(says);
+    let alive = |a: &&Allocation| a.is_active(diagnosis.at);
+    let matches = tags(&document, "id=\"matches\"")[0];
+    let ever: Vec<&Allocation> = trace.allocations.iter().filter(found).collect();
+    let live: Vec<&Allocation> = ever.iter().copied().filter(alive).collect();
+    let bytes: Bytes = live.iter().map(|allocation| allocation.size).sum();
+    assert_eq!(number(matches, "data-ever"), ever.len() as u64);
+    assert_eq!(number(matches, "data-live"), live.len() as u64);
+    assert_eq!(number(matches, "data-bytes"), bytes.get());
 }
 
 fn recording(name: &str) -> Vec<u8> {
@@ -185,4 +215,44 @@ fn the_numbers_equal_the_facts_of_a_late_recording_with_streams() {
 fn the_numbers_equal_the_facts_where_nobody_knows_the_places() {
     let list = "alloc,1,1000,0\nalloc,2,5000000,7\nrecord_stream,1,7\nfree,1\nalloc,3,700,0\n";
     check_page("operations", list.as_bytes().to_vec());
+}
+
+#[test]
+fn the_panel_tells_the_state_at_any_event() {
+    check_panel("panel-oom", &recording("frag_oom_varlen.default_oom.pickle.gz"), 12345, "sdpa");
+    check_panel(
+        "panel-expandable",
+        &recording("frag_oom_varlen.expandable.pickle.gz"),
+        20001,
+        "mlp",
+    );
+    check_panel(
+        "panel-streams",
+        &recording("vit_prefetch_streams.mss128_late.pickle.gz"),
+        7,
+        "fetch",
+    );
+}
+
+#[test]
+fn names_of_a_recording_are_text_and_never_markup() {
+    let name = r"</script><img src=x onerror='document.body.dataset.broken=1'>";
+    let frames = serde_json::json!([{"filename": name, "line": 1, "name": name}]);
+    let alloc = serde_json::json!({"action": "alloc", "addr": 0x1000, "size": 512, "stream": 0,
+        "frames": frames});
+    let segment = serde_json::json!({"action": "segment_alloc", "addr": 0x1000, "size": 2097152,
+        "stream": 0, "frames": frames});
+    let blocks = serde_json::json!([
+        {"address": 0x1000, "size": 512, "requested_size": 512, "state": "active_allocated",
+         "frames": frames},
+        {"address": 0x1200, "size": 2096640, "requested_size": 0, "state": "inactive",
+         "frames": []}]);
+    let snapshot = serde_json::json!({"device_traces": [[segment, alloc]], "segments": [
+        {"device": 0, "address": 0x1000, "total_size": 2097152, "allocated_size": 512,
+         "active_size": 512, "stream": 0, "segment_type": "small", "blocks": blocks}]});
+    let examination = examine(snapshot.to_string().into_bytes(), name, Moment::Telling);
+    let Some(document) = shown("hostile", &examination, "") else { return };
+    assert!(document.contains("&lt;img src=x"), "the name is shown");
+    assert!(!document.contains("<img"));
+    assert!(!document.contains("data-broken"));
 }

@@ -7,15 +7,16 @@ const FRAME: &str = include_str!("page.html");
 pub(super) const STYLE: &str = include_str!("page.css");
 
 /// The scripts, each using only what stands in those before it.
-const SCRIPTS: [&str; 20] = [
+const SCRIPTS: [&str; 23] = [
     include_str!("words.js"),
     include_str!("columns.js"),
     include_str!("recording.js"),
     include_str!("state.js"),
     include_str!("theme.js"),
     include_str!("view.js"),
-    include_str!("summary.js"),
+    include_str!("blame.js"),
     include_str!("findings.js"),
+    include_str!("summary.js"),
     include_str!("lanes.js"),
     include_str!("curves.js"),
     include_str!("raster.js"),
@@ -24,9 +25,11 @@ const SCRIPTS: [&str; 20] = [
     include_str!("selection.js"),
     include_str!("map.js"),
     include_str!("holders.js"),
+    include_str!("selected.js"),
     include_str!("panel.js"),
     include_str!("pointer.js"),
     include_str!("controls.js"),
+    include_str!("painters.js"),
     include_str!("page.js"),
 ];
 

@@ -35,20 +35,24 @@ function tellTransport() {
   number.max = events - 1;
   if (document.activeElement !== number) number.value = view.instant === 0 ? "" : view.instant - 1;
   const time = timeAt(shown(), view.instant);
-  byId("clock").textContent = `of ${counted(events, "event")}${time === null ? "" : ` · ${durationText(time)}`}`;
+  byId("clock").textContent =
+    `of ${counted(events, "event")}${time === null ? "" : ` · ${durationText(time)}`}`;
   byId("map-when").textContent = instantText(view.instant);
 }
 
 /** Buttons to the instants people look for. */
 function tellJumps() {
   const failure = lastFailure();
-  const button = (text, instant, title) => make("button", { click: () => goTo(instant), title }, text);
-  byId("jumps").replaceChildren(...[
-    button("start", 0, "The start (Home)"),
-    button("peak", peakOf(shown(), "active").instant, "The most active bytes (P)"),
-    failure === null ? null : button("failure", failure + 1, "The request that failed (F)"),
-    button("end", shown().events, "The end (End)"),
-  ].filter(Boolean));
+  const button = (text, instant, title) =>
+    make("button", { click: () => goTo(instant), title }, text);
+  byId("jumps").replaceChildren(
+    ...[
+      button("start", 0, "The start (Home)"),
+      button("peak", peakOf(shown(), "active").instant, "The most active bytes (P)"),
+      failure === null ? null : button("failure", failure + 1, "The request that failed (F)"),
+      button("end", shown().events, "The end (End)"),
+    ].filter(Boolean),
+  );
 }
 
 /** The whole recording behind the slider, with the part in sight marked. */
@@ -59,9 +63,13 @@ function paintOverview(canvas) {
   const reserved = extremes(shown(), "reserved", ...all, columns);
   const active = extremes(shown(), "active", ...all, columns);
   const most = reserved.high.reduce((a, b) => Math.max(a, b), 1);
-  for (const [{ high }, css] of [[reserved, alpha("pinned_gap", 0.35)], [active, alpha("requested", 0.75)]]) {
+  for (const [{ high }, css] of [
+    [reserved, alpha("pinned_gap", 0.35)],
+    [active, alpha("requested", 0.75)],
+  ]) {
     context.fillStyle = css;
-    for (let x = 0; x < columns; x++) context.fillRect(x, height - (high[x] / most) * height, 1, height);
+    for (let x = 0; x < columns; x++)
+      context.fillRect(x, height - (high[x] / most) * height, 1, height);
   }
   const [from, to] = [view.from, view.to].map((instant) => (instant / all[1]) * width);
   context.fillStyle = alpha("ground", 0.7);
@@ -71,21 +79,79 @@ function paintOverview(canvas) {
 
 /** A choice between two colorings. */
 function startChoice(id, key) {
-  const redraw = () => byId(id).replaceChildren("color by ", ...[["cause", "cause"], ["site", "call site"]].map(([value, text]) =>
-    make("button", { role: "radio", "aria-checked": String(view[key] === value), click: () => { look({ [key]: value }); redraw(); } }, text)));
+  const redraw = () =>
+    byId(id).replaceChildren(
+      "color by ",
+      ...[
+        ["cause", "cause"],
+        ["site", "call site"],
+      ].map(([value, text]) =>
+        make(
+          "button",
+          {
+            role: "radio",
+            "aria-checked": String(view[key] === value),
+            click: () => {
+              look({ [key]: value });
+              redraw();
+            },
+          },
+          text,
+        ),
+      ),
+    );
   redraw();
 }
 
 const KEYS = [
-  ["← →", "one event back, on; with Shift a hundredth of what is in sight", (e) => look({ instant: view.instant + (e.key === "ArrowLeft" ? -1 : 1) * (e.shiftKey ? Math.ceil((view.to - view.from) / 100) : 1) }), ["ArrowLeft", "ArrowRight"]],
+  [
+    "← →",
+    "one event back, on; with Shift a hundredth of what is in sight",
+    (e) =>
+      look({
+        instant:
+          view.instant +
+          (e.key === "ArrowLeft" ? -1 : 1) *
+            (e.shiftKey ? Math.ceil((view.to - view.from) / 100) : 1),
+      }),
+    ["ArrowLeft", "ArrowRight"],
+  ],
   ["space", "play, stop", togglePlay, [" "]],
-  ["Home End", "the start, the end", (e) => goTo(e.key === "Home" ? 0 : shown().events), ["Home", "End"]],
+  [
+    "Home End",
+    "the start, the end",
+    (e) => goTo(e.key === "Home" ? 0 : shown().events),
+    ["Home", "End"],
+  ],
   ["P", "the peak", () => goTo(peakOf(shown(), "active").instant), ["p", "P"]],
-  ["F", "the failure, where there is one", () => lastFailure() !== null && goTo(lastFailure() + 1), ["f", "F"]],
-  ["+ −", "more or fewer events in sight", (e) => zoomAround(e.key === "-" ? 1.5 : 1 / 1.5), ["+", "=", "-"]],
-  ["0", "all events and addresses", () => { showEvents(0, shown().events + 1); showPlaces(0, shown().total); }, ["0"]],
+  [
+    "F",
+    "the failure, where there is one",
+    () => lastFailure() !== null && goTo(lastFailure() + 1),
+    ["f", "F"],
+  ],
+  [
+    "+ −",
+    "more or fewer events in sight",
+    (e) => zoomAround(e.key === "-" ? 1.5 : 1 / 1.5),
+    ["+", "=", "-"],
+  ],
+  [
+    "0",
+    "all events and addresses",
+    () => {
+      showEvents(0, shown().events + 1);
+      showPlaces(0, shown().total);
+    },
+    ["0"],
+  ],
   ["/", "search stacks", () => byId("query").focus(), ["/"]],
-  ["Esc", "leave the search, the selection", () => (view.query ? setQuery("") : look({ selection: null })), ["Escape"]],
+  [
+    "Esc",
+    "leave the search, the selection",
+    () => (view.query ? setQuery("") : look({ selection: null })),
+    ["Escape"],
+  ],
   ["T", "light or dark", () => byId("theme-button").click(), ["t", "T"]],
 ];
 
@@ -96,7 +162,8 @@ function zoomAround(factor) {
 }
 
 function onKey(event) {
-  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && event.target.type !== "range";
+  const typing =
+    /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && event.target.type !== "range";
   if (event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== "Escape")) return;
   const pressable = event.target.closest("button, summary");
   if (pressable && (event.key === " " || event.key === "Enter")) return;
@@ -120,8 +187,12 @@ function moveSelection(event) {
 }
 
 function startControls() {
-  byId("slider").addEventListener("input", (event) => look({ instant: Number(event.target.value) }));
-  byId("event-number").addEventListener("change", (event) => goTo(event.target.value === "" ? 0 : Number(event.target.value) + 1));
+  byId("slider").addEventListener("input", (event) =>
+    look({ instant: Number(event.target.value) }),
+  );
+  byId("event-number").addEventListener("change", (event) =>
+    goTo(event.target.value === "" ? 0 : Number(event.target.value) + 1),
+  );
   byId("step-back").addEventListener("click", () => look({ instant: view.instant - 1 }));
   byId("step-on").addEventListener("click", () => look({ instant: view.instant + 1 }));
   byId("play").addEventListener("click", togglePlay);
@@ -129,7 +200,11 @@ function startControls() {
   byId("skip").addEventListener("click", () => byId("map").focus());
   startChoice("timeline-color", "timelineColor");
   startChoice("map-color", "mapColor");
-  byId("keys").replaceChildren(...KEYS.map(([keys, what]) => make("p", {}, ...keys.split(" ").map((key) => make("kbd", {}, key)), ` ${what}`)));
+  byId("keys").replaceChildren(
+    ...KEYS.map(([keys, what]) =>
+      make("p", {}, ...keys.split(" ").map((key) => make("kbd", {}, key)), ` ${what}`),
+    ),
+  );
   byId("keys-button").addEventListener("click", (event) => {
     byId("keys").hidden = !byId("keys").hidden;
     event.target.setAttribute("aria-expanded", String(!byId("keys").hidden));

@@ -128,7 +128,10 @@ function eventAxis(context, box, scale) {
     context.fillStyle = palette.css.line;
     context.fillRect(Math.round(x), box.bottom, 1, 5);
     const fits = (text) => x + 4 + context.measureText(text).width <= box.right;
-    const texts = [time === null ? "" : `${countText(event)} · ${durationText(time)}`, countText(event)];
+    const texts = [
+      time === null ? "" : `${countText(event)} · ${durationText(time)}`,
+      countText(event),
+    ];
     context.fillStyle = palette.css.muted;
     context.fillText(texts.find((text) => text && fits(text)) || "", x + 4, box.bottom + 10);
   }
@@ -136,7 +139,10 @@ function eventAxis(context, box, scale) {
 
 /** Where the peaks are, and what failed. */
 function paintMarks(context, box, scale, y) {
-  for (const [name, shape] of [["reserved", "▼"], ["active", "▽"]]) {
+  for (const [name, shape] of [
+    ["reserved", "▼"],
+    ["active", "▽"],
+  ]) {
     const { instant, bytes } = peakOf(shown(), name);
     const x = scale.x(instant + 0.5);
     if (x < box.left || x > box.right) continue;
@@ -145,13 +151,19 @@ function paintMarks(context, box, scale, y) {
     context.fillStyle = palette.css.text;
     context.fillText(shape, x, y(bytes) - 6);
     context.textAlign = right ? "right" : "left";
-    if (name === "reserved") context.fillText(`peak ${sizeText(bytes)}`, x + (right ? -8 : 8), y(bytes) - 7);
+    if (name === "reserved")
+      context.fillText(`peak ${sizeText(bytes)}`, x + (right ? -8 : 8), y(bytes) - 7);
   }
   for (const [event, asked] of shown().failures) {
     const x = scale.x(event + 1);
     if (x < box.left || x > box.right + 1) continue;
     context.fillStyle = palette.css.fail;
-    context.fillRect(Math.min(x, box.right - 1.5) - 0.75, box.top - 4, 1.5, box.bottom - box.top + 4);
+    context.fillRect(
+      Math.min(x, box.right - 1.5) - 0.75,
+      box.top - 4,
+      1.5,
+      box.bottom - box.top + 4,
+    );
     if (event !== lastFailure()) continue;
     const right = x > box.right - 240;
     context.textAlign = right ? "right" : "left";

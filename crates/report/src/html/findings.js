@@ -9,20 +9,42 @@ function ransomCard(facts) {
     whole_segments: "leave whole segments free, which go back to the device",
   };
   const blocks = ransom.blocks || [];
-  const count = ransom.block_count ?? ransom.count ?? (Array.isArray(blocks) ? blocks.length : blocks);
-  const sentence = ransom.summary || [
-    `Releasing ${counted(count, "live block")}`,
-    Number.isFinite(price) ? ` of ${sizeText(price)} together` : "",
-    facts.failure ? " would have served " : " would make room for ",
-    requestText(facts.request),
-    kinds[ransom.kind] ? `: they ${kinds[ransom.kind]}.` : ".",
-  ].join("");
-  const rows = Array.isArray(ransom.sites) ? ransom.sites : Array.isArray(blocks) ? blocks : [];
-  return card("Ransom", `the cheapest release for ${requestText(facts.request)}`,
-    make("p", {}, sentence),
-    rows.some((row) => Number.isFinite(row.address)) && make("button", { class: "action", click: () => markRansom(rows) }, "Show them on the map"),
-    rows.length > 0 && make("details", { class: "more" }, make("summary", {}, "Which blocks"),
-      ...rows.slice(0, 40).map((row) => evidenceRow({ ...row, what: frameText(siteFrame(row)) }))));
+  const count = ransom.block_count ?? blocks.length;
+  const sentence =
+    ransom.summary ||
+    [
+      `Releasing ${counted(count, "live block")}`,
+      Number.isFinite(price) ? ` of ${sizeText(price)} together` : "",
+      facts.failure ? " would have served " : " would make room for ",
+      requestText(facts.request),
+      kinds[ransom.kind] ? `: they ${kinds[ransom.kind]}.` : ".",
+    ].join("");
+  const listed = blocks.filter((block) => Number.isFinite(block.address));
+  const rows = ransom.sites || blocks;
+  return card(
+    "Ransom",
+    `the cheapest release for ${requestText(facts.request)}`,
+    make("p", {}, ...prose(sentence)),
+    listed.length > 0 &&
+      make(
+        "button",
+        { class: "action", click: () => markRansom(listed) },
+        listed.length < count
+          ? `Show the first ${countText(listed.length)} on the map`
+          : "Show on the map",
+      ),
+    rows.length > 0 &&
+      make(
+        "details",
+        { class: "more" },
+        make("summary", {}, "Which blocks"),
+        ...rows
+          .slice(0, 40)
+          .map((row) =>
+            evidenceRow({ ...row, what: row.blocks ? counted(row.blocks, "block") : "" }),
+          ),
+      ),
+  );
 }
 
 /** Points out the blocks of the ransom at the instant the report looks at. */
@@ -33,43 +55,78 @@ function markRansom(rows) {
   goTo(instant);
   byId("query").value = "";
   search("");
-  look({ marked: new Set(view.state.blocks.filter((i) => addresses.has(addressOf(device, device.addr[i])))) });
+  look({
+    marked: new Set(
+      view.state.blocks.filter((i) => addresses.has(addressOf(device, device.addr[i]))),
+    ),
+  });
   byId("map-scroll").closest("figure").scrollIntoView({ block: "center" });
 }
 
 function findingsCard(facts) {
   const findings = facts.findings || [];
   if (findings.length === 0) return null;
-  return card("Findings", counted(findings.length, "finding"),
-    make("div", { class: "findings" }, ...findings.map((finding, i) => findingOf(finding, i < 2))));
+  return card(
+    "Findings",
+    counted(findings.length, "finding"),
+    make("div", { class: "findings" }, ...findings.map((finding, i) => findingOf(finding, i < 2))),
+  );
 }
 
 function findingOf(finding, open) {
-  const share = Number.isFinite(finding.share_of_peak) ? `${shareText(finding.share_of_peak, 1)} of the peak` : "";
+  const share = Number.isFinite(finding.share_of_peak)
+    ? `${shareText(finding.share_of_peak, 1)} of the peak`
+    : "";
   const advice = [finding.advice || []].flat().filter(Boolean);
   const evidence = Array.isArray(finding.evidence) ? finding.evidence : [];
-  return make("details", { class: "finding", open, "data-code": finding.code },
-    make("summary", {},
+  return make(
+    "details",
+    { class: "finding", open, "data-code": finding.code },
+    make(
+      "summary",
+      {},
       make("code", {}, finding.code || ""),
       make("span", { class: "title" }, finding.title || ""),
-      make("span", { class: "number", title: Number.isFinite(finding.bytes) ? exactText(finding.bytes) : null }, Number.isFinite(finding.bytes) ? sizeText(finding.bytes) : ""),
-      make("span", { class: "share muted" }, share)),
-    finding.summary ? make("p", {}, finding.summary) : null,
-    advice.length > 0 && make("ul", { class: "advice" }, ...advice.map((text) => make("li", {}, adviceText(text)))),
-    evidence.length > 0 && make("details", { class: "more" }, make("summary", {}, "Evidence"), ...evidence.map(evidenceRow)));
+      make(
+        "span",
+        {
+          class: "number",
+          title: Number.isFinite(finding.bytes) ? exactText(finding.bytes) : null,
+        },
+        Number.isFinite(finding.bytes) ? sizeText(finding.bytes) : "",
+      ),
+      make("span", { class: "share muted" }, share),
+    ),
+    finding.summary ? make("p", {}, ...prose(finding.summary)) : null,
+    advice.length > 0 &&
+      make(
+        "ul",
+        { class: "advice" },
+        ...advice.map((text) => make("li", {}, ...prose(adviceText(text)))),
+      ),
+    evidence.length > 0 &&
+      make(
+        "details",
+        { class: "more" },
+        make("summary", {}, "Evidence"),
+        ...evidence.map(evidenceRow),
+      ),
+  );
 }
 
 function adviceText(advice) {
-  return typeof advice === "string" ? advice : advice.text || advice.summary || advice.what || JSON.stringify(advice);
+  return typeof advice === "string"
+    ? advice
+    : advice.text || advice.summary || advice.what || JSON.stringify(advice);
 }
 
 function evidenceRow(row) {
   if (typeof row === "string") return make("p", { class: "evidence" }, row);
   const bytes = row.bytes ?? row.size_bytes ?? row.size;
   const line = [
-    make("span", { class: "where" }, row.what || row.text || frameText(siteFrame(row))),
+    make("span", { class: "where" }, frameText(siteFrame(row))),
+    make("span", { class: "behind" }, row.what || row.text || ""),
     make("span", { class: "number" }, Number.isFinite(bytes) ? sizeText(bytes) : ""),
-    make("span", { class: "behind" }, Number.isFinite(row.count) && row.count > 1 ? `${countText(row.count)}×` : ""),
   ];
   if (!row.stack?.length) return make("p", { class: "evidence" }, ...line);
   return make("details", { class: "evidence" }, make("summary", {}, ...line), stackOf(row.stack));
@@ -84,7 +141,15 @@ function notesCard(all, facts) {
     return make("li", { "data-weight": weight }, make("b", {}, wordsOf(weight)), ` ${text}`);
   };
   const grave = notes.some((note) => note.weight === "contradiction");
-  return make("details", { class: "card notes", open: grave },
-    make("summary", {}, make("h2", {}, "Notes"), make("small", {}, `${counted(notes.length, "note")} on the recording`)),
-    make("ul", {}, ...notes.map(line)));
+  return make(
+    "details",
+    { class: "card notes", open: grave },
+    make(
+      "summary",
+      {},
+      make("h2", {}, "Notes"),
+      make("small", {}, `${counted(notes.length, "note")} on the recording`),
+    ),
+    make("ul", {}, ...notes.map(line)),
+  );
 }

@@ -19,7 +19,9 @@ function lanesOf(device) {
     const iterations = ranges.length - device.ranges.length;
     const lanes = ranges.map(([, from, to], i) => {
       // Iterations have the first lane to themselves.
-      let lane = free.findIndex((end, l) => end <= from && (i < iterations || l > 0 || iterations === 0));
+      let lane = free.findIndex(
+        (end, l) => end <= from && (i < iterations || l > 0 || iterations === 0),
+      );
       if (lane < 0 && free.length < MOST_LANES) lane = free.length;
       if (lane >= 0) free[lane] = Math.max(to, from + 1);
       return lane;
@@ -57,5 +59,7 @@ function paintRanges(context, box, scale) {
 
 /** The named ranges around an instant, for the tooltip. */
 function rangesAt(device, instant) {
-  return lanesOf(device).ranges.filter(([, from, to]) => from <= instant && instant < to).map(([name]) => name);
+  return lanesOf(device)
+    .ranges.filter(([, from, to]) => from <= instant && instant < to)
+    .map(([name]) => name);
 }

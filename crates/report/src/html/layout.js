@@ -1,13 +1,19 @@
 // Where the map puts segments: groups by pool and stream, in each the segments by address, laid
 // out like words of a text, all to one scale. A segment longer than a line goes on in the next.
 
-const ROW = 16, ROW_GAP = 4, GROUP_HEAD = 24, GROUP_GAP = 10, SEGMENT_GAP = 3, LEAST_WIDTH = 3;
+const ROW = 16,
+  ROW_GAP = 4,
+  GROUP_HEAD = 24,
+  GROUP_GAP = 10,
+  SEGMENT_GAP = 3,
+  LEAST_WIDTH = 3;
 
 /** The segments of a state by pool, size pool and stream, the largest group first. */
 function groupsOf(device, state) {
   const groups = new Map();
   for (const segment of state.segments) {
-    if (!groups.has(segment.key)) groups.set(segment.key, { key: segment.key, segments: [], bytes: 0 });
+    if (!groups.has(segment.key))
+      groups.set(segment.key, { key: segment.key, segments: [], bytes: 0 });
     const group = groups.get(segment.key);
     group.segments.push(segment);
     group.bytes += segment.end - segment.start;
@@ -39,7 +45,11 @@ function placeStrips(groups, perPixel, width) {
       while (start < segment.end) {
         const room = width - x;
         const rest = segment.end - start;
-        const end = rest / perPixel <= room + 0.01 || rest === segment.end - segment.start && whole === LEAST_WIDTH ? segment.end : Math.min(segment.end, start + Math.max(1, Math.floor(room * perPixel)));
+        const end =
+          rest / perPixel <= room + 0.01 ||
+          (rest === segment.end - segment.start && whole === LEAST_WIDTH)
+            ? segment.end
+            : Math.min(segment.end, start + Math.max(1, Math.floor(room * perPixel)));
         const long = Math.min(room, Math.max(LEAST_WIDTH, (end - start) / perPixel));
         strips.push({ segment, start, end, x, y, width: long });
         x += long;
@@ -73,8 +83,6 @@ function layoutOf(device, state, width, height, zoom) {
 function groupName(device, key) {
   if (key < 0) return "blocks; the recording does not say where they were placed";
   const { pool, size_pool: sizePool, stream, page } = device.keys[key];
-  const [first, second] = pool;
-  const pooled = first === 0 && second === 0 ? "default pool" : first === 0 ? `MemPool (0, ${second})` : `graph pool (${first}, ${second})`;
   const paged = page === null ? "" : ` · expandable, pages of ${sizeText(page)}`;
-  return `${pooled} · ${sizePool} blocks · stream ${stream}${paged}`;
+  return `${poolName(pool, sizePool, stream)}${paged}`;
 }

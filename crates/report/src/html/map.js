@@ -1,14 +1,31 @@
 // The address map: every segment, block and gap at the chosen instant.
 
-const mapCache = { layout: null, key: null };
+const mapCache = { layout: null, key: null, state: null };
 
+/** The layout, which most events leave as it is: they change blocks, not segments. */
 function mapLayout(width, height) {
-  const key = [view.state, width, height, view.mapZoom];
-  if (!mapCache.key || key.some((part, i) => part !== mapCache.key[i])) {
-    mapCache.key = key;
-    mapCache.layout = layoutOf(shown(), view.state, width, height, view.mapZoom);
+  const key = [view.index, width, height, view.mapZoom];
+  const { state } = view;
+  const kept = mapCache.key !== null && key.every((part, i) => part === mapCache.key[i]);
+  if (!kept || !sameSegments(state, mapCache.state)) {
+    mapCache.layout = layoutOf(shown(), state, width, height, view.mapZoom);
+  } else if (state !== mapCache.state) {
+    const now = new Map(state.segments.map((segment) => [segment.start, segment]));
+    for (const strip of mapCache.layout.strips) strip.segment = now.get(strip.segment.start);
   }
+  Object.assign(mapCache, { key, state });
   return mapCache.layout;
+}
+
+function sameSegments(one, other) {
+  if (one === other) return true;
+  return (
+    one.segments.length === other.segments.length &&
+    one.segments.every((segment, i) => {
+      const twin = other.segments[i];
+      return segment.start === twin.start && segment.end === twin.end && segment.key === twin.key;
+    })
+  );
 }
 
 function paintMap(canvas) {
@@ -107,21 +124,20 @@ function paintStrip(image, strip, top, ratio) {
     if (ends && x1 - x0 > 4 * ratio) x1 -= 0.8 * ratio;
     addSpan(line, cover, x0, x1, partColor(cause, i));
   });
-  const surface = palette.rgb.surface;
+  const [r, g, b] = palette.rgb.surface;
   const left = Math.round(strip.x * ratio);
+  const pixels = new Uint8ClampedArray(Math.max(0, Math.min(columns, image.width - left)) * 4);
+  for (let x = 0; x * 4 < pixels.length; x++) {
+    const rest = Math.max(0, 1 - cover[x]);
+    pixels[x * 4] = line[x * 3] + rest * r;
+    pixels[x * 4 + 1] = line[x * 3 + 1] + rest * g;
+    pixels[x * 4 + 2] = line[x * 3 + 2] + rest * b;
+    pixels[x * 4 + 3] = 255;
+  }
   const firstRow = Math.max(0, Math.round((strip.y - top) * ratio));
   const behindRow = Math.min(image.height, Math.round((strip.y - top + ROW) * ratio));
-  for (let x = 0; x < columns && left + x < image.width; x++) {
-    const rest = Math.max(0, 1 - cover[x]);
-    const [r, g, b] = [0, 1, 2].map((channel) => line[x * 3 + channel] + rest * surface[channel]);
-    for (let row = firstRow; row < behindRow; row++) {
-      const at = (row * image.width + left + x) * 4;
-      image.data[at] = r;
-      image.data[at + 1] = g;
-      image.data[at + 2] = b;
-      image.data[at + 3] = 255;
-    }
-  }
+  for (let row = firstRow; row < behindRow; row++)
+    image.data.set(pixels, (row * image.width + left) * 4);
 }
 
 function addSpan(line, cover, x0, x1, color) {
@@ -144,8 +160,13 @@ function paintTextures(context, strips, top) {
     const scale = strip.width / (strip.end - strip.start);
     const at = (place) => strip.x + (place - strip.start) * scale;
     const y = strip.y - top;
-    eachPart(strip, (from, to, cause) => {
+    eachPart(strip, (from, to, cause, i) => {
       const wide = (to - from) * scale;
+      if (wide < 2 && i >= 0 && searching() && isFound(shown(), i)) {
+        // What was searched for must be seen, however small it is.
+        context.fillStyle = palette.css.match;
+        context.fillRect(at(from) - 0.5, y - 2, 2, ROW + 4);
+      }
       if (wide < 5 || cause === "requested" || cause === "rounding") return;
       if (cause === "releasable") {
         // A frame, open where the extent goes on in the line before or behind.
@@ -167,7 +188,11 @@ function paintPages(context, strip, at, y, scale) {
   const { page, start } = strip.segment;
   if (page === null || page * scale < 5) return;
   context.fillStyle = alpha("text", 0.5);
-  for (let place = start + Math.ceil((strip.start - start) / page) * page; place < strip.end; place += page) {
+  for (
+    let place = start + Math.ceil((strip.start - start) / page) * page;
+    place < strip.end;
+    place += page
+  ) {
     context.fillRect(at(place) - 0.5, y + ROW, 1, 3);
   }
 }
@@ -181,7 +206,24 @@ function paintHead(context, group, y, width) {
   const after = context.measureText(name).width + 10;
   context.font = `11px ${palette.font}`;
   context.fillStyle = palette.css.muted;
-  context.fillText(`${counted(group.segments.length, "segment")} · ${sizeText(group.bytes)}`, after, y + 13);
+  context.fillText(
+    `${counted(group.segments.length, "segment")} · ${sizeText(group.bytes)}`,
+    after,
+    y + 13,
+  );
   context.fillStyle = palette.css.line;
   context.fillRect(0, y + GROUP_HEAD - 3, width, 1);
+}
+
+/** The packed place under a point of the map, or none. */
+function placeOnMap(x, y) {
+  const scroll = byId("map-scroll");
+  const layout = mapLayout(scroll.clientWidth, scroll.clientHeight);
+  const down = y + scroll.scrollTop;
+  const strip = layout.strips.find(
+    (s) => s.y <= down && down < s.y + ROW && s.x - 1 <= x && x < s.x + s.width + 1,
+  );
+  if (!strip) return null;
+  const share = Math.min(0.999999, Math.max(0, (x - strip.x) / strip.width));
+  return strip.start + share * (strip.end - strip.start);
 }

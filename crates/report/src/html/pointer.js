@@ -5,11 +5,26 @@ function tip(event, lines) {
   const tooltip = byId("tooltip");
   tooltip.hidden = lines === null;
   if (lines === null) return;
-  tooltip.replaceChildren(...lines.filter(Boolean).map((line, i) =>
-    Array.isArray(line) ? make("div", { class: "row" }, swatch(line[2] || ""), make("span", {}, line[0]), make("b", {}, line[1])) : make("div", { class: i ? null : "head" }, line)));
+  tooltip.replaceChildren(
+    ...lines
+      .filter(Boolean)
+      .map((line, i) =>
+        Array.isArray(line)
+          ? make(
+              "div",
+              { class: "row" },
+              swatch(line[2] || ""),
+              make("span", {}, line[0]),
+              make("b", {}, line[1]),
+            )
+          : make("div", { class: i ? null : "head" }, line),
+      ),
+  );
   const { width, height } = tooltip.getBoundingClientRect();
-  const left = event.clientX + 16 + width > innerWidth ? event.clientX - width - 12 : event.clientX + 16;
-  const top = event.clientY + 16 + height > innerHeight ? event.clientY - height - 12 : event.clientY + 16;
+  const left =
+    event.clientX + 16 + width > innerWidth ? event.clientX - width - 12 : event.clientX + 16;
+  const top =
+    event.clientY + 16 + height > innerHeight ? event.clientY - height - 12 : event.clientY + 16;
   tooltip.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
 }
 
@@ -37,9 +52,20 @@ function curvesTip(instant) {
 function allocationTip(i) {
   const device = shown();
   const stack = device.stacks[device.stack[i]];
-  const freed = device.freed[i] > device.events ? "alive at the end" : `freed at event ${countText(device.freed[i] - 1)}`;
-  const born = device.born[i] === 0 ? "older than the recording" : `born at event ${countText(device.born[i] - 1)}`;
-  return [stack.name, ["requested", sizeText(device.requested[i]), ""], ["block", sizeText(device.size[i]), ""], `${born}, ${freed}`];
+  const freed =
+    device.freed[i] > device.events
+      ? "alive at the end"
+      : `freed at event ${countText(device.freed[i] - 1)}`;
+  const born =
+    device.born[i] === 0
+      ? "older than the recording"
+      : `born at event ${countText(device.born[i] - 1)}`;
+  return [
+    stack.name,
+    ["requested", sizeText(device.requested[i]), ""],
+    ["block", sizeText(device.size[i]), ""],
+    `${born}, ${freed}`,
+  ];
 }
 
 function gapTip(place) {
@@ -48,7 +74,11 @@ function gapTip(place) {
   eachGap(shown(), view.state, segment, (start, end, from, to) => {
     if (start > place || place >= end) return;
     const releasable = to - from;
-    lines = [`gap of ${sizeText(end - start)}`, ["pinned", sizeText(end - start - releasable), "pinned_gap"], ["releasable", sizeText(releasable), "releasable"]];
+    lines = [
+      `gap of ${sizeText(end - start)}`,
+      ["pinned", sizeText(end - start - releasable), "pinned_gap"],
+      ["releasable", sizeText(releasable), "releasable"],
+    ];
   });
   return lines;
 }
@@ -72,13 +102,17 @@ function moveAndZoom(canvas, moved, zoomed) {
     if (held && !held.far) canvas.dispatchEvent(new CustomEvent("choose", { detail: event }));
     held = null;
   });
-  canvas.addEventListener("wheel", (event) => {
-    // A page must scroll under the wheel; a picture takes it only once it was asked for.
-    if (document.activeElement !== canvas && !event.ctrlKey && !event.metaKey) return;
-    event.preventDefault();
-    const steps = event.deltaY || event.deltaX;
-    zoomed(Math.exp(Math.max(-60, Math.min(60, steps)) * 0.004), event, event.shiftKey);
-  }, { passive: false });
+  canvas.addEventListener(
+    "wheel",
+    (event) => {
+      // A page must scroll under the wheel; a picture takes it only once it was asked for.
+      if (document.activeElement !== canvas && !event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      const steps = event.deltaY || event.deltaX;
+      zoomed(Math.exp(Math.max(-60, Math.min(60, steps)) * 0.004), event, event.shiftKey);
+    },
+    { passive: false },
+  );
 }
 
 function zoomEvents(factor, x, width) {
@@ -88,10 +122,14 @@ function zoomEvents(factor, x, width) {
 
 function startCurves() {
   const canvas = byId("curves");
-  moveAndZoom(canvas,
+  moveAndZoom(
+    canvas,
     (dx) => panEvents(dx, canvas.clientWidth),
-    (factor, event) => zoomEvents(factor, event.offsetX, canvas.clientWidth));
-  canvas.addEventListener("choose", ({ detail }) => look({ instant: Math.floor(eventScale(canvas.clientWidth).instant(detail.offsetX)) }));
+    (factor, event) => zoomEvents(factor, event.offsetX, canvas.clientWidth),
+  );
+  canvas.addEventListener("choose", ({ detail }) =>
+    look({ instant: Math.floor(eventScale(canvas.clientWidth).instant(detail.offsetX)) }),
+  );
   canvas.addEventListener("dblclick", () => showEvents(0, shown().events + 1));
   canvas.addEventListener("pointermove", (event) => {
     if (event.buttons || event.offsetX < GUTTER) return tip(event, null);
@@ -111,20 +149,35 @@ function startTimeline() {
   const placeAt = (y) => view.low + (y / inner()) * (view.high - view.low);
   const found = (event) => {
     const instant = eventScale(canvas.clientWidth).instant(event.offsetX);
-    return [instant, allocationAt(shown(), instant, placeAt(event.offsetY), (3 / inner()) * (view.high - view.low))];
+    return [
+      instant,
+      allocationAt(
+        shown(),
+        instant,
+        placeAt(event.offsetY),
+        (3 / inner()) * (view.high - view.low),
+      ),
+    ];
   };
-  moveAndZoom(canvas, (dx, dy) => {
-    panEvents(dx, canvas.clientWidth);
-    const shift = (-dy / inner()) * (view.high - view.low);
-    showPlaces(view.low + shift, view.high + shift);
-  }, (factor, event, places) => {
-    if (!places) return zoomEvents(factor, event.offsetX, canvas.clientWidth);
-    const at = placeAt(event.offsetY);
-    showPlaces(at - (at - view.low) * factor, at + (view.high - at) * factor);
-  });
+  moveAndZoom(
+    canvas,
+    (dx, dy) => {
+      panEvents(dx, canvas.clientWidth);
+      const shift = (-dy / inner()) * (view.high - view.low);
+      showPlaces(view.low + shift, view.high + shift);
+    },
+    (factor, event, places) => {
+      if (!places) return zoomEvents(factor, event.offsetX, canvas.clientWidth);
+      const at = placeAt(event.offsetY);
+      showPlaces(at - (at - view.low) * factor, at + (view.high - at) * factor);
+    },
+  );
   canvas.addEventListener("choose", ({ detail }) => {
     const [instant, i] = found(detail);
-    look({ instant: Math.floor(instant), selection: i < 0 ? null : { kind: "block", allocation: i } });
+    look({
+      instant: Math.floor(instant),
+      selection: i < 0 ? null : { kind: "block", allocation: i },
+    });
   });
   canvas.addEventListener("dblclick", () => {
     showEvents(0, shown().events + 1);
@@ -151,12 +204,18 @@ function startMap() {
     tip(event, thing.kind === "block" ? allocationTip(thing.allocation) : gapTip(thing.place));
   });
   canvas.addEventListener("pointerleave", (event) => tip(event, null));
-  canvas.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !event.metaKey) return;
-    event.preventDefault();
-    zoomMap(Math.exp(-Math.max(-60, Math.min(60, event.deltaY)) * 0.004));
-  }, { passive: false });
-  byId("map-scroll").addEventListener("scroll", () => look({ scrolled: byId("map-scroll").scrollTop }));
+  canvas.addEventListener(
+    "wheel",
+    (event) => {
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      zoomMap(Math.exp(-Math.max(-60, Math.min(60, event.deltaY)) * 0.004));
+    },
+    { passive: false },
+  );
+  byId("map-scroll").addEventListener("scroll", () =>
+    look({ scrolled: byId("map-scroll").scrollTop }),
+  );
   byId("map-in").addEventListener("click", () => zoomMap(1.5));
   byId("map-out").addEventListener("click", () => zoomMap(1 / 1.5));
 }

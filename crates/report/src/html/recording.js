@@ -34,8 +34,7 @@ async function openDevice(index, directory) {
     device.letGo[i] = device.born[i] + columns.held[i];
     device.freed[i] = device.letGo[i] + columns.pending[i];
   }
-  const last = device.regions[device.regions.length - 1];
-  device.total = last ? last.place + last.size : 0;
+  device.total = totalOf(device);
   device.curves = curvesOf(device);
   device.bornAt = bornAt(device);
   rankSites(device);
@@ -57,6 +56,15 @@ function regionsOf(listed) {
   });
 }
 
+/** The end of the packed space; where no place was recorded, of the places to draw at. */
+function totalOf(device) {
+  const last = device.regions[device.regions.length - 1];
+  if (last) return last.place + last.size;
+  let end = 0;
+  for (let i = 0; i < device.count; i++) end = Math.max(end, device.addr[i] + device.size[i]);
+  return end;
+}
+
 function lodOf(columns) {
   const lod = {};
   for (const name of ["requested", "allocated", "active", "reserved"]) {
@@ -73,7 +81,13 @@ function stacksOf({ texts, frames, stacks, sites }) {
       return { file: texts[file], line, name: texts[name] };
     });
     const site = opened[sites[i]] || null;
-    return { frames: opened, depth: sites[i], site, name: siteName(site), key: site ? list[sites[i]] : -1 };
+    return {
+      frames: opened,
+      depth: sites[i],
+      site,
+      name: siteName(site),
+      key: site ? list[sites[i]] : -1,
+    };
   });
 }
 
@@ -131,7 +145,9 @@ function rankSites(device) {
   const ranked = [...areas].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, SITE_COLORS);
   const color = new Map(ranked.map(([key], i) => [key, i]));
   const others = SITE_COLORS;
-  device.siteColor = device.stacks.map((stack) => color.has(stack.key) ? color.get(stack.key) : others);
+  device.siteColor = device.stacks.map((stack) =>
+    color.has(stack.key) ? color.get(stack.key) : others,
+  );
   device.topSites = ranked.map(([key]) => device.stacks.find((stack) => stack.key === key).name);
 }
 

@@ -39,14 +39,3 @@ function selectedSpan() {
   }
   return span;
 }
-
-/** The packed place under a point of the map, or none. */
-function placeOnMap(x, y) {
-  const scroll = byId("map-scroll");
-  const layout = mapLayout(scroll.clientWidth, scroll.clientHeight);
-  const down = y + scroll.scrollTop;
-  const strip = layout.strips.find((s) => s.y <= down && down < s.y + ROW && s.x - 1 <= x && x < s.x + s.width + 1);
-  if (!strip) return null;
-  const share = Math.min(0.999999, Math.max(0, (x - strip.x) / strip.width));
-  return strip.start + share * (strip.end - strip.start);
-}

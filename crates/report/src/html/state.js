@@ -16,7 +16,14 @@ function stateAt(device, instant) {
     const start = device.addr[i];
     const size = device.size[i];
     if (!device.placed) {
-      segments.push({ start, end: start + size, key: -1, page: null, first: blocks.length, last: blocks.length + 1 });
+      segments.push({
+        start,
+        end: start + size,
+        key: -1,
+        page: null,
+        first: blocks.length,
+        last: blocks.length + 1,
+      });
       blocks.push(i);
       continue;
     }
@@ -103,7 +110,6 @@ function ledgerOf(device, state) {
   const reserved = Object.values(ledger).reduce((sum, bytes) => sum + bytes, 0);
   return { ...ledger, reserved, gapSegments, largestGap, segments: state.segments.length };
 }
-
 
 /** For each block of the state the free bytes it pins: a gap's are shared by its neighbors. */
 function pinsOf(device, state) {

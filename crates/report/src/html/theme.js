@@ -3,9 +3,29 @@
 const palette = { rgb: {}, css: {} };
 
 const COLOR_NAMES = [
-  "requested", "rounding", "pending", "pinned_gap", "releasable",
-  "surface", "ground", "mapped", "text", "muted", "line", "match", "select", "fail",
-  "site-0", "site-1", "site-2", "site-3", "site-4", "site-5", "site-6", "site-7", "site-8",
+  "requested",
+  "rounding",
+  "pending",
+  "pinned_gap",
+  "releasable",
+  "surface",
+  "ground",
+  "mapped",
+  "text",
+  "muted",
+  "line",
+  "match",
+  "select",
+  "fail",
+  "site-0",
+  "site-1",
+  "site-2",
+  "site-3",
+  "site-4",
+  "site-5",
+  "site-6",
+  "site-7",
+  "site-8",
 ];
 
 /** Reads the colors in force. */
@@ -26,7 +46,7 @@ function alpha(name, share) {
   return `rgb(${r} ${g} ${b} / ${share})`;
 }
 
-/** Changes to the theme that is not in force; `#light` and `#dark` in the address choose one. */
+/** Changes to the theme that is not in force. */
 function toggleTheme() {
   const root = document.documentElement;
   const dark = getComputedStyle(root).getPropertyValue("--dark").trim() === "1";
@@ -34,8 +54,13 @@ function toggleTheme() {
   readPalette();
 }
 
+/** What the page's address asks for behind `#`: `theme`, `device`, `at` an event, `search`. */
+function askedFor() {
+  return new URLSearchParams(location.hash.slice(1));
+}
+
 function startTheme(changed) {
-  const asked = location.hash.slice(1);
+  const asked = askedFor().get("theme");
   if (asked === "light" || asked === "dark") document.documentElement.dataset.theme = asked;
   readPalette();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {

@@ -1,6 +1,12 @@
 // Every allocation as a rectangle: its life across, its place among the addresses down.
 
-const timelineCache = { raster: null, canvas: null, order: new WeakMap(), limit: Infinity, rest: 0 };
+const timelineCache = {
+  raster: null,
+  canvas: null,
+  order: new WeakMap(),
+  limit: Infinity,
+  rest: 0,
+};
 
 /** The allocations, those with the most bytes × events first. */
 function byWeight(device) {
@@ -47,6 +53,11 @@ function fillTimeline(device, raster, limit) {
     let x1 = Math.min(raster.width, (freed - from) * perX);
     if (x1 - x0 > 7) x1 -= 0.75;
     const [color, share] = toneOf(device, i, colors);
+    if (searching() && share === 1) {
+      // What was searched for must be seen, however small it is.
+      y1 = Math.min(raster.height, Math.max(y1, y0 + 1));
+      x1 = Math.min(raster.width, Math.max(x1, x0 + 1));
+    }
     const letGo = Math.min(x1, Math.max(x0, (device.letGo[i] - from) * perX));
     const split = byCause && !searching() && letGo < x1;
     addRectangle(raster, x0, split ? letGo : x1, y0, y1, color, share);
@@ -68,7 +79,8 @@ function rasterTimeline(width, height) {
   fillTimeline(shown(), cache.raster, limit);
   cache.canvas.getContext("2d").putImageData(rasterImage(cache.raster), 0, 0);
   const spent = performance.now() - started;
-  if (limit === Infinity) cache.limit = spent < 24 ? Infinity : Math.ceil((shown().count * 20) / spent);
+  if (limit === Infinity)
+    cache.limit = spent < 24 ? Infinity : Math.ceil((shown().count * 20) / spent);
   note(limit === Infinity ? "timeline" : "moving", started);
 }
 
@@ -130,7 +142,8 @@ function placeAxis(context, box, y) {
     context.fillStyle = palette.css.line;
     context.fillRect(box.left - 4, y(place), 4, 1);
     context.fillStyle = palette.css.muted;
-    if (y(place) < box.bottom - 4) context.fillText(roundText(place), box.left - 8, Math.max(6, y(place)));
+    if (y(place) < box.bottom - 4)
+      context.fillText(roundText(place), box.left - 8, Math.max(6, y(place)));
   }
 }
 

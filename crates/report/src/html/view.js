@@ -6,7 +6,10 @@ const view = {
   index: 0,
   instant: 0,
   // The instants and packed places in sight.
-  from: 0, to: 1, low: 0, high: 1,
+  from: 0,
+  to: 1,
+  low: 0,
+  high: 1,
   query: "",
   // For each stack 1 where it matches the query; none without a query.
   matched: null,
@@ -17,7 +20,9 @@ const view = {
   timelineColor: "site",
   mapColor: "cause",
   mapZoom: 1,
-  state: null, ledger: null, pins: null,
+  state: null,
+  ledger: null,
+  pins: null,
   theme: 0,
 };
 
@@ -52,7 +57,9 @@ function settle() {
 
 function draw() {
   scheduled = false;
+  const started = performance.now();
   for (const paint of painters) paint();
+  note("frame", started);
 }
 
 /** Runs `paint` whenever what `keys` names has changed since. */
@@ -60,7 +67,12 @@ function painter(keys, paint) {
   let last = null;
   painters.push(() => {
     const now = keys();
-    if (last !== null && now.length === last.length && now.every((key, i) => Object.is(key, last[i]))) return;
+    if (
+      last !== null &&
+      now.length === last.length &&
+      now.every((key, i) => Object.is(key, last[i]))
+    )
+      return;
     last = now;
     paint();
   });
@@ -98,7 +110,13 @@ function goTo(instant) {
 function openTab(index) {
   const next = view.devices[index];
   const instant = ledgerInstant(view.facts.devices?.[index], next);
-  Object.assign(view, { from: 0, to: next.events + 1, low: 0, high: Math.max(1, next.total), selection: null });
+  Object.assign(view, {
+    from: 0,
+    to: next.events + 1,
+    low: 0,
+    high: Math.max(1, next.total),
+    selection: null,
+  });
   look({ index, instant });
   search(view.query);
 }
@@ -116,7 +134,9 @@ function search(query) {
   const words = query.trim().toLowerCase();
   const { stacks } = shown();
   const has = (frame) => `${frame.file}:${frame.line} ${frame.name}`.toLowerCase().includes(words);
-  const matched = words ? Uint8Array.from(stacks, (stack) => (stack.frames.some(has) ? 1 : 0)) : null;
+  const matched = words
+    ? Uint8Array.from(stacks, (stack) => (stack.frames.some(has) ? 1 : 0))
+    : null;
   look({ query, matched, marked: null });
 }
 

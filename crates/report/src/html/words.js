@@ -1,7 +1,15 @@
 // How numbers and things are said, and how elements are made.
 // Text only ever becomes text nodes: a recording's file and function names are hostile.
 
-const KIB = 1024, MIB = KIB * 1024, GIB = MIB * 1024;
+/** The units of sizes, each 1024 times the one before, and their decimals. */
+const UNITS = [
+  ["KiB", 1],
+  ["MiB", 1],
+  ["GiB", 2],
+  ["TiB", 2],
+  ["PiB", 2],
+  ["EiB", 2],
+];
 
 /** Rounds half to even, as the other report formats do, so that every format says the same. */
 function fixed(value, decimals) {
@@ -13,14 +21,18 @@ function fixed(value, decimals) {
   return value.toFixed(decimals);
 }
 
-/** A size as people read it: "1.50 GiB". */
+/** A size as people read it, "1.50 GiB"; what rounds up to 1024 of a unit is one of the next. */
 function sizeText(bytes) {
   if (bytes === 0) return "0";
-  if (bytes < 0) return `−${sizeText(-bytes)}`;
-  if (bytes < KIB) return `${bytes} B`;
-  if (bytes < MIB) return `${fixed(bytes / KIB, 1)} KiB`;
-  if (bytes < GIB) return `${fixed(bytes / MIB, 1)} MiB`;
-  return `${fixed(bytes / GIB, 2)} GiB`;
+  if (bytes < 1024) return `${bytes} B`;
+  let value = bytes / 1024;
+  let text = "";
+  for (const [unit, decimals] of UNITS) {
+    text = `${fixed(value, decimals)} ${unit}`;
+    if (value < 1024 && !text.startsWith("1024.")) break;
+    value /= 1024;
+  }
+  return text;
 }
 
 /** A size that is a power of two or a small multiple of one, without decimals. */
@@ -74,7 +86,9 @@ function shortPath(path) {
 
 /** Whether a file is the framework's or the interpreter's rather than the program's. */
 function isFar(path) {
-  return /(^|[/\\])(torch|torch_npu)[/\\]|^<frozen |\.(cpp|cc|c|cu|h|hpp|cuh)$|^\?\?$|^$/.test(path);
+  return /(^|[/\\])(torch|torch_npu)[/\\]|^<frozen |\.(cpp|cc|c|cu|h|hpp|cuh)$|^\?\?$|^$/.test(
+    path,
+  );
 }
 
 function hexText(address) {
@@ -94,9 +108,16 @@ function make(tag, attributes, ...children) {
     if (typeof value === "function") element.addEventListener(name, value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  const shown = children.filter((child) => child !== null && child !== undefined && child !== false);
+  const shown = children.filter(
+    (child) => child !== null && child !== undefined && child !== false,
+  );
   element.append(...shown.map((child) => (typeof child === "string" ? clean(child) : child)));
   return element;
+}
+
+/** A text of the report as nodes; what stands between backticks is code. */
+function prose(text) {
+  return text.split("`").map((part, i) => (i % 2 ? make("code", {}, part) : clean(part)));
 }
 
 function byId(id) {
@@ -117,6 +138,52 @@ const CAUSES = [
   ["releasable", "releasable", "free, a cache flush gives it back"],
 ];
 
+/** What a pool is called: PyTorch gives it a pair of numbers. */
+function poolName([first, second], sizePool, stream) {
+  const kind = first === 0 ? `MemPool (0, ${second})` : `graph pool (${first}, ${second})`;
+  return `${first === 0 && second === 0 ? "default pool" : kind} · ${sizePool} blocks · stream ${stream}`;
+}
+
 function swatch(kind) {
   return make("span", { class: `swatch ${kind}`, "aria-hidden": "true" });
+}
+
+/** A part of the report under a heading, with a remark beside it. */
+function card(title, aside, ...children) {
+  return make(
+    "section",
+    { class: "card" },
+    make("h2", {}, title, aside ? make("small", {}, aside) : null),
+    ...children,
+  );
+}
+
+/** The request that free memory is measured against. */
+function requestText(request) {
+  if (!request) return "the next request";
+  const words = {
+    failed: "the failed request",
+    largest_recent: "the largest recent request",
+    largest_alive: "the largest block alive",
+  };
+  return `${words[request.origin] || "the request"} of ${sizeText(request.requested_bytes)}`;
+}
+
+/** Names with values; a third part is a tooltip. */
+function pairs(rows) {
+  return make(
+    "dl",
+    { class: "pairs" },
+    ...rows
+      .filter(Boolean)
+      .flatMap(([name, value, exact]) => [
+        make("dt", {}, name),
+        make("dd", { title: exact }, value),
+      ]),
+  );
+}
+
+/** `cannot_tell` as words. */
+function wordsOf(name) {
+  return String(name || "").replaceAll("_", " ");
 }
