@@ -14,7 +14,7 @@
 
 use gapless_units::Bytes;
 
-use super::worth::worth;
+use super::worth::{try_expandable, worth};
 use crate::case::Case;
 use crate::finding::Finding;
 use crate::iterations::Iteration;
@@ -55,7 +55,7 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
              blocks and {releasable} are whole."
         ),
         evidence: Vec::new(),
-        advice: advice(creeps, pinned, releasable),
+        advice: advice(case, creeps),
     }]
 }
 
@@ -69,14 +69,15 @@ fn beyond_need(each: &[Iteration]) -> Vec<Bytes> {
     beyond.collect()
 }
 
-fn advice(creeps: bool, pinned: Bytes, releasable: Bytes) -> Vec<String> {
+fn advice(case: &Case<'_>, creeps: bool) -> Vec<String> {
+    let pinned = case.ledger.bytes(Cause::PinnedGap);
+    let releasable = case.ledger.bytes(Cause::Releasable);
     let sizes = "Make sizes repeat: fixed batch shapes, or padding to a few lengths.".to_owned();
     let flush = format!(
         "`torch.cuda.empty_cache()` between iterations would give back {releasable}; the {pinned} \
          beside live blocks stay."
     );
-    let expand = "Try `PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True`: growing segments need \
-                  no new ones for new sizes."
-        .to_owned();
-    if creeps { vec![sizes, expand, flush] } else { vec![flush, sizes, expand] }
+    let expand = try_expandable(case, "growing segments need no new ones for new sizes.");
+    let (first, last) = if creeps { (sizes, flush) } else { (flush, sizes) };
+    [Some(first), expand, Some(last)].into_iter().flatten().collect()
 }

@@ -15,7 +15,7 @@
 use gapless_trace::{Action, Instant, Trace};
 use gapless_units::Bytes;
 
-use super::worth::worth;
+use super::worth::{try_expandable, worth};
 use crate::case::Case;
 use crate::finding::{Evidence, Finding};
 
@@ -74,14 +74,15 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
         bytes,
         summary: sentences.join(" "),
         evidence: evidence(case, &bursts),
-        advice: vec![
-            "Leave more room or make sizes repeat. Try \
-             `PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True`: free memory then fits any size."
-                .to_owned(),
-            "Calling `empty_cache` yourself costs the same stops and does not prevent these."
-                .to_owned(),
-        ],
+        advice: advice(case),
     }]
+}
+
+fn advice(case: &Case<'_>) -> Vec<String> {
+    let room = "Leave more room, or make sizes repeat.".to_owned();
+    let expand = try_expandable(case, "free memory then fits any size.");
+    let flush = "Calling `empty_cache` yourself costs the same stops and does not prevent these.";
+    [Some(room), expand, Some(flush.to_owned())].into_iter().flatten().collect()
 }
 
 /// What the bursts of one reason add up to.

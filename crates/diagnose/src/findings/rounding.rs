@@ -10,10 +10,10 @@
 //! **What to do.** With `roundup_power2_divisions` set, more divisions waste less and share less: 8
 //! wastes at most 12.5 %, 4 at most 25 %. Without it, rounding matters only for very many tiny
 //! tensors or many tensors just above 1 MiB: fuse them (`foreach` optimizers, flat parameters).
-//! `expandable_segments:True` cuts large blocks to the byte. A flush or a restart changes nothing.
+//! `expandable_segments:True` cuts large blocks to 512 bytes. A flush or a restart changes nothing.
 
 use super::by_site::BySite;
-use super::worth::{busiest, counted, worth};
+use super::worth::{busiest, counted, try_expandable, worth};
 use crate::case::Case;
 use crate::finding::Finding;
 
@@ -34,11 +34,13 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     let settings = case.trace.settings.as_ref();
     let by_setting = settings.is_some_and(|s| s.roundup_power2_divisions.iter().any(|&d| 1 < d));
     let advice = if by_setting {
-        "`roundup_power2_divisions` asks for this: more divisions waste less (8 at most 12.5 %), \
+        vec!["`roundup_power2_divisions` asks for this: more divisions waste less (8 at most 12.5 %), \
          and let fewer sizes share a block. Leave it out where sizes repeat anyway."
+            .to_owned()]
     } else {
-        "Fuse many small tensors (flat parameters, `foreach` optimizers). \
-         `PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True` cuts large blocks to the byte."
+        let fuse = "Fuse many small tensors (flat parameters, `foreach` optimizers).".to_owned();
+        let expand = try_expandable(case, "large blocks are then cut to 512 bytes.");
+        std::iter::once(fuse).chain(expand).collect()
     };
     vec![Finding {
         code: CODE,
@@ -49,6 +51,6 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
              %) beyond what was asked for."
         ),
         evidence: lost.evidence(|share| format!("lost in {}", counted(share.count, "block"))),
-        advice: vec![advice.to_owned()],
+        advice,
     }]
 }

@@ -13,7 +13,7 @@
 //! pages between them.
 
 use super::by_site::BySite;
-use super::worth::{counted, worth};
+use super::worth::{counted, try_expandable, worth};
 use crate::case::Case;
 use crate::finding::Finding;
 
@@ -56,16 +56,19 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
              own size."
         ),
         evidence: pinned.evidence(|share| format!("pinned by {}", counted(share.count, "block"))),
-        advice: vec![
-            "Allocate these before the first iteration, right after `torch.cuda.empty_cache()`, \
-             or in a `torch.cuda.MemPool` of their own."
-                .to_owned(),
-            "`empty_cache` now gives none of it back: the blocks pin their segments. \
-             `PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True` gives back whole pages between \
-             them."
-                .to_owned(),
-        ],
+        advice: advice(case),
     }]
+}
+
+fn advice(case: &Case<'_>) -> Vec<String> {
+    let mut advice = vec![
+        "Allocate these before the first iteration, right after `torch.cuda.empty_cache()`, \
+             or in a `torch.cuda.MemPool` of their own."
+            .to_owned(),
+        "`empty_cache` now gives none of it back: the blocks pin their segments.".to_owned(),
+    ];
+    advice.extend(try_expandable(case, "a flush then gives back whole pages between them."));
+    advice
 }
 
 /// The age in events from which a block is long-lived: an iteration, where there are any.

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gapless_trace::{Instant, StackId};
 use gapless_units::{Bytes, Extent};
 
-use super::worth::{counted, worth};
+use super::worth::{counted, try_expandable, worth};
 use crate::case::Case;
 use crate::finding::{Evidence, Finding};
 use crate::request::Request;
@@ -100,10 +100,11 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
         bytes,
         summary: format!(
             "{} asked for {sizes} different large sizes, new ones all the time; the heaviest for {} \
-             between {least} and {most}. Of the {segments} segments their blocks were placed in, \
+             between {least} and {most}. In {} where their blocks were placed, \
              {free} are free{}.",
             counted(lines.len(), "line"),
             heaviest.sizes.len(),
+            counted(segments, "segment"),
             if bytes < free {
                 format!(" now, and {bytes} were when most was in use")
             } else {
@@ -111,7 +112,7 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
             },
         ),
         evidence: lines.iter().take(MOST_EVIDENCE).map(evidence).collect(),
-        advice: advice(heaviest),
+        advice: advice(case, heaviest),
     }]
 }
 
@@ -187,7 +188,7 @@ fn describe(line: &Line) -> String {
     }
 }
 
-fn advice(heaviest: &Line) -> Vec<String> {
+fn advice(case: &Case<'_>, heaviest: &Line) -> Vec<String> {
     let mut advice = Vec::new();
     let buckets = Buckets::cheapest(&heaviest.sizes);
     if let Some(buckets) = buckets {
@@ -202,11 +203,11 @@ fn advice(heaviest: &Line) -> Vec<String> {
         ));
     }
     advice.push(
-        "Fixed batch shapes have the same effect. Without changing the program, try \
-         `PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True`, or `roundup_power2_divisions:8`, \
-         which rounds every request up by at most 12.5 %."
+        "Fixed batch shapes have the same effect. Without changing the program, \
+         `roundup_power2_divisions:8` rounds every request up by at most 12.5 %."
             .to_owned(),
     );
+    advice.extend(try_expandable(case, "growing segments need no new ones for new sizes."));
     advice.push(
         "`empty_cache` in the loop does not help: the gaps beside live blocks stay, and what it \
          gives back is asked for again."

@@ -27,3 +27,11 @@ pub(super) fn busiest(trace: &Trace) -> Instant {
 pub(super) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
+
+/// The setting that most fragmentation is tried to be cured with, and what it would do here;
+/// nothing where the recording already ran with it.
+pub(super) fn try_expandable(case: &Case<'_>, effect: &str) -> Option<String> {
+    let expandable = case.trace.settings.as_ref().is_some_and(|s| s.expandable_segments);
+    (!expandable)
+        .then(|| format!("Try `PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True`: {effect}"))
+}
