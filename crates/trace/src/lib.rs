@@ -44,7 +44,7 @@ pub use mapping::Mapping;
 pub use note::{Note, Weight};
 pub use recording::{Annotation, DeviceRecording, Format, Recording};
 pub use segment::{BlockState, FinalBlock, FinalSegment, SizePool};
-pub use settings::Settings;
+pub use settings::{Reserve, Settings, SettingsError, SettingsMistake};
 pub use sizes::SizeRules;
 pub use stacks::{Frame, FrameId, LabelId, StackId, Stacks};
 pub use state::{Block, Gap, Segment, State};

@@ -1,7 +1,7 @@
 //! The allocator's settings, from `allocator_settings` and the settings string in it.
 
 use gapless_trace::Settings;
-use gapless_units::{Bytes, MIB};
+use gapless_units::Bytes;
 
 use super::excerpt::{excerpt, written_out};
 use super::{Decoder, Devices, numbers};
@@ -79,25 +79,16 @@ fn divisions(document: &Document, table: Value, settings: &mut Settings) {
     }
 }
 
-/// What stands only in the string: the sizes of large segments and of the rounding window, and
-/// the share of the device. PyTorch reads whole MiB with C's rules, so `20.5` is 20.
+/// What stands only in the string: the sizes of large segments and of the rounding window, the
+/// share of the device, and what expandable segments reserve. What PyTorch read before a mistake
+/// in the string was in force.
 fn from_text(settings: &mut Settings) {
-    let text: String = settings.text.chars().filter(|c| !c.is_whitespace()).collect();
-    for pair in text.split(',') {
-        let Some((key, value)) = pair.split_once(':') else { continue };
-        let digits = value.len() - value.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let mib = value[..digits].parse::<u64>().ok().filter(|&mib| 0 < mib && mib < 1 << 30);
-        let mib = mib.map(|mib| Bytes::new(mib * MIB));
-        match key {
-            "large_segment_size_mb" => {
-                settings.large_segment_size = mib.unwrap_or(settings.large_segment_size);
-            }
-            "max_non_split_rounding_mb" => settings.max_non_split_rounding = mib,
-            "per_process_memory_fraction" => {
-                let share = value.parse::<f64>().ok();
-                settings.memory_fraction = share.filter(|share| (0.0..1.0).contains(share));
-            }
-            _ => {}
-        }
-    }
+    let mut said = Settings::default();
+    // The mistake is the recorded program's, and it knows of it.
+    let _ = said.apply(&settings.text);
+    settings.large_segment_size = said.large_segment_size;
+    settings.max_non_split_rounding = said.max_non_split_rounding;
+    settings.memory_fraction = said.memory_fraction;
+    settings.throw_on_oom = said.throw_on_oom;
+    settings.expandable_segments_reserve = said.expandable_segments_reserve;
 }

@@ -38,6 +38,7 @@ pub(crate) fn undo_allocations(recording: &DeviceRecording, notes: &mut Vec<Note
             Action::Alloc => undo.alloc(index, &event),
             Action::FreeRequested => undo.free_requested(index, &event),
             Action::FreeCompleted => undo.free_completed(index, &event),
+            Action::RecordStream => undo.record_stream(index, &event),
             Action::SegmentAlloc
             | Action::SegmentFree
             | Action::SegmentMap
@@ -45,7 +46,6 @@ pub(crate) fn undo_allocations(recording: &DeviceRecording, notes: &mut Vec<Note
             | Action::OutOfMemory
             | Action::Snapshot
             | Action::Annotate
-            | Action::RecordStream
             | Action::EmptyCache
             | Action::Synchronize
             | Action::Unknown => {}
@@ -178,6 +178,14 @@ impl<'a> Undo<'a> {
         }
         allocation.let_go = Instant::after(index);
         self.subjects[index] = id;
+    }
+
+    fn record_stream(&mut self, index: usize, event: &Event) {
+        let known = self.alive.get(&event.addr).copied();
+        let never_freed = self.recording.end.is_none().then(|| never_freed(event, self.end));
+        if let Some(id) = known.or_else(|| never_freed.map(|block| self.revive(block))) {
+            self.subjects[index] = id;
+        }
     }
 
     /// Puts the allocations in order of birth, and says what did not fit together.

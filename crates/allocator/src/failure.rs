@@ -1,0 +1,55 @@
+//! Why an allocator did not do what it was asked.
+
+use gapless_device::DeviceError;
+use gapless_units::Bytes;
+
+/// Why a request failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AllocationError {
+    /// Neither the cache nor the device had it, and nothing that could be given back made room.
+    #[error(
+        "out of memory: {requested} asked for, {tried} tried at the device, which has \
+         {device_free} left{}", limit_words(.limit.as_ref())
+    )]
+    OutOfMemory {
+        /// What the program asked for.
+        requested: Bytes,
+        /// The block it would have been.
+        rounded: Bytes,
+        /// What was asked of the device.
+        tried: Bytes,
+        /// What the device has left.
+        device_free: Bytes,
+        /// The most the allocator may reserve, where there is a limit.
+        limit: Option<Bytes>,
+    },
+    /// The allocator would have passed the whole device's size and was told to fail then
+    /// (`throw_on_cudamalloc_oom`).
+    #[error("rejected: {requested} more would pass the {allowed} the allocator may reserve")]
+    Rejected {
+        /// What the program asked for.
+        requested: Bytes,
+        /// What it may reserve.
+        allowed: Bytes,
+    },
+    /// The device failed.
+    #[error("the device failed")]
+    Device(#[from] DeviceError),
+}
+
+fn limit_words(limit: Option<&Bytes>) -> String {
+    limit.map(|limit| format!("; {limit} allowed")).unwrap_or_default()
+}
+
+/// Why a block could not be given back or used on another stream.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FreeError {
+    /// The block was given back before, or never came from this allocator.
+    #[error("the block is not allocated")]
+    NotAllocated,
+    /// The device failed.
+    #[error("the device failed")]
+    Device(#[from] DeviceError),
+}

@@ -1,0 +1,18 @@
+//! Allocators, generic over the device they take memory from.
+//!
+//! [`CachingAllocator`] is PyTorch's: every placement, segment, release and retry by its rules,
+//! under any settings and by the rules of any release from 2.0 on. It is a real allocator; the
+//! simulation is this code over a simulated device.
+//!
+//! What an allocator does it tells an [`Observer`], in the words of a trace.
+
+mod failure;
+mod observer;
+mod statistics;
+
+pub mod caching;
+
+pub use caching::{BlockId, CachingAllocator, Rules};
+pub use failure::{AllocationError, FreeError};
+pub use observer::{Happening, Observer, Recorder};
+pub use statistics::{Change, Statistic, Statistics};

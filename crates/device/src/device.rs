@@ -1,0 +1,114 @@
+//! The seam between an allocator and memory.
+
+use gapless_units::{Addr, Bytes, Extent, StreamId};
+
+/// Physical memory of a device, not yet or no longer bound to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle(pub u64);
+
+/// A point in a stream's queue of work that can be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(pub u64);
+
+/// What a device has, and what is left of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryInfo {
+    /// What it would still give.
+    pub free: Bytes,
+    /// All it has.
+    pub total: Bytes,
+}
+
+/// Why a device did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// It has not that much memory left.
+    #[error("the device has {free} left of the {requested} asked for")]
+    OutOfMemory {
+        /// What was asked for.
+        requested: Bytes,
+        /// What it has.
+        free: Bytes,
+    },
+    /// It has not that many addresses left.
+    #[error("the device has no range of {requested} addresses left")]
+    OutOfAddresses {
+        /// What was asked for.
+        requested: Bytes,
+    },
+    /// The call makes no sense: a wrong address, size or handle.
+    #[error("{call}: {reason}")]
+    Invalid {
+        /// The call.
+        call: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The driver failed for a reason of its own; nothing more can be expected of it.
+    #[error("{call}: the driver says {reason}")]
+    Driver {
+        /// The call.
+        call: &'static str,
+        /// Its words.
+        reason: String,
+    },
+}
+
+/// What a device can do.
+///
+/// Sizes of virtual memory calls are multiples of [`Device::granule`], as are their addresses.
+/// A call that fails has no effect. Work that uses memory is queued on streams; before memory is
+/// freed, unmapped or handed to another stream, the caller makes sure that such work is done, by
+/// an event or by waiting for the stream.
+pub trait Device {
+    /// What the device has and what is left.
+    fn memory(&self) -> MemoryInfo;
+
+    /// The smallest size that can be mapped.
+    fn granule(&self) -> Bytes;
+
+    /// Takes `size` bytes of memory with an address of their own (`cudaMalloc`).
+    fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError>;
+
+    /// Gives back what [`Device::allocate`] gave at `addr` (`cudaFree`). May wait for the device.
+    fn free(&mut self, addr: Addr) -> Result<(), DeviceError>;
+
+    /// Takes a range of addresses without memory (`cuMemAddressReserve`).
+    fn reserve(&mut self, size: Bytes) -> Result<Extent, DeviceError>;
+
+    /// Gives back a range of addresses under which nothing is mapped (`cuMemAddressFree`).
+    fn unreserve(&mut self, reservation: Extent) -> Result<(), DeviceError>;
+
+    /// Takes physical memory without an address (`cuMemCreate`).
+    fn create(&mut self, size: Bytes) -> Result<Handle, DeviceError>;
+
+    /// Gives up a handle (`cuMemRelease`); its memory goes back once nothing maps it.
+    fn release(&mut self, handle: Handle) -> Result<(), DeviceError>;
+
+    /// Puts all of a handle at `addr` of a reservation (`cuMemMap`). The bytes are accessible
+    /// after [`Device::set_access`].
+    fn map(&mut self, addr: Addr, handle: Handle) -> Result<(), DeviceError>;
+
+    /// Lets the device read and write `range`, which is mapped throughout (`cuMemSetAccess`).
+    fn set_access(&mut self, range: Extent) -> Result<(), DeviceError>;
+
+    /// Takes all handles away that are mapped in `range`, none of which sticks out of it
+    /// (`cuMemUnmap`).
+    fn unmap(&mut self, range: Extent) -> Result<(), DeviceError>;
+
+    /// Marks the end of the work queued on `stream` so far (`cudaEventRecord`).
+    fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError>;
+
+    /// Whether the work before `event` is done (`cudaEventQuery`).
+    fn is_complete(&mut self, event: EventId) -> Result<bool, DeviceError>;
+
+    /// Waits until the work before `event` is done (`cudaEventSynchronize`).
+    fn wait_for_event(&mut self, event: EventId) -> Result<(), DeviceError>;
+
+    /// Forgets `event` (`cudaEventDestroy`).
+    fn drop_event(&mut self, event: EventId) -> Result<(), DeviceError>;
+
+    /// Waits until all work queued on `stream` is done (`cudaStreamSynchronize`).
+    fn wait_for_stream(&mut self, stream: StreamId) -> Result<(), DeviceError>;
+}

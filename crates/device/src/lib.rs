@@ -1,0 +1,21 @@
+//! What a device can do, and the devices.
+//!
+//! [`Device`] is the one seam between an allocator and memory: plain allocation, virtual memory
+//! (addresses, physical handles and mappings apart), streams and events. An allocator is generic
+//! over it, so the code that is simulated is the code that ships.
+//!
+//! [`Sim`] is a device that keeps books and no memory: addresses, capacity in 2 MiB granules, and
+//! the time each call would have taken by a cost model ([`Costs`]). [`Card`] names the cards whose
+//! memory it may stand for. [`suite::check`] is what every device must pass.
+
+mod costs;
+mod cards;
+
+mod device;
+mod sim;
+pub mod suite;
+
+pub use cards::Card;
+pub use costs::{Costs, CostsError};
+pub use device::{Device, DeviceError, EventId, Handle, MemoryInfo};
+pub use sim::{CallCounts, Completion, Placement, Script, Sim, SimSetup, Step};

@@ -1,0 +1,79 @@
+//! The events of a recording, cut into what each call of the program caused.
+
+use std::ops::Range;
+
+use gapless_trace::{Action, SizePool, Trace};
+use gapless_units::Bytes;
+
+/// The events that one call caused: everything up to an allocation, a failure or a free.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    /// The events, the call's own last.
+    pub(crate) events: Range<usize>,
+    /// Whether memory went back to make room for the request, after waiting for every stream.
+    pub(crate) waits: bool,
+    /// The first event of a burst of memory going back that no request needed.
+    pub(crate) empties_cache: Option<usize>,
+}
+
+/// Cuts the events of a recording into groups.
+pub(crate) fn groups(trace: &Trace) -> Vec<Group> {
+    let actions = trace.events.actions();
+    let mut groups = Vec::new();
+    let mut start = 0;
+    while start < actions.len() {
+        let behind = actions[start..].iter().position(|&action| ends_call(action));
+        let mut end = behind.map_or(actions.len(), |behind| start + behind + 1);
+        // A free that waits for no other stream completes right away, within the same call.
+        if actions[end - 1] == Action::FreeRequested
+            && actions.get(end) == Some(&Action::FreeCompleted)
+            && trace.subject(end) == trace.subject(end - 1)
+        {
+            end += 1;
+        }
+        groups.push(group(trace, start..end));
+        start = end;
+    }
+    groups
+}
+
+fn ends_call(action: Action) -> bool {
+    matches!(action, Action::Alloc | Action::OutOfMemory | Action::FreeRequested)
+}
+
+fn group(trace: &Trace, events: Range<usize>) -> Group {
+    let actions = trace.events.actions();
+    let is_release =
+        |&index: &usize| matches!(actions[index], Action::SegmentFree | Action::SegmentUnmap);
+    let first = events.clone().find(is_release);
+    let last = events.clone().rev().find(is_release);
+    let (Some(first), Some(last)) = (first, last) else {
+        return Group { events, waits: false, empties_cache: None };
+    };
+    let asked = (last..events.end).any(|index| {
+        matches!(actions[index], Action::SegmentAlloc | Action::SegmentMap | Action::OutOfMemory)
+    });
+    let waits = asked && !went_though_it_fits(trace, first..events.end);
+    let empties_cache = (!waits).then_some(first);
+    Group { events, waits, empties_cache }
+}
+
+/// Whether memory went back that would have served the request behind it: then it was not the
+/// request that sent it away, since the cache is searched first.
+fn went_though_it_fits(trace: &Trace, events: Range<usize>) -> bool {
+    let Some(request) = events.clone().next_back().map(|last| trace.events.get(last)) else {
+        return false;
+    };
+    let rounded = trace.rules.round(request.size);
+    let kind = trace.rules.size_pool(rounded);
+    let small = trace.rules.segment_size(Bytes::new(1));
+    events.map(|index| trace.events.get(index)).any(|event| {
+        let kind_of_segment = if event.size <= small { SizePool::Small } else { SizePool::Large };
+        event.action == Action::SegmentFree
+            && event.stream == request.stream
+            && event.pool == request.pool
+            && kind_of_segment == kind
+            && rounded <= event.size
+            && trace.rules.may_serve(rounded, event.size)
+    })
+}

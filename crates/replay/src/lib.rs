@@ -1,0 +1,29 @@
+//! A recording through an allocator over a device.
+//!
+//! ```text
+//!   Trace ──► Program ──────────────► run ──► Outcome     what would have happened
+//!     │       requests, frees, …       ▲
+//!     └─────► Start ───────────────────┘
+//!             what was there before
+//! ```
+//!
+//! A [`Program`] is what the recorded program asked for, without where it got it. [`run`] puts it
+//! through an allocator on a simulated device under a [`Setup`]. [`Fidelity`] says how well that
+//! predicts: the recording replayed under its own settings, every address compared.
+
+mod setup;
+mod outcome;
+
+mod groups;
+mod program;
+mod start;
+mod run;
+mod ages;
+mod fidelity;
+
+pub use fidelity::{Check, Difference, Fidelity, Sight};
+pub use outcome::{Failure, Outcome};
+pub use program::{Operation, Program, RequestId, Requested};
+pub use run::{ReplayError, Run, Watcher, run, run_watched};
+pub use setup::{OnFailure, Setup};
+pub use start::Start;

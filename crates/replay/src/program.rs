@@ -1,0 +1,257 @@
+//! What a recorded program asked for, without where it got it.
+
+use gapless_trace::{Action, Allocation, AllocationId, Instant, StackId, Trace};
+use gapless_units::{Bytes, PoolId, StreamId};
+
+use crate::groups::{Group, groups};
+
+/// A request of a program: its position in [`Program::requests`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u32);
+
+impl RequestId {
+    /// The position.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One thing a program does to its allocator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Asks for memory.
+    Allocate(RequestId),
+    /// Asks for memory that the recorded program did not get. What it would have done with it is
+    /// not known, so it is given back at once where it is got.
+    Fail(RequestId),
+    /// Gives memory back.
+    Free(RequestId),
+    /// The other streams that use a block given back are done with it; recordings say when.
+    Complete(RequestId),
+    /// Uses a block on another stream; operation lists say so.
+    RecordStream(RequestId, StreamId),
+    /// Empties the cache.
+    EmptyCache,
+    /// Waits for the device.
+    Synchronize,
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Requested {
+    /// How much.
+    pub size: Bytes,
+    /// For work on which stream.
+    pub stream: StreamId,
+    /// From which pool.
+    pub pool: PoolId,
+    /// Where in the program.
+    pub stack: StackId,
+    /// Whether other streams still used the block when it was given back, as far as the recording
+    /// shows: its free did not complete at once.
+    pub lingers: bool,
+}
+
+/// What a program did to its allocator.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// What it did, in order.
+    pub operations: Vec<Operation>,
+    /// For each operation the event of the trace it stands for.
+    pub events: Vec<u32>,
+    /// What it asked for: the allocations of the trace, those older than the recording first.
+    pub requests: Vec<Requested>,
+    /// How many of the requests were met before the recording began.
+    pub older: usize,
+    /// Those of them that the program had let go of and other streams still used.
+    pending: Vec<RequestId>,
+}
+
+impl Program {
+    /// What the program of a trace did.
+    ///
+    /// Emptying the cache is no event of a recording. It shows as memory that goes back to the
+    /// device without a request that needed the room; such a burst becomes one
+    /// [`Operation::EmptyCache`]. What completed while a request waited for every stream comes
+    /// behind that request, which did not profit from it.
+    pub fn of(trace: &Trace) -> Self {
+        let older = trace.allocations.partition_point(|a| a.born == Instant::START);
+        let pending =
+            trace.allocations[..older].iter().zip(0..).filter(|(a, _)| a.let_go == Instant::START);
+        let pending = pending.map(|(_, id)| RequestId(id)).collect();
+        let mut program = Self { requests: requests_of(trace), older, pending, ..Self::default() };
+        if trace.is_placed() {
+            for group in groups(trace) {
+                program.add_group(trace, &group);
+            }
+        } else {
+            for index in 0..trace.events.len() {
+                if trace.events.actions()[index] != Action::FreeCompleted {
+                    program.add(trace, index);
+                }
+            }
+        }
+        program
+    }
+
+    /// The events of one call of the program, in the order in which they took effect.
+    fn add_group(&mut self, trace: &Trace, group: &Group) {
+        if let Some(burst) = group.empties_cache {
+            self.push(burst, Operation::EmptyCache);
+        }
+        let is_completion = |&index: &usize| trace.events.actions()[index] == Action::FreeCompleted;
+        let (completions, others): (Vec<usize>, Vec<usize>) =
+            group.events.clone().partition(is_completion);
+        let (first, last) = if group.waits { (others, completions) } else { (completions, others) };
+        // A free that needs no other stream completes right behind its request.
+        for index in first.into_iter().chain(last) {
+            self.add(trace, index);
+        }
+    }
+
+    fn add(&mut self, trace: &Trace, index: usize) {
+        let event = trace.events.get(index);
+        let request = trace.subject(index).map(|id| RequestId(id.0));
+        let operation = match (event.action, request) {
+            (Action::Alloc, Some(id)) => Operation::Allocate(id),
+            (Action::FreeRequested, Some(id)) => Operation::Free(id),
+            // Some recorders leave out one half of a free.
+            (Action::FreeCompleted, Some(id))
+                if trace.allocation(AllocationId(id.0)).let_go == Instant::after(index) =>
+            {
+                Operation::Free(id)
+            }
+            (Action::FreeCompleted, Some(id)) if self.requests[id.index()].lingers => {
+                Operation::Complete(id)
+            }
+            (Action::RecordStream, Some(id)) => Operation::RecordStream(id, event.stream),
+            (Action::EmptyCache, _) => Operation::EmptyCache,
+            (Action::Synchronize, _) => Operation::Synchronize,
+            (Action::OutOfMemory, _) => {
+                let id = RequestId(u32::try_from(self.requests.len()).unwrap_or(u32::MAX));
+                self.requests.push(Requested {
+                    size: event.size,
+                    stream: event.stream,
+                    pool: event.pool.unwrap_or_default(),
+                    stack: event.stack,
+                    lingers: false,
+                });
+                Operation::Fail(id)
+            }
+            _ => return,
+        };
+        self.push(index, operation);
+    }
+
+    fn push(&mut self, event: usize, operation: Operation) {
+        self.events.push(u32::try_from(event).unwrap_or(u32::MAX));
+        self.operations.push(operation);
+    }
+
+    /// The same program begun on an empty allocator: what was there before the recording is asked
+    /// for first, in the order of addresses, since the true order is not known. Under settings
+    /// other than the recorded ones the recorded state could never have come about; this is the
+    /// nearest that could.
+    #[must_use]
+    pub fn begun_anew(&self) -> Self {
+        let mut program = Self { requests: self.requests.clone(), ..Self::default() };
+        let older = (0..).map(RequestId).take(self.older);
+        let first = older.map(Operation::Allocate);
+        let first = first.chain(self.pending.iter().copied().map(Operation::Free));
+        for operation in first {
+            program.push(0, operation);
+        }
+        program.operations.extend(&self.operations);
+        program.events.extend(&self.events);
+        program
+    }
+
+    /// How many operations stand before the first of the recording.
+    pub fn prelude(&self, recorded: &Self) -> usize {
+        self.operations.len() - recorded.operations.len()
+    }
+
+    /// Whether it tells when other streams were done with a block.
+    pub(crate) fn has_completions(&self) -> bool {
+        self.requests.iter().any(|request| request.lingers)
+    }
+
+    /// The most bytes alive at once after rounding by `round`: less than that no allocator needs.
+    pub fn live_peak(&self, round: impl Fn(Bytes) -> Bytes) -> Bytes {
+        let size = |id: RequestId| round(self.requests[id.index()].size);
+        let mut live: Bytes = (0..self.older)
+            .filter_map(|index| u32::try_from(index).ok())
+            .map(|index| size(RequestId(index)))
+            .sum();
+        let mut peak = live;
+        for operation in &self.operations {
+            match *operation {
+                Operation::Allocate(id) => {
+                    live += size(id);
+                    peak = peak.max(live);
+                }
+                Operation::Fail(id) => peak = peak.max(live + size(id)),
+                Operation::Free(id) => live = live.saturating_sub(size(id)),
+                Operation::Complete(_)
+                | Operation::RecordStream(..)
+                | Operation::EmptyCache
+                | Operation::Synchronize => {}
+            }
+        }
+        peak
+    }
+}
+
+/// The requests behind the allocations of a trace.
+fn requests_of(trace: &Trace) -> Vec<Requested> {
+    let pools = pools_of(trace);
+    let mut requests: Vec<Requested> = trace
+        .allocations
+        .iter()
+        .zip(pools)
+        .map(|(allocation, pool)| Requested {
+            size: allocation.requested,
+            stream: allocation.stream,
+            pool,
+            stack: allocation.stack,
+            lingers: false,
+        })
+        .collect();
+    if !trace.is_placed() {
+        return requests;
+    }
+    let actions = trace.events.actions();
+    for (index, &action) in actions.iter().enumerate() {
+        let Some(id) = trace.subject(index) else { continue };
+        if action == Action::FreeRequested {
+            let at_once = index + 1 < actions.len()
+                && actions[index + 1] == Action::FreeCompleted
+                && trace.subject(index + 1) == Some(id);
+            requests[id.index()].lingers = !at_once;
+        } else if action == Action::FreeCompleted && trace.allocation(id).let_go == Instant::START {
+            requests[id.index()].lingers = true;
+        }
+    }
+    requests
+}
+
+/// The pool of each allocation: that of the memory it lies in.
+fn pools_of(trace: &Trace) -> Vec<PoolId> {
+    if trace.mappings.iter().all(|mapping| !mapping.pool.is_private()) {
+        return vec![PoolId::DEFAULT; trace.allocations.len()];
+    }
+    let mut mappings: Vec<_> = trace.mappings.iter().collect();
+    mappings.sort_by_key(|mapping| mapping.extent.start());
+    let longest = mappings.iter().map(|mapping| mapping.extent.size()).max().unwrap_or_default();
+    let pool_of = |allocation: &Allocation| {
+        let end = mappings.partition_point(|mapping| mapping.extent.start() <= allocation.addr);
+        let near = mappings[..end].iter().rev().take_while(|mapping| {
+            allocation.addr.get() < mapping.extent.start().get().saturating_add(longest.get())
+        });
+        let mut holds = near.filter(|mapping| {
+            allocation.addr < mapping.extent.end() && mapping.is_held(allocation.born)
+        });
+        holds.next().map_or(PoolId::DEFAULT, |mapping| mapping.pool)
+    };
+    trace.allocations.iter().map(pool_of).collect()
+}
