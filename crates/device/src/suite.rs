@@ -11,9 +11,12 @@ use gapless_units::{Addr, Bytes, Extent, StreamId};
 
 use crate::device::{Device, DeviceError, EventId, Handle};
 
+/// What is promised, and what holds a device to it.
+type Promise<D> = (&'static str, fn(&mut D));
+
 /// Holds the devices that `make` gives, one for each promise, to all that [`Device`] says.
 pub fn check<D: Device>(mut make: impl FnMut() -> D) {
-    let promises: [(&str, fn(&mut D)); 15] = [
+    let promises: [Promise<D>; 15] = [
         ("what is allocated is gone until it is freed", allocation_is_booked),
         ("allocations do not overlap", allocations_lie_apart),
         ("only what was allocated can be freed, once", wrong_frees_are_refused),

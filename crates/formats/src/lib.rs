@@ -21,6 +21,7 @@ mod compression;
 mod error;
 
 mod snapshot;
+mod snapshot_writer;
 mod sniff;
 
 use gapless_trace::{Format, Note, Recording};
@@ -32,6 +33,7 @@ pub use json::JsonError;
 pub use limits::Limits;
 pub use operations::{Mistake, OperationError};
 pub use pickle::PickleError;
+pub use snapshot_writer::{WriteError, write_snapshot};
 
 use compression::Unpacked;
 use sniff::Content;

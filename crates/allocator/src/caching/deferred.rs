@@ -87,16 +87,20 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
             return Ok(());
         }
         for (slot, stream) in std::mem::take(&mut self.deferred.capture_uses) {
+            // A block still held may be used outside of the graph as well, so its uses stay.
+            if self.blocks[slot].allocated {
+                continue;
+            }
             let Some(uses) = self.deferred.uses.remove(&slot) else { continue };
             let mut kept = StreamTable::default();
             for other in uses.keys().filter(|&other| other != stream) {
                 kept.entry(other, Rules::DEVICE);
             }
-            self.blocks[slot].used_elsewhere = !kept.is_empty();
             if !kept.is_empty() {
                 self.deferred.uses.insert(slot, kept);
             }
         }
+        // Each stays marked as used until its turn comes, so none is merged into another before.
         for slot in std::mem::take(&mut self.deferred.until_capture_ends) {
             self.wait_for_uses(slot)?;
             if self.blocks[slot].events == 0 {

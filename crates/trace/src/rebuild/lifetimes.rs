@@ -164,7 +164,12 @@ impl<'a> Undo<'a> {
 
     fn free_requested(&mut self, index: usize, event: &Event) {
         let Some(&id) = self.alive.get(&event.addr) else {
-            if self.frees_complete {
+            if self.recording.end.is_none() {
+                // Without a final state nothing says that the block still waits at the end.
+                let let_go = Instant::after(index);
+                let waiting = Allocation { let_go, ..never_freed(event, self.end) };
+                self.subjects[index] = self.revive(waiting);
+            } else if self.frees_complete {
                 self.lost.add(|| format!("event {index}, free of {}", event.addr));
             } else {
                 self.free_completed(index, event);

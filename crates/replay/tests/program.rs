@@ -1,0 +1,67 @@
+//! What a list or a recording becomes as a program.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
+use gapless_replay::{Operation, Program, RequestId, Setup, Start, run};
+use gapless_trace::{Settings, Trace};
+use gapless_units::{Bytes, StreamId};
+
+fn program(list: &str) -> Program {
+    let limits = gapless_formats::Limits::default();
+    let recording = gapless_formats::read(list.as_bytes().to_vec(), &limits).unwrap();
+    Program::of(&Trace::rebuild(recording.devices.into_iter().next().unwrap()).unwrap())
+}
+
+#[test]
+fn a_list_becomes_its_own_operations() {
+    let list = "alloc,7,512,1\nrecord_stream,7,2\nempty_cache\nfree,7\nsync\n";
+    let first = RequestId(0);
+    assert_eq!(
+        program(list).operations,
+        [
+            Operation::Allocate(first),
+            Operation::RecordStream(first, StreamId(2)),
+            Operation::EmptyCache,
+            Operation::Free(first),
+            Operation::Synchronize,
+        ]
+    );
+}
+
+/// A free that still waits for another stream when the list ends was once lost.
+#[test]
+fn a_free_at_the_end_that_waits_for_a_stream_is_not_lost() {
+    let program = program("alloc,1,8362957,1\nrecord_stream,1,2\nfree,1\n");
+    assert_eq!(program.operations.last(), Some(&Operation::Free(RequestId(0))));
+    let outcome = run(&program, &Start::empty(), &Setup::new(Settings::default())).unwrap();
+    assert_eq!(outcome.statistics.allocation.all.current, 0);
+    assert_eq!(outcome.statistics.active.all.current, 1);
+}
+
+#[test]
+fn a_use_of_a_block_that_is_never_freed_is_kept() {
+    let program = program("alloc,1,512,0\nrecord_stream,1,3\n");
+    assert_eq!(program.operations.len(), 2);
+}
+
+#[test]
+fn the_live_peak_counts_rounded_requests() {
+    let program = program("alloc,1,1,0\nalloc,2,513,0\nfree,1\nalloc,3,512,0\n");
+    let settings = Settings::default();
+    let rules = gapless_trace::SizeRules::new(&settings);
+    assert_eq!(program.live_peak(|size| rules.round(size)), Bytes::new(512 + 1024));
+}
+
+#[test]
+fn a_request_that_no_card_can_meet_fails_and_says_by_how_much() {
+    let program = program("alloc,1,1073741824,0\n");
+    let setup = Setup { capacity: Some(Bytes::gib(1)), ..Setup::new(Settings::default()) };
+    let outcome = run(&program, &Start::empty(), &setup).unwrap();
+    let failure = &outcome.failures[0];
+    assert_eq!(failure.operation, 0);
+    assert_eq!(
+        failure.reason.to_string(),
+        "out of memory: 1.00 GiB asked for, 1.00 GiB tried at the device, which has 520.0 MiB left"
+    );
+    assert!(!outcome.completed());
+}
