@@ -152,8 +152,8 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
 
     /// Follows other settings from now on; the memory fraction stays as it was at the start, as
     /// in PyTorch.
-    pub fn change_settings(&mut self, settings: &Settings, release: Release) {
-        self.rules = Rules::new(settings, release);
+    pub fn change_settings(&mut self, settings: &Settings) {
+        self.rules = Rules::new(settings, self.rules.release);
     }
 
     /// Limits what it may reserve to a share of the device

@@ -18,10 +18,12 @@ mod groups;
 mod program;
 mod start;
 mod run;
+mod life;
 mod ages;
 mod fidelity;
 
 pub use fidelity::{Check, Difference, Fidelity, Sight};
+pub use life::{Life, live};
 pub use outcome::{Failure, Outcome};
 pub use program::{Operation, Program, RequestId, Requested};
 pub use run::{ReplayError, Run, Watcher, run, run_watched};

@@ -63,6 +63,7 @@ pub struct Program {
     pub requests: Vec<Requested>,
     /// How many of the requests were met before the recording began.
     pub older: usize,
+    prelude: usize,
     /// Those of them that the program had let go of and other streams still used.
     pending: Vec<RequestId>,
 }
@@ -161,14 +162,16 @@ impl Program {
         for operation in first {
             program.push(0, operation);
         }
+        program.prelude = program.operations.len();
         program.operations.extend(&self.operations);
         program.events.extend(&self.events);
         program
     }
 
-    /// How many operations stand before the first of the recording.
-    pub fn prelude(&self, recorded: &Self) -> usize {
-        self.operations.len() - recorded.operations.len()
+    /// How many operations stand before the first of the recording: those of
+    /// [`Program::begun_anew`].
+    pub fn prelude(&self) -> usize {
+        self.prelude
     }
 
     /// Whether it tells when other streams were done with a block.

@@ -34,6 +34,8 @@ pub struct Run<W = ()> {
     pub outcome: Outcome,
     /// The allocator at the end.
     pub allocator: CachingAllocator<Sim, W>,
+    /// The block that each request of the program has at the end.
+    pub blocks: Vec<Option<BlockId>>,
 }
 
 /// Why a replay could not be carried out.
@@ -191,7 +193,7 @@ impl<'p, W: Watcher> Replay<'p, W> {
         let (peak, end) = (peak(&statistics), current(&statistics));
         let outcome =
             Outcome { failures, operations, peak, end, statistics, calls, modelled_nanos };
-        Run { outcome, allocator: self.allocator }
+        Run { outcome, allocator: self.allocator, blocks: self.blocks }
     }
 }
 

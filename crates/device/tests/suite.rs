@@ -1,0 +1,21 @@
+//! The simulated device keeps every promise of a device, however it is set up.
+
+use gapless_device::{Completion, Placement, Sim, SimSetup, suite};
+use gapless_units::Bytes;
+
+#[test]
+fn the_simulated_device_keeps_every_promise() {
+    let completions = [Completion::AtOnce, Completion::AfterQueries(3), Completion::WhenTold];
+    for completion in completions {
+        for placement in [Placement::LowestFirst, Placement::HighestFirst] {
+            let setup = SimSetup { completion, placement, ..SimSetup::new(Bytes::gib(1)) };
+            suite::check(|| Sim::new(setup.clone()));
+        }
+    }
+}
+
+#[test]
+fn what_lies_outside_cannot_be_had() {
+    let setup = SimSetup { outside: Bytes::mib(700), ..SimSetup::new(Bytes::gib(1)) };
+    suite::check(|| Sim::new(setup.clone()));
+}
