@@ -1,22 +1,36 @@
 //! The commands, one file each.
 
+mod shared;
+
 mod explain;
+mod replay;
 
 use clap::Subcommand;
 
 use crate::failure::Failure;
 
+/// What a command found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It was done, or the answer is yes.
+    Yes,
+    /// It was done, and the answer is no.
+    No,
+}
+
 /// What may be asked of gapless.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Explain(explain::Typed),
+    Explain(Box<explain::Typed>),
+    Replay(Box<replay::Typed>),
 }
 
 impl Command {
     /// Does it.
-    pub(crate) fn run(self) -> Result<(), Vec<Failure>> {
+    pub(crate) fn run(self) -> Result<Answer, Vec<Failure>> {
         match self {
-            Self::Explain(typed) => explain::run(typed),
+            Self::Explain(typed) => explain::run(*typed).map(|()| Answer::Yes),
+            Self::Replay(typed) => replay::run(*typed),
         }
     }
 }

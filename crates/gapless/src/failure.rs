@@ -13,8 +13,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anstyle::AnsiColor;
-use gapless::formats::{Foreign, PickleError, ReadError};
-use gapless::report::ExamineError;
+use gapless::device::{Costs, CostsError};
+use gapless::formats::{Foreign, PickleError, ReadError, WriteError};
+use gapless::report::{ExamineError, Unreplayable};
 
 /// How a snapshot is written.
 const DUMP: &str = "`torch.cuda.memory._dump_snapshot(\"run.pickle\")`";
@@ -61,7 +62,7 @@ pub(crate) enum Failure {
         source: Refusal,
     },
     /// The result would replace what it is made from.
-    #[error("cannot write `{}`: it is the recording to explain", .path.display())]
+    #[error("cannot write `{}`: it is the recording to read", .path.display())]
     WouldReplace {
         /// The file.
         path: PathBuf,
@@ -74,6 +75,47 @@ pub(crate) enum Failure {
     OnePageEach {
         /// How many were given.
         count: usize,
+    },
+    /// The recording was read and cannot be replayed.
+    #[error("cannot replay {name}")]
+    Replay {
+        /// The file.
+        name: String,
+        /// Why not.
+        #[source]
+        source: Unreplayable,
+    },
+    /// There is no such allocator.
+    #[error("cannot replay through it")]
+    Allocator {
+        /// Why not.
+        #[source]
+        source: Unreplayable,
+    },
+    /// The replay could not be written as a snapshot.
+    #[error("cannot record the replay")]
+    Record {
+        /// Why not.
+        #[source]
+        source: WriteError,
+    },
+    /// A file of costs that cannot be opened.
+    #[error("`{name}` is no preset of costs, and cannot be read as a file")]
+    Costs {
+        /// The file.
+        name: String,
+        /// What the system said.
+        #[source]
+        source: Refusal,
+    },
+    /// A file that holds no costs.
+    #[error("cannot read `{name}` as a file of costs")]
+    BadCosts {
+        /// The file.
+        name: String,
+        /// Why not.
+        #[source]
+        source: CostsError,
     },
     /// The facts could not be told as JSON.
     #[error("cannot tell the facts as JSON")]
@@ -132,8 +174,16 @@ impl Failure {
                 Some("leave `--at` out to look at the end".to_owned())
             }
             Self::PageOnTerminal => Some("name a file with `--output page.html`".to_owned()),
-            Self::OnePageEach { .. } => Some("explain them one by one".to_owned()),
-            Self::Open { .. }
+            Self::OnePageEach { .. } => Some("take them one by one".to_owned()),
+            Self::Costs { .. } => {
+                let presets: Vec<_> = Costs::presets().collect();
+                Some(format!("the presets are {}", presets.join(", ")))
+            }
+            Self::Replay { .. }
+            | Self::Allocator { .. }
+            | Self::Record { .. }
+            | Self::BadCosts { .. }
+            | Self::Open { .. }
             | Self::Examine { .. }
             | Self::Write { .. }
             | Self::WouldReplace { .. }

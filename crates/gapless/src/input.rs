@@ -31,6 +31,15 @@ impl Input {
         self.path.as_os_str() == "-"
     }
 
+    /// Whether a path leads to the same file.
+    pub(crate) fn is_file(&self, path: &Path) -> bool {
+        let same = match (self.path.canonicalize(), path.canonicalize()) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => false,
+        };
+        !self.is_stdin() && same
+    }
+
     /// Its name in a sentence.
     pub(crate) fn name(&self) -> String {
         if self.is_stdin() {

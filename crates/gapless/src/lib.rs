@@ -6,6 +6,8 @@
 //! ```text
 //!   bytes ─► formats ─► trace ─► diagnose ─► report ─► text, JSON, Markdown, HTML
 //!            read       rebuild  verdict     facts
+//!                         │
+//!                         └─► replay ─► allocator ─► device
 //! ```
 //!
 //! ```
@@ -21,8 +23,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub use gapless_allocator as allocator;
+pub use gapless_device as device;
 pub use gapless_diagnose as diagnose;
 pub use gapless_formats as formats;
+pub use gapless_replay as replay;
 pub use gapless_report as report;
 pub use gapless_trace as trace;
 pub use gapless_units as units;

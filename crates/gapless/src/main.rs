@@ -15,13 +15,16 @@ mod arguments;
 
 use std::process::ExitCode;
 
+use commands::Answer;
+
 fn main() -> ExitCode {
     let typed = match arguments::read(std::env::args_os()) {
         Ok(typed) => typed,
         Err(refused) => return arguments::refuse(&refused),
     };
     match typed.command.run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
         Err(failures) => {
             failure::tell(&failures);
             ExitCode::from(2)

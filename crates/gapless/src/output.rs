@@ -8,6 +8,7 @@ use anstream::{AutoStream, ColorChoice};
 use clap::{Args, ValueEnum};
 
 use crate::failure::{self, Failure};
+use crate::input::Input;
 
 /// The width of a line where nothing tells a better one.
 const WIDTH: usize = 80;
@@ -60,6 +61,26 @@ impl Output {
     /// The file results go to; none is standard output.
     pub(crate) fn file(&self) -> Option<&Path> {
         self.file.as_deref()
+    }
+
+    /// A file of its own for a second result.
+    pub(crate) fn to_file(path: PathBuf) -> Self {
+        Self { file: Some(path), color: Color::Never, quiet: true }
+    }
+
+    /// Refuses to replace a recording that is read.
+    pub(crate) fn spare(&self, inputs: &[Input]) -> Result<(), Failure> {
+        match self.file() {
+            Some(path) if inputs.iter().any(|input| input.is_file(path)) => {
+                Err(Failure::WouldReplace { path: path.to_owned() })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Writes bytes as they stand.
+    pub(crate) fn write_all(&self, bytes: &[u8]) -> Result<(), Failure> {
+        self.write_bytes(bytes)
     }
 
     /// Whether nothing but results and errors shall be said.

@@ -22,6 +22,9 @@ mod life;
 mod ages;
 mod fidelity;
 
+/// The newest release whose rules are known.
+pub const NEWEST_RELEASE: gapless_trace::Release = gapless_allocator::Rules::NEWEST;
+
 pub use fidelity::{Check, Difference, Fidelity, Sight};
 pub use life::{Life, live};
 pub use outcome::{Failure, Outcome};

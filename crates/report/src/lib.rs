@@ -26,11 +26,22 @@ mod text;
 
 mod html;
 
+mod curves;
+mod sheet;
+
+mod replay;
+
 pub use examination::{Asked, Examination, ExamineError, Examined, Moment, Source};
 pub use facts::{Facts, SCHEMA};
 pub use html::html;
 pub use json::json;
 pub use markdown::markdown;
 pub use redact::{redact, redacted_path};
+pub use replay::{
+    ALLOCATORS, BlockFacts, Conditions, CountersFacts, DifferenceFacts, FidelityFacts, FinalFacts,
+    Origin, REPLAY_SCHEMA, ReplayFacts, Replayed, ReplayedRun, RunFacts, RunFailureFacts,
+    SegmentFacts, Unreplayable, replay_json, replay_markdown, replay_page, replay_text,
+    unknown_allocator,
+};
 pub use survey::{SurveyRow, survey};
 pub use text::{Look, text};

@@ -4,14 +4,14 @@
 //! than the terminal and tables align in 80 columns. Emphasis is in escape sequences, which the
 //! program takes out where nobody can see them.
 
-mod bar;
-mod ink;
-mod table;
-mod wrap;
+pub(crate) mod bar;
+pub(crate) mod ink;
+pub(crate) mod table;
+pub(crate) mod wrap;
 
-mod paper;
+pub(crate) mod paper;
 
-mod ledger;
+pub(crate) mod ledger;
 mod screen;
 
 mod details;

@@ -26,7 +26,7 @@ impl Serialize for AtFacts {
 }
 
 impl AtFacts {
-    pub(super) fn of(trace: &Trace, at: Instant) -> Self {
+    pub(crate) fn of(trace: &Trace, at: Instant) -> Self {
         match at.event() {
             Some(event) if trace.failure() == Some(event) => Self::Failure,
             Some(event) if at < trace.end() => Self::Event(event),

@@ -76,7 +76,7 @@ pub struct VerdictFacts {
 }
 
 impl VerdictFacts {
-    fn of(verdict: &Verdict) -> Self {
+    pub(crate) fn of(verdict: &Verdict) -> Self {
         Self {
             kind: verdict.kind.name(),
             title: verdict.kind.title(),
@@ -87,7 +87,7 @@ impl VerdictFacts {
 }
 
 impl DeviceFacts {
-    pub(super) fn of(examination: &Examination, examined: &Examined) -> Self {
+    pub(crate) fn of(examination: &Examination, examined: &Examined) -> Self {
         let Examination { stacks, sites, .. } = examination;
         let Examined { trace, diagnosis } = examined;
         let peak = trace.peak_totals();

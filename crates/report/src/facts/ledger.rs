@@ -71,7 +71,7 @@ pub struct PoolFacts {
 }
 
 impl LedgerFacts {
-    pub(super) fn of(ledger: &Ledger, at: AtFacts, instant: Instant) -> Self {
+    pub(crate) fn of(ledger: &Ledger, at: AtFacts, instant: Instant) -> Self {
         let shares = ledger.free.iter().filter(|share| 0 < share.gaps);
         Self {
             at,

@@ -22,6 +22,13 @@ impl Place {
     }
 }
 
+impl Place {
+    /// The line of the program behind a stack, none where no stack was recorded.
+    pub(crate) fn of_site(stacks: &Stacks, sites: &Sites, stack: StackId) -> Option<Self> {
+        place(stacks, sites, sites.site(stack))
+    }
+}
+
 /// The place of a site, none where no stack was recorded.
 pub(super) fn place(stacks: &Stacks, sites: &Sites, site: SiteId) -> Option<Place> {
     sites.frame(stacks, site).map(|frame| Place::of(&frame))

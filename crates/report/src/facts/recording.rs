@@ -68,7 +68,7 @@ pub struct HostFacts {
 }
 
 impl RecordingFacts {
-    pub(super) fn of(examination: &Examination) -> Self {
+    pub(crate) fn of(examination: &Examination) -> Self {
         let mut notes: Vec<(Weight, NoteFacts)> = Vec::new();
         let mut add = |note: &Note, device: Option<DeviceId>| {
             notes.push((note.weight, NoteFacts::of(note, device)));

@@ -1,5 +1,7 @@
 //! The lines written so far.
 
+use anstyle::Style;
+
 use super::ink::{HEADING, ink};
 use super::wrap::wrap;
 
@@ -42,6 +44,16 @@ impl Paper {
                 self.line(&format!("{:indent$}{mark} {line}", ""));
             } else {
                 self.line(&format!("{:hanging$}{line}", ""));
+            }
+        }
+    }
+
+    /// A sentence that begins with an emphasized mark.
+    pub(crate) fn marked(&mut self, style: Style, mark: &str, sentence: &str) {
+        for (index, line) in wrap(&format!("{mark} {sentence}"), self.width).iter().enumerate() {
+            match line.strip_prefix(mark).filter(|_| index == 0) {
+                Some(rest) => self.line(&format!("{}{rest}", ink(style, mark))),
+                None => self.line(line),
             }
         }
     }

@@ -1,6 +1,5 @@
 //! The first screen: what happened, where every byte is, who holds it, what to do.
 
-use anstyle::Style;
 use gapless_units::Bytes;
 
 use super::ink::{ALARM, ASIDE, CALM, DOUBT, HEADING, ink};
@@ -54,7 +53,7 @@ fn contradictions(paper: &mut Paper, facts: &Facts, verbose: bool) {
         notes.filter(|n| n.weight == "contradiction").map(|note| note.text.as_str()).collect();
     let shown = if verbose { texts.len() } else { MOST_CONTRADICTIONS };
     for text in texts.iter().take(shown) {
-        marked(paper, DOUBT, "INCONSISTENT:", &clean(text));
+        paper.marked(DOUBT, "INCONSISTENT:", &clean(text));
     }
     if let Some(rest) = texts.len().checked_sub(shown).filter(|&rest| 0 < rest) {
         paper.line(&format!("{}; -v shows them.", more(rest, "contradiction")));
@@ -75,7 +74,7 @@ fn verdict(paper: &mut Paper, device: &DeviceFacts) {
         "The recording contradicts itself; what follows is what it says, and cannot all be true."
             .to_owned()
     };
-    marked(paper, style, &format!("{}.", title.to_uppercase()), &summary);
+    paper.marked(style, &format!("{}.", title.to_uppercase()), &summary);
 }
 
 /// Where the request that failed was made, where that is known.
@@ -84,17 +83,6 @@ fn asked_at(device: &DeviceFacts) -> String {
     match request.and_then(|request| request.site.as_ref()) {
         Some(place) => format!(" Asked for at {}.", site(Some(place))),
         None => String::new(),
-    }
-}
-
-/// A sentence that begins with an emphasized mark.
-fn marked(paper: &mut Paper, style: Style, mark: &str, sentence: &str) {
-    let lines = wrap(&format!("{mark} {sentence}"), paper.width());
-    for (index, line) in lines.iter().enumerate() {
-        match line.strip_prefix(mark).filter(|_| index == 0) {
-            Some(rest) => paper.line(&format!("{}{rest}", ink(style, mark))),
-            None => paper.line(line),
-        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! What was meant by what was typed.
 
-use std::path::Path;
-
 use gapless::report::Asked;
 
 use super::typed::{Format, Typed};
@@ -39,11 +37,7 @@ impl Typed {
                 return Err(Failure::OnePageEach { count: inputs.len() });
             }
         }
-        if let Some(path) = output.file()
-            && inputs.iter().any(|input| !input.is_stdin() && is_same(input.path(), path))
-        {
-            return Err(Failure::WouldReplace { path: path.to_owned() });
-        }
+        output.spare(&inputs)?;
         Ok(Order {
             inputs,
             asked: Asked {
@@ -56,13 +50,5 @@ impl Typed {
             verbose: self.verbose,
             output,
         })
-    }
-}
-
-/// Whether both paths lead to one file.
-fn is_same(one: &Path, other: &Path) -> bool {
-    match (one.canonicalize(), other.canonicalize()) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => false,
     }
 }

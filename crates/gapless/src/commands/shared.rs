@@ -1,0 +1,58 @@
+//! What several commands let be typed about the card and the costs.
+
+use std::path::Path;
+
+use gapless::device::{Card, Costs};
+use gapless::trace::{Release, Settings};
+use gapless::units::Bytes;
+
+use crate::failure::{Failure, Refusal};
+
+/// A size such as `40GiB`, or a card such as `A100 40GB`.
+pub(super) fn capacity(text: &str) -> Result<Bytes, String> {
+    if let Ok(size) = text.parse() {
+        return Ok(size);
+    }
+    if let Some(card) = Card::named(text) {
+        return Ok(card.memory);
+    }
+    let wanted = text.to_lowercase();
+    let like = Card::catalog().into_iter().map(|card| card.name);
+    let like: Vec<String> = like.filter(|name| name.to_lowercase().contains(&wanted)).collect();
+    Err(if like.is_empty() {
+        "write a size such as 40GiB, or a card such as `A100 40GB`".to_owned()
+    } else {
+        format!("several cards are called so: {}", like.join(", "))
+    })
+}
+
+/// A release such as `2.15`.
+pub(super) fn release(text: &str) -> Result<Release, String> {
+    let refused = || "write a release of PyTorch such as 2.15".to_owned();
+    let (major, minor) = text.split_once('.').ok_or_else(refused)?;
+    // A patch level changes no rule.
+    let minor = minor.split('.').next().unwrap_or(minor);
+    match (major.parse(), minor.parse()) {
+        (Ok(major), Ok(minor)) if (1..10).contains(&major) => Ok(Release::new(major, minor)),
+        _ => Err(refused()),
+    }
+}
+
+/// A settings string, or PyTorch's own verdict on it with the place marked.
+pub(super) fn settings(text: &str) -> Result<Settings, String> {
+    Settings::parse(text).map_err(|error| {
+        let before = text.get(..error.place).unwrap_or(text).chars().count();
+        format!("{error}\n\n    {text}\n    {:before$}^", "")
+    })
+}
+
+/// A preset of costs, or the file of that name.
+pub(super) fn costs(name: &str) -> Result<Costs, Failure> {
+    if let Some(costs) = Costs::preset(name) {
+        return Ok(costs);
+    }
+    let path = Path::new(name);
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Costs { name: name.to_owned(), source: Refusal::from(error) })?;
+    Costs::read(name, &text).map_err(|source| Failure::BadCosts { name: name.to_owned(), source })
+}

@@ -1,0 +1,36 @@
+//! A recording replayed under other settings, on another card, and what is told of that.
+//!
+//! ```text
+//!   Examination ──► Replayed ──► ReplayFacts ─┬─► json
+//!                   runs, each with            ├─► text
+//!                   fidelity and diagnosis     ├─► markdown
+//!                                              └─► page
+//! ```
+
+mod replayed;
+
+mod facts;
+
+mod words;
+
+mod markdown;
+mod page;
+mod text;
+
+pub use facts::{
+    BlockFacts, CountersFacts, DifferenceFacts, FidelityFacts, FinalFacts, REPLAY_SCHEMA,
+    ReplayFacts, RunFacts, RunFailureFacts, SegmentFacts,
+};
+pub use markdown::replay_markdown;
+pub use page::replay_page;
+pub use replayed::{
+    ALLOCATORS, Conditions, Origin, Replayed, ReplayedRun, Unreplayable, unknown_allocator,
+};
+pub use text::replay_text;
+
+use crate::json::lines;
+
+/// The facts as JSON of the schema [`REPLAY_SCHEMA`]; several recordings in a list.
+pub fn replay_json(replays: &[ReplayFacts]) -> Result<String, serde_json::Error> {
+    lines(REPLAY_SCHEMA, replays)
+}

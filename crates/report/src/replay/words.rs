@@ -1,0 +1,173 @@
+//! The sentences that all formats share.
+
+use gapless_units::Bytes;
+
+use super::facts::{FidelityFacts, ReplayFacts, RunFacts};
+use crate::figures::{counted, grouped, percent};
+use crate::words::{clean, file_name, site};
+
+/// What was replayed under what, in pieces.
+pub(super) fn headline(facts: &ReplayFacts, run: &RunFacts) -> Vec<String> {
+    let settings = match run.settings.as_str() {
+        "" => "default settings".to_owned(),
+        settings => clean(settings),
+    };
+    let whose = match run.settings_from {
+        "given" => "",
+        "recorded" => " (as recorded)",
+        _ => " (none recorded)",
+    };
+    let release = match run.framework_from {
+        "given" => "",
+        "inferred" => " (told by the recording)",
+        _ => " (not told)",
+    };
+    let card = match run.capacity_bytes {
+        Some(capacity) => {
+            format!("{}, {} of it outside", Bytes::new(capacity), Bytes::new(run.outside_bytes))
+        }
+        None => "a card without limit".to_owned(),
+    };
+    vec![
+        file_name(&facts.recording.path),
+        format!("device {}", run.device),
+        format!("{settings}{whose}"),
+        format!("PyTorch {}{release}", run.framework),
+        card,
+    ]
+}
+
+/// How much the prediction is worth.
+pub(crate) fn fidelity_sentence(fidelity: Option<&FidelityFacts>) -> (&'static str, String) {
+    let Some(fidelity) = fidelity else {
+        let text = "The recording does not tell where its blocks were placed, so nothing says \
+                    how well the replay meets the program it was made of.";
+        return ("UNCHECKED", text.to_owned());
+    };
+    if fidelity.events == 0 {
+        let text = "The recording has no events to check the replay by.";
+        return ("UNCHECKED", text.to_owned());
+    }
+    let counts = format!("{} of {} events", grouped(fidelity.equal), grouped(fidelity.events));
+    if fidelity.is_exact() {
+        let text = format!(
+            "Under its own settings, by the rules of PyTorch {}, the recording comes back: \
+             {counts}, every address.",
+            fidelity.framework
+        );
+        return ("EXACT", text);
+    }
+    let share = percent(fidelity.equal as f64 / fidelity.events as f64);
+    let first = fidelity.first_difference.as_ref().map(|difference| {
+        let replayed = difference.replayed.as_deref().unwrap_or("nothing");
+        format!(
+            " It departs at event {}: recorded was {}, replayed {replayed}; {}.",
+            difference.event, difference.recorded, difference.explanation
+        )
+    });
+    let text = format!(
+        "Under its own settings only {share} of the recording come back ({counts}): take what \
+         follows as an estimate.{}",
+        first.unwrap_or_default()
+    );
+    ("INEXACT", text)
+}
+
+/// Whether the program fits: a title, whether that is good news, and a sentence.
+pub(super) fn answer(run: &RunFacts) -> (&'static str, bool, String) {
+    if let Some(failure) = &run.failure {
+        let many = match run.failures.len() {
+            1 => String::new(),
+            count => format!(" It is the first of {}.", counted(count, "failure")),
+        };
+        let free = failure
+            .device_free_bytes
+            .map(|free| format!(" The card had {} left.", Bytes::new(free)));
+        let limit = failure
+            .limit_bytes
+            .map(|limit| format!(" The allocator may reserve {}.", Bytes::new(limit)));
+        let live = run.live_alone_needs_bytes.map(|needs| {
+            format!(" It cannot fit: what is alive alone needs {}.", Bytes::new(needs))
+        });
+        let why = run
+            .verdict
+            .as_ref()
+            .filter(|_| live.is_none())
+            .map(|verdict| format!(" {}: {}", verdict.title, clean(&verdict.summary)));
+        let text = format!(
+            "Operation {} (event {}) asked for {} at {}.{}{}{}{}{many}",
+            grouped(failure.operation),
+            grouped(failure.event),
+            Bytes::new(failure.requested_bytes),
+            site(failure.site.as_ref()),
+            free.unwrap_or_default(),
+            limit.unwrap_or_default(),
+            live.unwrap_or_default(),
+            why.unwrap_or_default(),
+        );
+        return ("DOES NOT FIT", false, text);
+    }
+    let reserved = Bytes::new(run.peak.reserved_bytes);
+    if let (Some(capacity), Some(headroom)) = (run.capacity_bytes, run.headroom_bytes) {
+        let text = format!(
+            "{} hold it: {reserved} reserved at most, {} to spare.",
+            Bytes::new(capacity),
+            Bytes::new(headroom)
+        );
+        return ("FITS", true, text);
+    }
+    let outside = Bytes::new(run.outside_bytes);
+    let text = format!(
+        "It reserves {reserved} at most; a card of {} holds it without giving anything back, \
+         {outside} of that for the context.",
+        reserved + outside
+    );
+    ("COMPLETES", true, text)
+}
+
+/// The rows that compare the recorded run with the replayed one: a name and two values.
+pub(super) fn comparison(run: &RunFacts) -> Vec<[String; 3]> {
+    let bytes = |bytes: u64| Bytes::new(bytes).to_string();
+    let recorded = run.recorded_peak.as_ref();
+    let of = |value: Option<u64>| value.map_or_else(String::new, bytes);
+    let waste = |active: u64, reserved: u64| {
+        let share = 1.0 - Bytes::new(active).share_of(Bytes::new(reserved));
+        percent(if reserved == 0 { 0.0 } else { share })
+    };
+    let counters = &run.counters;
+    let calls = counters.device_allocs + counters.device_frees;
+    vec![
+        [
+            "peak requested".into(),
+            of(recorded.map(|p| p.requested_bytes)),
+            bytes(run.peak.requested_bytes),
+        ],
+        ["peak in use".into(), of(recorded.map(|p| p.active_bytes)), bytes(run.peak.active_bytes)],
+        [
+            "peak reserved".into(),
+            of(recorded.map(|p| p.reserved_bytes)),
+            bytes(run.peak.reserved_bytes),
+        ],
+        [
+            "reserved and not in use".into(),
+            recorded.map_or_else(String::new, |p| waste(p.active_bytes, p.reserved_bytes)),
+            waste(run.peak.active_bytes, run.peak.reserved_bytes),
+        ],
+        [
+            "cache given back to make room".into(),
+            String::new(),
+            counted(usize::try_from(counters.alloc_retries).unwrap_or(usize::MAX), "time"),
+        ],
+        [
+            "calls for memory".into(),
+            String::new(),
+            grouped(usize::try_from(calls).unwrap_or(usize::MAX)),
+        ],
+        [format!("their time, preset {}", run.cost_preset), String::new(), millis(run.modelled_us)],
+    ]
+}
+
+/// Microseconds as people read them.
+pub(crate) fn millis(micros: f64) -> String {
+    if micros < 1e6 { format!("{:.1} ms", micros / 1e3) } else { format!("{:.2} s", micros / 1e6) }
+}
