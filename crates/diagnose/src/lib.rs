@@ -32,6 +32,8 @@ mod findings;
 
 mod diagnosis;
 
+pub mod advice;
+
 pub use blame::{Blame, BlameRow, Pins};
 pub use case::Case;
 pub use diagnosis::{Diagnosis, Question};

@@ -4,6 +4,7 @@ mod shared;
 
 mod explain;
 mod replay;
+mod advise;
 
 use clap::Subcommand;
 
@@ -23,6 +24,7 @@ pub(crate) enum Answer {
 pub(crate) enum Command {
     Explain(Box<explain::Typed>),
     Replay(Box<replay::Typed>),
+    Advise(Box<advise::Typed>),
 }
 
 impl Command {
@@ -31,6 +33,7 @@ impl Command {
         match self {
             Self::Explain(typed) => explain::run(*typed).map(|()| Answer::Yes),
             Self::Replay(typed) => replay::run(*typed),
+            Self::Advise(typed) => advise::run(*typed),
         }
     }
 }

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use anstyle::AnsiColor;
 use gapless::device::{Costs, CostsError};
 use gapless::formats::{Foreign, PickleError, ReadError, WriteError};
+use gapless::replay::ReplayError;
 use gapless::report::{ExamineError, Unreplayable};
 
 /// How a snapshot is written.
@@ -84,6 +85,15 @@ pub(crate) enum Failure {
         /// Why not.
         #[source]
         source: Unreplayable,
+    },
+    /// The recording cannot be replayed under its current settings.
+    #[error("cannot advise on {name}")]
+    Sweep {
+        /// The file.
+        name: String,
+        /// Why not.
+        #[source]
+        source: ReplayError,
     },
     /// There is no such allocator.
     #[error("cannot replay through it")]
@@ -180,6 +190,7 @@ impl Failure {
                 Some(format!("the presets are {}", presets.join(", ")))
             }
             Self::Replay { .. }
+            | Self::Sweep { .. }
             | Self::Allocator { .. }
             | Self::Record { .. }
             | Self::BadCosts { .. }

@@ -21,6 +21,11 @@ mod run;
 mod life;
 mod ages;
 mod fidelity;
+mod capacity;
+mod sweep;
+
+pub use capacity::{SmallestCapacity, smallest_capacity};
+pub use sweep::{Candidate, candidates};
 
 /// The newest release whose rules are known.
 pub const NEWEST_RELEASE: gapless_trace::Release = gapless_allocator::Rules::NEWEST;

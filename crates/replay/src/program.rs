@@ -168,6 +168,15 @@ impl Program {
         program
     }
 
+    /// One more request of the default stream and pool behind everything else.
+    pub fn ask_at_end(&mut self, size: Bytes) {
+        let id = RequestId(u32::try_from(self.requests.len()).unwrap_or(u32::MAX));
+        let (stream, pool, stack) = (StreamId::DEFAULT, PoolId::DEFAULT, StackId::NONE);
+        self.requests.push(Requested { size, stream, pool, stack, lingers: false });
+        let last = self.events.last().copied().unwrap_or(0);
+        self.push(last as usize, Operation::Allocate(id));
+    }
+
     /// How many operations stand before the first of the recording: those of
     /// [`Program::begun_anew`].
     pub fn prelude(&self) -> usize {

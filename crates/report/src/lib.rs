@@ -31,6 +31,13 @@ mod sheet;
 
 mod replay;
 
+mod advice;
+
+pub use advice::{
+    ADVICE_SCHEMA, AdviceFacts, Advised, AdvisedDevice, CardFacts, ConflictFacts,
+    DeviceAdviceFacts, NoHelpFacts, PrescriptionFacts, TrialFacts, advice_json, advice_markdown,
+    advice_page, advice_text,
+};
 pub use examination::{Asked, Examination, ExamineError, Examined, Moment, Source};
 pub use facts::{Facts, SCHEMA};
 pub use html::html;

@@ -28,6 +28,8 @@ pub use replayed::{
 };
 pub use text::replay_text;
 
+pub(crate) use words::{fidelity_sentence, millis};
+
 use crate::json::lines;
 
 /// The facts as JSON of the schema [`REPLAY_SCHEMA`]; several recordings in a list.

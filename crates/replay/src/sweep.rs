@@ -1,0 +1,207 @@
+//! Which other settings and releases are worth trying on a recording.
+
+use gapless_trace::{Release, Settings};
+use gapless_units::{Bytes, MIB};
+
+use crate::program::{Operation, Program};
+
+/// Settings and a release to try.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// The settings.
+    pub settings: Settings,
+    /// The release.
+    pub release: Release,
+    /// The keys that differ from the current settings.
+    pub changed: Vec<&'static str>,
+}
+
+impl Candidate {
+    /// How large a change it is: the keys to change, and a change of the release as three.
+    pub fn effort(&self, current: Release) -> usize {
+        self.changed.len() + if self.release == current { 0 } else { 3 }
+    }
+}
+
+/// The first release with a size of large segments to set.
+const SEGMENT_SIZES_SINCE: Release = Release::new(2, 11);
+/// The first release with expandable segments.
+const EXPANDABLE_SINCE: Release = Release::new(2, 1);
+/// The last release before the tie-break among free blocks changed.
+const OLD_TIES: Release = Release::new(2, 11);
+
+/// One value of one key.
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    Expandable(bool),
+    MaxSplit(u64),
+    Window(u64),
+    Divisions(u64),
+    GrowingDivisions,
+    LargeDivisions,
+    SegmentSize(u64),
+    Collect(f64),
+    Share(f64),
+}
+
+impl Value {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Expandable(_) => "expandable_segments",
+            Self::MaxSplit(_) => "max_split_size_mb",
+            Self::Window(_) => "max_non_split_rounding_mb",
+            Self::Divisions(_) | Self::GrowingDivisions | Self::LargeDivisions => {
+                "roundup_power2_divisions"
+            }
+            Self::SegmentSize(_) => "large_segment_size_mb",
+            Self::Collect(_) => "garbage_collection_threshold",
+            Self::Share(_) => "per_process_memory_fraction",
+        }
+    }
+
+    fn set(self, settings: &mut Settings) {
+        let table = &mut settings.roundup_power2_divisions;
+        match self {
+            Self::Expandable(on) => settings.expandable_segments = on,
+            Self::MaxSplit(mib) => settings.max_split_size = Some(Bytes::mib(mib)),
+            Self::Window(mib) => settings.max_non_split_rounding = Some(Bytes::mib(mib)),
+            Self::Divisions(divisions) => *table = [divisions; 16],
+            Self::GrowingDivisions => {
+                *table = [1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 8, 8, 8, 8, 8];
+            }
+            Self::LargeDivisions => *table = [1, 1, 1, 1, 1, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4],
+            Self::SegmentSize(mib) => settings.large_segment_size = Bytes::mib(mib),
+            Self::Collect(share) => settings.garbage_collection_threshold = Some(share),
+            Self::Share(share) => settings.memory_fraction = Some(share),
+        }
+    }
+}
+
+/// What to try instead of `current` under `release`, the current first; settings that need a
+/// limit only where the capacity is known. Nothing that cannot differ is tried twice.
+pub fn candidates(
+    program: &Program,
+    current: &Settings,
+    release: Release,
+    limited: bool,
+) -> Vec<Candidate> {
+    let mut sweep = Sweep { current, release, found: Vec::new() };
+    sweep.add(release, &[]);
+    let expandable = Value::Expandable(true);
+    if EXPANDABLE_SINCE <= release {
+        sweep.add(release, &[Value::Expandable(!current.expandable_segments)]);
+    }
+    let sizes = split_sizes(program);
+    for &mib in &sizes {
+        sweep.add(release, &[Value::MaxSplit(mib)]);
+    }
+    let divisions = [
+        Value::Divisions(2),
+        Value::Divisions(4),
+        Value::Divisions(8),
+        Value::Divisions(16),
+        Value::GrowingDivisions,
+        Value::LargeDivisions,
+    ];
+    for value in divisions {
+        sweep.add(release, &[value]);
+        sweep.add(release, &[expandable, value]);
+    }
+    if SEGMENT_SIZES_SINCE <= release {
+        for mib in [12, 16, 24, 32, 40, 64, 128] {
+            let size = Value::SegmentSize(mib);
+            sweep.add(release, &[size]);
+            sweep.add(release, &[expandable, size]);
+            sweep.add(release, &[size, Value::Divisions(8)]);
+        }
+        for mib in [12, 64] {
+            for divisions in [4, 8] {
+                let size = Value::SegmentSize(mib);
+                sweep.add(release, &[expandable, Value::Divisions(divisions), size]);
+            }
+        }
+    }
+    for mib in [64, 128, 256, 512] {
+        for window in [100, 200] {
+            sweep.add(release, &[Value::MaxSplit(mib), Value::Window(window)]);
+        }
+        for divisions in [4, 8] {
+            sweep.add(release, &[Value::MaxSplit(mib), Value::Divisions(divisions)]);
+        }
+        sweep.add(release, &[expandable, Value::MaxSplit(mib)]);
+    }
+    if limited {
+        for threshold in [0.6, 0.8, 0.9] {
+            let collect = [Value::Collect(threshold), Value::Share(0.95)];
+            sweep.add(release, &collect);
+            for mib in [64, 256] {
+                let [collect, share] = collect;
+                sweep.add(release, &[Value::MaxSplit(mib), collect, share]);
+            }
+        }
+    }
+    let other = if OLD_TIES < release { OLD_TIES } else { crate::NEWEST_RELEASE };
+    sweep.add(other, &[]);
+    sweep.found
+}
+
+struct Sweep<'s> {
+    current: &'s Settings,
+    release: Release,
+    found: Vec<Candidate>,
+}
+
+impl Sweep<'_> {
+    fn add(&mut self, release: Release, values: &[Value]) {
+        let mut settings = self.current.clone();
+        for value in values {
+            value.set(&mut settings);
+        }
+        settings.text = settings.to_text();
+        let differ = values.iter().filter(|value| {
+            let mut alone = self.current.clone();
+            value.set(&mut alone);
+            alone != *self.current
+        });
+        let changed: Vec<_> = differ.map(|value| value.key()).collect();
+        let known =
+            |other: &Candidate| other.release == release && other.settings.text == settings.text;
+        let nothing = changed.is_empty() && release == self.release;
+        let allowed = Settings::parse(&settings.text).is_ok();
+        if allowed && !self.found.iter().any(known) && (!nothing || self.found.is_empty()) {
+            self.found.push(Candidate { settings, release, changed });
+        }
+    }
+}
+
+/// Split limits in MiB: those people use, and the sizes that cut the program's large requests at
+/// their median and at nine tenths.
+fn split_sizes(program: &Program) -> Vec<u64> {
+    let mut sizes = vec![20, 32, 64, 96, 128, 200, 256, 384, 512, 768, 1024, 2048];
+    let mut large: Vec<u64> = program
+        .operations
+        .iter()
+        .filter_map(|operation| match operation {
+            Operation::Allocate(id) => Some(program.requests[id.index()].size.get()),
+            Operation::Fail(_)
+            | Operation::Free(_)
+            | Operation::Complete(_)
+            | Operation::RecordStream(..)
+            | Operation::EmptyCache
+            | Operation::Synchronize => None,
+        })
+        .filter(|&size| 20 * MIB < size)
+        .collect();
+    large.sort_unstable();
+    let largest = large.last().map_or(0, |size| size.div_ceil(MIB));
+    for tenths in [5, 9] {
+        if let Some(size) = large.get(large.len() * tenths / 10) {
+            sizes.push(size.div_ceil(MIB));
+        }
+    }
+    // A limit above every request changes nothing.
+    sizes.retain(|&mib| mib <= largest.max(20));
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
+}

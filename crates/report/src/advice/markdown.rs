@@ -1,0 +1,48 @@
+//! Advice for an issue or a pull request.
+
+use std::fmt::Write;
+
+use super::facts::AdviceFacts;
+use super::words::{answer, card_row, cost, headline, shown, tried_head};
+use crate::figures::more;
+use crate::replay::fidelity_sentence;
+
+/// What is advised, device by device.
+pub fn advice_markdown(advice: &[AdviceFacts]) -> String {
+    let mut text = String::new();
+    for facts in advice {
+        for device in &facts.devices {
+            let (title, _, sentence) = answer(device);
+            let _ = writeln!(text, "## {title}\n\n{sentence}\n");
+            if let Some(found) = &device.prescription {
+                let _ = writeln!(text, "```sh\n{}\n```\n", found.line);
+                let _ = writeln!(text, "{}\n", cost(device, &found.trial));
+                for note in &found.notes {
+                    let _ = writeln!(text, "- {}", note.text);
+                }
+                text.push('\n');
+            }
+            let (title, sentence) = fidelity_sentence(device.fidelity.as_ref());
+            let _ = writeln!(text, "**{title}.** {sentence}\n");
+            let _ = writeln!(text, "On: {}\n", headline(facts, device).join(" · "));
+            let (rows, left) = shown(device);
+            let _ = writeln!(text, "| {} |", tried_head(device).join(" | "));
+            let _ = writeln!(text, "| --- | --- | ---: | ---: | ---: | ---: |");
+            for row in rows {
+                let _ = writeln!(text, "| {} |", row.join(" | "));
+            }
+            if 0 < left {
+                let _ = writeln!(text, "\n{}.", more(left, "setting"));
+            }
+            let _ = writeln!(text, "\n| smallest card | memory | waste | such as |");
+            let _ = writeln!(text, "| --- | ---: | ---: | --- |");
+            for card in &device.cards {
+                let _ = writeln!(text, "| {} |", card_row(card).join(" | "));
+            }
+            text.push('\n');
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
