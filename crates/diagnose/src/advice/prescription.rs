@@ -11,7 +11,7 @@ const WORTH: f64 = 0.01;
 /// Savings that differ by less than this share of what is alive count as alike.
 const ALIKE: f64 = 0.01;
 /// How many candidates get the search for their smallest card.
-const FINALISTS: usize = 7;
+const FINALISTS: usize = 6;
 
 /// What a change is to bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,13 +70,27 @@ pub struct Advice {
 }
 
 impl Sweep {
-    /// The candidates whose smallest card is worth a search: the current settings, and those that
-    /// get farthest with least.
+    /// The candidates whose smallest card is worth a search: the current settings, the change to
+    /// make, and those that get farthest with least.
     pub fn finalists(&self, trials: &[Trial]) -> Vec<usize> {
         let mut ranked: Vec<&Trial> = trials.iter().filter(|trial| trial.place != 0).collect();
         ranked.sort_by_key(|trial| self.rank(trial));
-        let best = ranked.iter().take(FINALISTS - 1).map(|trial| trial.place);
-        std::iter::once(0).chain(best).collect()
+        let mut places = vec![0];
+        places.extend(self.choose(goal(trials), trials).map(|trial| trial.place));
+        for trial in ranked {
+            if places.len() < FINALISTS && !places.contains(&trial.place) {
+                places.push(trial.place);
+            }
+        }
+        places
+    }
+
+    /// The change to make, where one helps.
+    fn choose<'t>(&self, goal: Goal, trials: &'t [Trial]) -> Option<&'t Trial> {
+        match goal {
+            Goal::Fit => self.smallest_fitting(trials),
+            Goal::Save => self.best_saving(trials),
+        }
     }
 
     /// The order of the table: what completes first, then what reserves least, then the smaller
@@ -97,11 +111,7 @@ impl Sweep {
         trials.sort_by_key(|trial| self.rank(trial));
         capacities.sort_by_key(|found| (found.smallest.capacity, found.place));
         let goal = goal(&trials);
-        let chosen = match goal {
-            Goal::Fit => self.smallest_fitting(&trials),
-            Goal::Save => self.best_saving(&trials),
-        };
-        let prescription = match chosen {
+        let prescription = match self.choose(goal, &trials) {
             Some(trial) => Ok(self.prescribe(trial, &trials)),
             None => Err(self.no_help(goal, &trials, &capacities)),
         };

@@ -44,7 +44,7 @@ fn a_recording_is_never_replaced_by_its_report() {
     let path = file.to_str().unwrap();
     let run = gapless(&[path, "--output", path]);
     assert_eq!(run.code, Some(2));
-    assert!(run.stderr.contains("it is the recording to explain"), "{}", run.stderr);
+    assert!(run.stderr.contains("it is the recording to read"), "{}", run.stderr);
     let kept = std::fs::read(&file).unwrap();
     assert_eq!(kept, std::fs::read(recordings().join(POOLS)).unwrap());
 }

@@ -9,6 +9,7 @@ mod findings;
 mod hostile;
 mod readme;
 mod redaction;
+mod replays;
 mod screens;
 mod several;
 mod wrong_input;

@@ -69,8 +69,6 @@ pub struct PrescriptionFacts {
     /// What was tried of it.
     #[serde(flatten)]
     pub trial: TrialFacts,
-    /// The keys to change.
-    pub changed: Vec<&'static str>,
     /// The line to paste.
     pub line: String,
     /// What to know before.
@@ -95,6 +93,8 @@ pub struct TrialFacts {
     pub settings: String,
     /// The release.
     pub framework: String,
+    /// The keys that differ from the current settings.
+    pub changed: Vec<&'static str>,
     /// Whether every request was met.
     pub completed: bool,
     /// The first operation that failed.
@@ -208,6 +208,7 @@ impl Default for TrialFacts {
         Self {
             settings: String::new(),
             framework: String::new(),
+            changed: Vec::new(),
             completed: false,
             failed_operation: None,
             peak: gapless_trace::Totals::default().into(),
@@ -241,6 +242,7 @@ impl TrialFacts {
         Self {
             settings: candidate.settings.to_text(),
             framework: candidate.release.to_string(),
+            changed: candidate.changed.clone(),
             completed: outcome.completed(),
             failed_operation: outcome
                 .failures
@@ -273,18 +275,13 @@ impl PrescriptionFacts {
             key: conflict.key.clone(),
             text: conflict.text.clone(),
         });
-        Self {
-            trial: TrialFacts::of(&prescription.trial, device),
-            changed: candidate.changed.clone(),
-            line,
-            notes: notes.collect(),
-        }
+        Self { trial: TrialFacts::of(&prescription.trial, device), line, notes: notes.collect() }
     }
 }
 
 impl CardFacts {
     fn of(found: &Capacities, device: &AdvisedDevice) -> Self {
-        const MOST: usize = 4;
+        const MOST: usize = 3;
         let capacity = found.smallest.capacity;
         let large = Card::catalog().into_iter().filter(|card| capacity <= card.memory);
         Self {
@@ -304,7 +301,8 @@ impl NoHelpFacts {
             NoHelp::EverySetting { missing } => ("every_setting", missing),
             NoHelp::NothingToSave { best } => ("nothing_to_save", Some(best)),
         };
-        let ransom = ransom.filter(|_| kind != "nothing_to_save");
+        // Where what is alive alone is too much, no blocks of one instant would help for long.
+        let ransom = ransom.filter(|_| kind == "every_setting");
         Self { kind, bytes: bytes.map(Bytes::get), ransom }
     }
 }

@@ -7,8 +7,20 @@ use crate::figures::{counted, grouped, percent, percent_of};
 use crate::replay::millis;
 use crate::words::{clean, file_name, ransom};
 
-/// The most rows of what was tried that a person wants to see.
-pub(super) const MOST_TRIED: usize = 10;
+/// How many of the best a person wants to see.
+const MOST_BEST: usize = 5;
+
+/// Short names for the table, where the keys would not fit.
+const SHORT: [(&str, &str); 8] = [
+    ("expandable_segments:True", "expandable"),
+    ("expandable_segments:False", "not expandable"),
+    ("max_split_size_mb:", "split "),
+    ("max_non_split_rounding_mb:", "window "),
+    ("garbage_collection_threshold:", "collect "),
+    ("per_process_memory_fraction:", "share "),
+    ("roundup_power2_divisions:", "round "),
+    ("large_segment_size_mb:", "segment "),
+];
 
 /// What the advice is about, in pieces.
 pub(super) fn headline(facts: &AdviceFacts, device: &DeviceAdviceFacts) -> Vec<String> {
@@ -44,14 +56,20 @@ pub(super) fn settings(trial: &TrialFacts) -> String {
     }
 }
 
+/// Settings as the table shows them.
+fn short(trial: &TrialFacts) -> String {
+    let text = settings(trial);
+    SHORT.iter().fold(text, |text, (key, name)| text.replace(key, name)).replace(',', ", ")
+}
+
 /// The answer: a title, whether it is good news, and a sentence or two.
 pub(super) fn answer(device: &DeviceAdviceFacts) -> (String, bool, String) {
     if let Some(found) = &device.prescription {
         let trial = &found.trial;
-        let title = match (found.changed.len(), device.goal) {
-            (0, _) => format!("UPGRADE TO PYTORCH {}", trial.framework),
-            (1, _) => "CHANGE ONE SETTING".to_owned(),
-            (count, _) => format!("CHANGE {count} SETTINGS"),
+        let title = match trial.changed.len() {
+            0 => format!("UPGRADE TO PYTORCH {}", trial.framework),
+            1 => "CHANGE ONE SETTING".to_owned(),
+            count => format!("CHANGE {count} SETTINGS"),
         };
         let reserved = Bytes::new(trial.peak_reserved_bytes);
         let live = Bytes::new(device.live_peak_bytes);
@@ -98,7 +116,7 @@ fn no_help(device: &DeviceAdviceFacts, reason: &NoHelpFacts) -> (String, bool, S
             let needs = live + Bytes::new(device.outside_bytes);
             let text = format!(
                 "What is alive alone needs a card of {needs}: you need {bytes} more, or less \
-                 alive at once. This is not fragmentation.{blocks}"
+                 alive at once. This is not fragmentation."
             );
             ("NO SETTING HELPS".to_owned(), false, text)
         }
@@ -150,7 +168,7 @@ pub(super) fn tried_head(device: &DeviceAdviceFacts) -> [&'static str; 6] {
 
 /// A row of it.
 pub(super) fn tried_row(device: &DeviceAdviceFacts, trial: &TrialFacts) -> [String; 6] {
-    let mut name = settings(trial);
+    let mut name = short(trial);
     if trial.framework != device.current.framework {
         name = format!("{name}, PyTorch {}", trial.framework);
     }
@@ -172,30 +190,45 @@ pub(super) fn tried_row(device: &DeviceAdviceFacts, trial: &TrialFacts) -> [Stri
     ]
 }
 
-/// The rows a person wants to see: the best, and the current settings.
+/// The rows a person wants to see: the best, the best that each key does alone, since that is
+/// what people try, and the current settings last; and how many are left out.
 pub(super) fn shown(device: &DeviceAdviceFacts) -> (Vec<[String; 6]>, usize) {
     let current = |trial: &TrialFacts| {
         trial.settings == device.current.settings && trial.framework == device.current.framework
     };
-    let mut rows = Vec::new();
-    let mut left = 0;
+    let mut keys: Vec<&str> = Vec::new();
+    let mut rows: Vec<[String; 6]> = Vec::new();
     for (index, trial) in device.tried.iter().enumerate() {
-        if index < MOST_TRIED || current(trial) {
+        let alone = match trial.changed.as_slice() {
+            [key] if !keys.contains(key) => Some(*key),
+            _ => None,
+        };
+        let prescribed = device
+            .prescription
+            .as_ref()
+            .is_some_and(|found| found.trial.settings == trial.settings);
+        if !current(trial) && (index < MOST_BEST || alone.is_some() || prescribed) {
+            keys.extend(alone);
             let mut row = tried_row(device, trial);
-            if current(trial) {
-                row[0] = format!("{} (now)", row[0]);
+            if prescribed {
+                row[0].push_str(" (prescribed)");
             }
             rows.push(row);
-        } else {
-            left += 1;
         }
     }
+    if let Some(now) = device.tried.iter().find(|trial| current(trial)) {
+        let mut row = tried_row(device, now);
+        row[0].push_str(" (now)");
+        rows.push(row);
+    }
+    let left = device.tried.len().saturating_sub(rows.len());
     (rows, left)
 }
 
 /// A row of the smallest cards.
 pub(super) fn card_row(card: &CardFacts) -> [String; 4] {
     let name = if card.settings.is_empty() { "default settings" } else { &card.settings };
+    let name = SHORT.iter().fold(name.to_owned(), |text, (key, short)| text.replace(key, short));
     let capacity = Bytes::new(card.smallest_capacity_bytes);
     let gaps = if card.has_gaps { " or so" } else { "" };
     let cards = if card.cards.is_empty() {
@@ -203,5 +236,10 @@ pub(super) fn card_row(card: &CardFacts) -> [String; 4] {
     } else {
         card.cards.join(", ")
     };
-    [clean(name), format!("{capacity}{gaps}"), percent(card.waste_at_capacity), cards]
+    [
+        clean(&name.replace(',', ", ")),
+        format!("{capacity}{gaps}"),
+        percent(card.waste_at_capacity),
+        cards,
+    ]
 }

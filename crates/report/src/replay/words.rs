@@ -76,6 +76,7 @@ pub(crate) fn fidelity_sentence(fidelity: Option<&FidelityFacts>) -> (&'static s
 /// Whether the program fits: a title, whether that is good news, and a sentence.
 pub(super) fn answer(run: &RunFacts) -> (&'static str, bool, String) {
     if let Some(failure) = &run.failure {
+        let at = failure.site.as_ref().map(|place| format!(" at {}", site(Some(place))));
         let many = match run.failures.len() {
             1 => String::new(),
             count => format!(" It is the first of {}.", counted(count, "failure")),
@@ -95,11 +96,11 @@ pub(super) fn answer(run: &RunFacts) -> (&'static str, bool, String) {
             .filter(|_| live.is_none())
             .map(|verdict| format!(" {}: {}", verdict.title, clean(&verdict.summary)));
         let text = format!(
-            "Operation {} (event {}) asked for {} at {}.{}{}{}{}{many}",
+            "Operation {} (event {}) asked for {}{}.{}{}{}{}{many}",
             grouped(failure.operation),
             grouped(failure.event),
             Bytes::new(failure.requested_bytes),
-            site(failure.site.as_ref()),
+            at.unwrap_or_default(),
             free.unwrap_or_default(),
             limit.unwrap_or_default(),
             live.unwrap_or_default(),

@@ -1,0 +1,238 @@
+//! What `gapless replay` and `gapless advise` print, and how they end.
+
+use serde_json::Value;
+
+use crate::run::{LATE, OOM, POOLS, folder, gapless, gapless_reads};
+
+/// Two blocks of 600 MiB on a card of 1 GiB.
+const TOO_MUCH: &[u8] = b"alloc,1,629145600,0\nalloc,2,629145600,0\nfree,1\nfree,2\n";
+/// The gaps of 100 MiB blocks do not hold one of 150 MiB.
+const GAPS: &[u8] = b"alloc,1,104857600,0\nalloc,2,104857600,0\nalloc,3,104857600,0\n\
+                      alloc,4,104857600,0\nfree,1\nfree,3\nalloc,5,2097152,0\nalloc,6,2097152,0\n\
+                      alloc,7,157286400,0\n";
+
+fn json(arguments: &[&str]) -> Value {
+    let run = gapless(arguments);
+    serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr))
+}
+
+#[test]
+fn a_recording_comes_back_under_its_own_settings() {
+    for recording in [OOM, POOLS, LATE] {
+        let facts = json(&["replay", recording, "--format", "json"]);
+        assert_eq!(facts["schema"], "gapless.replay/1");
+        let run = &facts["runs"][0];
+        let fidelity = &run["fidelity"];
+        assert_eq!(fidelity["equal"], fidelity["events"], "{recording}");
+        assert_eq!(fidelity["first_difference"], Value::Null);
+        let causes = run["ledger"]["causes"].as_array().unwrap();
+        let sum: u64 = causes.iter().map(|cause| cause["bytes"].as_u64().unwrap()).sum();
+        assert_eq!(run["ledger"]["reserved_bytes"], sum);
+        let segments = run["end"]["segments"].as_array().unwrap();
+        let held: u64 = segments.iter().map(|s| s["size_bytes"].as_u64().unwrap()).sum();
+        assert_eq!(run["end"]["reserved_bytes"], held);
+    }
+}
+
+/// The warm start is taken as it was: the replayed peak is the recorded one.
+#[test]
+fn a_late_recording_begins_with_what_was_there() {
+    let run = &json(&["replay", LATE, "--format", "json"])["runs"][0];
+    assert_eq!(run["warm"], true);
+    assert_eq!(run["peak"], run["recorded_peak"]);
+}
+
+#[test]
+fn the_contract_of_the_schema_is_kept() {
+    let facts = json(&["replay", OOM, "--capacity", "26GiB", "--format", "json"]);
+    let run = &facts["runs"][0];
+    for key in [
+        "device",
+        "allocator",
+        "settings",
+        "framework",
+        "capacity_bytes",
+        "completed",
+        "failure",
+        "peak",
+        "end",
+        "counters",
+        "modelled_us",
+        "ledger",
+        "verdict",
+        "fidelity",
+    ] {
+        assert!(run.get(key).is_some(), "{key}");
+    }
+    assert_eq!(run["completed"], false);
+    assert_eq!(run["capacity_bytes"], 26_u64 << 30);
+    assert!(run["failure"]["requested_bytes"].is_u64());
+    assert!(run["verdict"]["kind"].is_string());
+    let counters = &run["counters"];
+    for key in ["alloc_retries", "ooms", "device_allocs", "device_frees", "maps", "unmaps"] {
+        assert!(counters[key].is_u64(), "{key}");
+    }
+    assert_eq!(run["statistics"]["num_ooms"], 1);
+}
+
+#[test]
+fn expandable_segments_would_have_held_it() {
+    let arguments =
+        ["replay", OOM, "--settings", "expandable_segments:True", "--capacity", "27GiB"];
+    let run = gapless(&arguments);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stdout.contains("FITS. 27.00 GiB hold it"), "{}", run.stdout);
+    let run = gapless(&["replay", OOM, "--capacity", "27GiB"]);
+    assert_eq!(run.code, Some(1));
+    assert!(run.stdout.contains("DOES NOT FIT."), "{}", run.stdout);
+}
+
+#[test]
+fn less_than_what_is_alive_cannot_fit() {
+    let run = gapless_reads(&["replay", "-", "--capacity", "1GiB", "--outside", "0"], TOO_MUCH);
+    assert_eq!(run.code, Some(1));
+    insta::assert_snapshot!(run.stdout.split("\n\n").nth(2).unwrap_or_default(), @r"
+    DOES NOT FIT. Operation 1 (event 1) asked for 600.0 MiB. The card had
+    424.0 MiB left. It cannot fit: what is alive alone needs 1.17 GiB.
+    ");
+}
+
+#[test]
+fn a_failure_can_be_skipped() {
+    let arguments = ["replay", "-", "--capacity", "1GiB", "--outside", "0", "--on-failure", "skip"];
+    let run = gapless_reads(&[&arguments[..], &["--format", "json"]].concat(), TOO_MUCH);
+    let facts: Value = serde_json::from_str(&run.stdout).unwrap();
+    let run = &facts["runs"][0];
+    assert_eq!(run["failures"].as_array().unwrap().len(), 1);
+    assert_eq!(run["operations_done"], 4);
+    assert_eq!(run["end"]["allocated_bytes"], 0);
+}
+
+#[test]
+fn what_a_replay_records_is_explained_and_replayed_again() {
+    let file = folder("record").join("replayed.pickle");
+    let path = file.to_str().unwrap();
+    let settings = "max_split_size_mb:128";
+    let run = gapless(&["replay", OOM, "--settings", settings, "--record", path]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let again = json(&["replay", path, "--format", "json"]);
+    let again = &again["runs"][0];
+    assert_eq!(again["settings"], settings);
+    assert_eq!(again["fidelity"]["equal"], again["fidelity"]["events"]);
+    assert_eq!(again["peak"], again["recorded_peak"]);
+}
+
+#[test]
+fn wrong_conditions_are_named() {
+    let run = gapless(&["replay", OOM, "--settings", "expandable_segments:true"]);
+    assert_eq!(run.code, Some(2));
+    insta::assert_snapshot!(run.stderr, @r"
+    error: invalid value 'expandable_segments:true' for '--settings <SETTINGS>': `expandable_segments` takes True or False, not `true` at character 21
+
+        expandable_segments:true
+                            ^
+
+    For more information, try '--help'.
+    ");
+    let run = gapless(&["replay", OOM, "--capacity", "A100"]);
+    assert!(run.stderr.contains("A100 40GB, A100 80GB"), "{}", run.stderr);
+    let run = gapless(&["replay", OOM, "--allocator", "jemalloc"]);
+    assert!(run.stderr.contains("there is no allocator `jemalloc`"), "{}", run.stderr);
+    let run = gapless(&["replay", OOM, "--framework", "three"]);
+    assert!(run.stderr.contains("write a release of PyTorch such as 2.15"), "{}", run.stderr);
+    let run = gapless(&["replay", OOM, "--costs", "free"]);
+    assert!(run.stderr.contains("the presets are a100, fast, pessimistic"), "{}", run.stderr);
+}
+
+#[test]
+fn the_smallest_change_that_fits_is_prescribed() {
+    let facts = json(&["advise", OOM, "--format", "json"]);
+    assert_eq!(facts["schema"], "gapless.advise/1");
+    let device = &facts["devices"][0];
+    assert_eq!(device["goal"], "fit");
+    assert_eq!(device["capacity_from"], "recorded");
+    let found = &device["prescription"];
+    assert_eq!(found["line"], "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True");
+    assert_eq!(found["completed"], true);
+    assert!(60 <= device["runs"].as_u64().unwrap());
+    let codes = found["conflicts"].as_array().unwrap();
+    assert!(codes.iter().any(|code| code == "expandable-ipc"));
+    // What is predicted is what a replay under these conditions does.
+    let capacity = device["capacity_bytes"].as_u64().unwrap().to_string();
+    let settings = found["settings"].as_str().unwrap();
+    let replay = ["replay", OOM, "--settings", settings, "--capacity", &capacity];
+    let run = &json(&[&replay[..], &["--format", "json"]].concat())["runs"][0];
+    assert_eq!(run["completed"], true);
+    assert_eq!(run["peak"], found["peak"]);
+    assert_eq!(run["headroom_bytes"], found["headroom_bytes"]);
+}
+
+#[test]
+fn the_smallest_card_is_the_smallest() {
+    let facts = json(&["advise", OOM, "--format", "json"]);
+    for card in facts["devices"][0]["cards"].as_array().unwrap() {
+        let settings = card["settings"].as_str().unwrap();
+        let smallest = card["smallest_capacity_bytes"].as_u64().unwrap();
+        let completes = |capacity: u64| {
+            let capacity = capacity.to_string();
+            gapless(&["replay", OOM, "--settings", settings, "--capacity", &capacity]).code
+                == Some(0)
+        };
+        assert!(completes(smallest), "{settings} on {smallest}");
+        assert!(!completes(smallest - (64 << 20)), "{settings} below {smallest}");
+    }
+}
+
+#[test]
+fn no_setting_makes_room_for_what_is_alive() {
+    let run = gapless_reads(&["advise", "-", "--capacity", "1GiB", "--outside", "0"], TOO_MUCH);
+    assert_eq!(run.code, Some(1));
+    insta::assert_snapshot!(run.stdout.split("\n\n").nth(1).unwrap_or_default(), @r"
+    NO SETTING HELPS. What is alive alone needs a card of 1.17 GiB: you need
+    176.0 MiB more, or less alive at once. This is not fragmentation.
+    ");
+}
+
+#[test]
+fn gaps_are_closed_by_a_setting() {
+    let run = gapless_reads(&["advise", "-", "--capacity", "460MiB", "--outside", "0"], GAPS);
+    assert_eq!(run.code, Some(0), "{}", run.stdout);
+    insta::assert_snapshot!(run.stdout.split("\n\n").nth(1).unwrap_or_default(), @r"
+    CHANGE ONE SETTING. It reserves 400.0 MiB instead of 450.0 MiB at most: 50.0 MiB
+    less (11.1 %). 400.0 MiB are alive at the peak.
+    ");
+}
+
+#[test]
+fn one_more_request_can_be_asked_about() {
+    let arguments = ["advise", "-", "--capacity", "1GiB", "--outside", "0", "--request", "900MiB"];
+    let run = gapless_reads(&arguments, b"alloc,1,629145600,0\n");
+    assert_eq!(run.code, Some(1), "{}", run.stdout);
+    let run = gapless_reads(&arguments, b"alloc,1,629145600,0\nfree,1\n");
+    assert_eq!(run.code, Some(0), "{}", run.stdout);
+}
+
+#[test]
+fn every_format_tells_the_answer() {
+    for command in ["replay", "advise"] {
+        let page = gapless(&[command, OOM, "--format", "html"]);
+        assert!(page.stdout.starts_with("<!doctype html>"), "{}", page.stderr);
+        assert!(page.stdout.contains("reserved, recorded"));
+        assert!(page.stdout.contains("<path class=\"replayed\""));
+        for sign in ["http://", "https://", "<script", "url("] {
+            assert!(!page.stdout.contains(sign), "{sign}");
+        }
+        let markdown = gapless(&[command, OOM, "--format", "markdown"]);
+        assert!(markdown.stdout.starts_with("## "), "{}", markdown.stdout);
+    }
+    let markdown = gapless(&["advise", OOM, "--format", "markdown"]).stdout;
+    assert!(markdown.contains("PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True"));
+}
+
+#[test]
+fn two_runs_give_the_same_bytes() {
+    for command in ["replay", "advise"] {
+        let arguments = [command, OOM, "--format", "json"];
+        assert_eq!(gapless(&arguments).stdout, gapless(&arguments).stdout);
+    }
+}
