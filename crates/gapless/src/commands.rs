@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
 mod shared;
+mod parallel;
+mod sweeping;
 
 mod explain;
 mod replay;

@@ -87,58 +87,16 @@ pub fn candidates(
 ) -> Vec<Candidate> {
     let mut sweep = Sweep { current, release, found: Vec::new() };
     sweep.add(release, &[]);
-    let expandable = Value::Expandable(true);
     if EXPANDABLE_SINCE <= release {
         sweep.add(release, &[Value::Expandable(!current.expandable_segments)]);
     }
-    let sizes = split_sizes(program);
-    for &mib in &sizes {
-        sweep.add(release, &[Value::MaxSplit(mib)]);
-    }
-    let divisions = [
-        Value::Divisions(2),
-        Value::Divisions(4),
-        Value::Divisions(8),
-        Value::Divisions(16),
-        Value::GrowingDivisions,
-        Value::LargeDivisions,
-    ];
-    for value in divisions {
-        sweep.add(release, &[value]);
-        sweep.add(release, &[expandable, value]);
-    }
+    sweep.add_rounding();
     if SEGMENT_SIZES_SINCE <= release {
-        for mib in [12, 16, 24, 32, 40, 64, 128] {
-            let size = Value::SegmentSize(mib);
-            sweep.add(release, &[size]);
-            sweep.add(release, &[expandable, size]);
-            sweep.add(release, &[size, Value::Divisions(8)]);
-        }
-        for mib in [12, 64] {
-            for divisions in [4, 8] {
-                let size = Value::SegmentSize(mib);
-                sweep.add(release, &[expandable, Value::Divisions(divisions), size]);
-            }
-        }
+        sweep.add_segment_sizes();
     }
-    for mib in [64, 128, 256, 512] {
-        for window in [100, 200] {
-            sweep.add(release, &[Value::MaxSplit(mib), Value::Window(window)]);
-        }
-        for divisions in [4, 8] {
-            sweep.add(release, &[Value::MaxSplit(mib), Value::Divisions(divisions)]);
-        }
-        sweep.add(release, &[expandable, Value::MaxSplit(mib)]);
-    }
+    sweep.add_split_limits(&split_sizes(program));
     if limited {
-        for threshold in [0.6, 0.8, 0.9] {
-            let collect = [Value::Collect(threshold), Value::Share(0.95)];
-            sweep.add(release, &collect);
-            for mib in [64, 256] {
-                let [collect, share] = collect;
-                sweep.add(release, &[Value::MaxSplit(mib), collect, share]);
-            }
-        }
+        sweep.add_collection();
     }
     let other = if OLD_TIES < release { OLD_TIES } else { crate::NEWEST_RELEASE };
     sweep.add(other, &[]);
@@ -152,6 +110,62 @@ struct Sweep<'s> {
 }
 
 impl Sweep<'_> {
+    fn add_rounding(&mut self) {
+        for value in [
+            Value::Divisions(2),
+            Value::Divisions(4),
+            Value::Divisions(8),
+            Value::Divisions(16),
+            Value::GrowingDivisions,
+            Value::LargeDivisions,
+        ] {
+            self.add(self.release, &[value]);
+            self.add(self.release, &[Value::Expandable(true), value]);
+        }
+    }
+
+    fn add_segment_sizes(&mut self) {
+        let expandable = Value::Expandable(true);
+        for mib in [12, 16, 24, 32, 40, 64, 128] {
+            let size = Value::SegmentSize(mib);
+            self.add(self.release, &[size]);
+            self.add(self.release, &[expandable, size]);
+            self.add(self.release, &[size, Value::Divisions(8)]);
+        }
+        for mib in [12, 64] {
+            for divisions in [4, 8] {
+                let size = Value::SegmentSize(mib);
+                self.add(self.release, &[expandable, Value::Divisions(divisions), size]);
+            }
+        }
+    }
+
+    fn add_split_limits(&mut self, sizes: &[u64]) {
+        for &mib in sizes {
+            self.add(self.release, &[Value::MaxSplit(mib)]);
+        }
+        for mib in [64, 128, 256, 512] {
+            for window in [100, 200] {
+                self.add(self.release, &[Value::MaxSplit(mib), Value::Window(window)]);
+            }
+            for divisions in [4, 8] {
+                self.add(self.release, &[Value::MaxSplit(mib), Value::Divisions(divisions)]);
+            }
+            self.add(self.release, &[Value::Expandable(true), Value::MaxSplit(mib)]);
+        }
+    }
+
+    /// Collecting needs a limit to collect below.
+    fn add_collection(&mut self) {
+        for threshold in [0.6, 0.8, 0.9] {
+            let [collect, share] = [Value::Collect(threshold), Value::Share(0.95)];
+            self.add(self.release, &[collect, share]);
+            for mib in [64, 256] {
+                self.add(self.release, &[Value::MaxSplit(mib), collect, share]);
+            }
+        }
+    }
+
     fn add(&mut self, release: Release, values: &[Value]) {
         let mut settings = self.current.clone();
         for value in values {

@@ -25,6 +25,8 @@ mod finding;
 mod iterations;
 mod ransom;
 
+mod prescription;
+
 mod device;
 mod recording;
 
@@ -39,6 +41,7 @@ pub use finding::{EvidenceFacts, FindingFacts};
 pub use iterations::{IterationsFacts, SourceFacts};
 pub use ledger::{CauseFacts, FreeFacts, LedgerFacts, PoolFacts};
 pub use place::Place;
+pub use prescription::PrescribedFacts;
 pub use question::{FailureFacts, RequestFacts};
 pub use ransom::{RansomBlockFacts, RansomFacts, RansomSiteFacts};
 pub use recording::{FrameworkFacts, HostFacts, NoteFacts, RecordingFacts};

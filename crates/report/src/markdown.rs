@@ -12,8 +12,8 @@ use crate::facts::{DeviceFacts, Facts, FindingFacts, LedgerFacts, Place, TotalsF
 use crate::figures::{counted, grouped, percent, percent_of};
 use crate::survey::{SurveyRow, survey};
 use crate::words::{
-    about_cause, cause, clean, file_name, frame, headline, moment, obstacle, ransom, request, site,
-    telling, weight,
+    about_cause, cause, clean, file_name, frame, headline, moment, obstacle, prescribed, ransom,
+    request, site, telling, weight,
 };
 
 /// The most rows of blame that are not folded away.
@@ -143,6 +143,9 @@ fn device(page: &mut String, facts: &Facts, device: &DeviceFacts) {
         holders(page, device);
         if let Some(told) = &device.ransom {
             let _ = writeln!(page, "\n**Ransom:** {}", escaped(&ransom(told, device)));
+        }
+        if let Some(found) = &device.prescription {
+            let _ = writeln!(page, "\n{}", escaped(&prescribed(found)));
         }
     }
     findings(page, &device.findings);

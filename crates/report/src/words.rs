@@ -6,7 +6,8 @@
 use gapless_units::Bytes;
 
 use crate::facts::{
-    AtFacts, DeviceFacts, Facts, FindingFacts, LedgerFacts, Place, RansomFacts, RequestFacts,
+    AtFacts, DeviceFacts, Facts, FindingFacts, LedgerFacts, Place, PrescribedFacts, RansomFacts,
+    RequestFacts,
 };
 use crate::figures::{counted, grouped, percent};
 
@@ -69,6 +70,21 @@ pub(crate) fn headline(facts: &Facts, device: &DeviceFacts) -> Vec<String> {
     pieces.extend(settings);
     pieces.push(course(device));
     pieces
+}
+
+/// The change of settings that a replay recommends, in a sentence.
+pub(crate) fn prescribed(found: &PrescribedFacts) -> String {
+    let worth = match found.fidelity {
+        Some(share) if share < 1.0 => ", an estimate",
+        _ => "",
+    };
+    let gain = if found.goal == "fit" {
+        "makes it fit".to_owned()
+    } else {
+        let saved = found.saved_bytes.map_or(0, i64::unsigned_abs);
+        format!("saves {}", Bytes::new(saved))
+    };
+    format!("Prescription{worth}: {} {gain}; see `gapless advise`.", clean(&found.settings))
 }
 
 /// How long the recording of a device is and what became of it.

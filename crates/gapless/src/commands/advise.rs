@@ -1,24 +1,20 @@
 //! `gapless advise`: which setting to change.
 
-mod parallel;
 mod typed;
 
-use gapless::diagnose::advice::{Capacities, NoHelp, Sweep, Terms, Trial};
-use gapless::replay::{Check, NEWEST_RELEASE, Program, ReplayError, Setup};
+use gapless::diagnose::advice::NoHelp;
+use gapless::replay::ReplayError;
 use gapless::report::{
     AdviceFacts, Advised, AdvisedDevice, Asked, Examination, Look, Source, advice_json,
     advice_markdown, advice_page, advice_text,
 };
-use gapless::trace::{Release, Settings};
-use gapless::units::Bytes;
 
 use super::Answer;
 use super::shared::costs;
+use super::sweeping::{Wishes, carry_out, prepare};
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::output::Output;
-use crate::progress::Progress;
-use parallel::answers;
 use typed::Format;
 
 pub(crate) use typed::Typed;
@@ -54,12 +50,7 @@ pub(crate) fn run(typed: Typed) -> Result<Answer, Vec<Failure>> {
 struct Order {
     inputs: Vec<Input>,
     asked: Asked,
-    settings: Option<Settings>,
-    release: Option<Release>,
-    capacity: Option<Bytes>,
-    outside: Bytes,
-    request: Option<Bytes>,
-    costs: gapless::device::Costs,
+    wishes: Wishes,
     format: Format,
     output: Output,
 }
@@ -78,12 +69,14 @@ impl Order {
         Ok(Self {
             inputs,
             asked: Asked { device: typed.device, ..Asked::default() },
-            settings: typed.settings,
-            release: typed.framework,
-            capacity: typed.capacity,
-            outside: typed.outside.unwrap_or(Setup::USUAL_OUTSIDE),
-            request: typed.request,
-            costs: costs(&typed.costs)?,
+            wishes: Wishes {
+                settings: typed.settings,
+                release: typed.framework,
+                capacity: typed.capacity,
+                outside: typed.outside,
+                request: typed.request,
+                costs: costs(&typed.costs)?,
+            },
             format: typed.format,
             output,
         })
@@ -107,55 +100,9 @@ impl Order {
         place: usize,
         name: &str,
     ) -> Result<AdvisedDevice, ReplayError> {
-        let trace = &recorded.devices[place].trace;
-        let own = trace.settings.clone().unwrap_or_default();
-        let check = if trace.is_placed() && trace.is_consistent() {
-            let program = Program::of(trace);
-            Some(Check::of(trace, &program, &own, recorded.framework.as_ref())?)
-        } else {
-            None
-        };
-        let checked = check.as_ref().map_or(NEWEST_RELEASE, |check| check.release);
-        let terms = Terms {
-            settings: self.settings.clone().unwrap_or(own),
-            release: self.release.unwrap_or(checked),
-            capacity: self.capacity,
-            outside: self.outside,
-            costs: self.costs.clone(),
-            request: self.request,
-        };
-        let sweep = Sweep::new(trace, terms);
-        let (trials, capacities) = self.carry_out(&sweep, name)?;
-        let advice = sweep.conclude(trials, capacities);
+        let (check, sweep) = prepare(recorded, place, &self.wishes)?;
+        let advice = carry_out(&sweep, Some(name), self.output.is_quiet())?;
         Ok(AdvisedDevice::new(recorded, place, check, sweep, advice))
-    }
-
-    /// Tries all candidates, then searches the smallest cards of the best.
-    fn carry_out(
-        &self,
-        sweep: &Sweep,
-        name: &str,
-    ) -> Result<(Vec<Trial>, Vec<Capacities>), ReplayError> {
-        let count = sweep.candidates.len();
-        let progress = Progress::new(count, self.output.is_quiet());
-        progress.say(format!("replaying {name} under other settings"));
-        let trials = answers(count, |place| sweep.try_one(place), || progress.step());
-        // A setting that asks the impossible of the device is no candidate; the current one is.
-        let mut tried = Vec::with_capacity(count);
-        for (place, trial) in trials.into_iter().enumerate() {
-            match trial {
-                Ok(trial) => tried.push(trial),
-                Err(error) if place == 0 => return Err(error),
-                Err(_) => {}
-            }
-        }
-        drop(progress);
-        let finalists = sweep.finalists(&tried);
-        let progress = Progress::new(finalists.len(), self.output.is_quiet());
-        progress.say("searching the smallest cards".to_owned());
-        let search = |index: usize| sweep.capacity_of(finalists[index]);
-        let found = answers(finalists.len(), search, || progress.step());
-        Ok((tried, found.into_iter().filter_map(Result::ok).collect()))
     }
 
     fn tell(&self, advised: &[Advised]) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use gapless::report::{
     Examination, Facts, Look, Source, html, json, markdown, redact, redacted_path, text,
 };
 
+use super::sweeping::along_the_way;
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::progress::Progress;
@@ -52,12 +53,12 @@ fn examine(order: &Order) -> (Option<Told>, Vec<Failure>) {
         progress.say(format!("reading {}", input.name()));
         match examine_one(order, input, index + 1, &progress) {
             Ok(examination) if order.format == Format::Html => {
-                return match page(&examination) {
+                return match page(order, &examination) {
                     Ok(page) => (Some(Told::Page(page)), failures),
                     Err(failure) => (None, vec![failure]),
                 };
             }
-            Ok(examination) => told.push(Facts::of(&examination)),
+            Ok(examination) => told.push(facts(order, &examination)),
             Err(failure) => failures.push(failure),
         }
         progress.step();
@@ -82,8 +83,18 @@ fn examine_one(
         .map_err(|source| Failure::Examine { name: input.name(), source })
 }
 
-fn page(examination: &Examination) -> Result<String, Failure> {
-    html(examination, &Facts::of(examination)).map_err(|source| Failure::Json { source })
+/// The facts, with the prescription where a sweep takes under a second.
+fn facts(order: &Order, examination: &Examination) -> Facts {
+    let mut facts = Facts::of(examination);
+    for (place, device) in facts.devices.iter_mut().enumerate() {
+        let advice = along_the_way(examination, place, order.asked.capacity);
+        device.prescription = advice.and_then(|advice| advice.in_short());
+    }
+    facts
+}
+
+fn page(order: &Order, examination: &Examination) -> Result<String, Failure> {
+    html(examination, &facts(order, examination)).map_err(|source| Failure::Json { source })
 }
 
 fn tell(order: &Order, told: &Told) -> Result<(), Failure> {

@@ -92,8 +92,8 @@ fn less_than_what_is_alive_cannot_fit() {
     let run = gapless_reads(&["replay", "-", "--capacity", "1GiB", "--outside", "0"], TOO_MUCH);
     assert_eq!(run.code, Some(1));
     insta::assert_snapshot!(run.stdout.split("\n\n").nth(2).unwrap_or_default(), @r"
-    DOES NOT FIT. Operation 1 (event 1) asked for 600.0 MiB. The card had
-    424.0 MiB left. It cannot fit: what is alive alone needs 1.17 GiB.
+    DOES NOT FIT. Operation 1 (event 1) asked for 600.0 MiB. The card had 424.0 MiB
+    left. It cannot fit: what is alive alone needs 1.17 GiB.
     ");
 }
 

@@ -162,7 +162,8 @@ impl AdviceFacts {
 }
 
 impl DeviceAdviceFacts {
-    fn of(device: &AdvisedDevice, recorded: &Examination) -> Self {
+    /// The facts of the advice on one device.
+    pub fn of(device: &AdvisedDevice, recorded: &Examination) -> Self {
         let AdvisedDevice { sweep, advice, check, .. } = device;
         let trace = &recorded.devices[device.place].trace;
         let terms = &sweep.terms;

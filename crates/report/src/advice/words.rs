@@ -3,6 +3,7 @@
 use gapless_units::Bytes;
 
 use super::facts::{AdviceFacts, CardFacts, DeviceAdviceFacts, NoHelpFacts, TrialFacts};
+use crate::facts::PrescribedFacts;
 use crate::figures::{counted, grouped, percent, percent_of};
 use crate::replay::millis;
 use crate::words::{clean, file_name, ransom};
@@ -242,4 +243,32 @@ pub(super) fn card_row(card: &CardFacts) -> [String; 4] {
         percent(card.waste_at_capacity),
         cards,
     ]
+}
+
+impl DeviceAdviceFacts {
+    /// The prescription in short, where it is worth a line beside an explanation: it makes the
+    /// program fit, or saves a twentieth of what is reserved.
+    pub fn in_short(&self) -> Option<PrescribedFacts> {
+        const WORTH: f64 = 0.05;
+        let found = self.prescription.as_ref()?;
+        let trial = &found.trial;
+        let saved = Bytes::new(trial.saved_bytes.and_then(|s| u64::try_from(s).ok()).unwrap_or(0));
+        let now = Bytes::new(self.current.peak_reserved_bytes);
+        if self.goal == "save" && saved.share_of(now) < WORTH {
+            return None;
+        }
+        let (_, _, summary) = answer(self);
+        let fidelity = self.fidelity.as_ref();
+        let share = fidelity.filter(|fidelity| 0 < fidelity.events);
+        Some(PrescribedFacts {
+            line: found.line.clone(),
+            settings: trial.settings.clone(),
+            goal: self.goal,
+            summary,
+            peak_reserved_bytes: trial.peak_reserved_bytes,
+            headroom_bytes: trial.headroom_bytes,
+            saved_bytes: trial.saved_bytes,
+            fidelity: share.map(|fidelity| fidelity.equal as f64 / fidelity.events as f64),
+        })
+    }
 }

@@ -11,6 +11,7 @@ use super::blame::{BlameFacts, OmittedFacts};
 use super::finding::FindingFacts;
 use super::iterations::IterationsFacts;
 use super::ledger::LedgerFacts;
+use super::prescription::PrescribedFacts;
 use super::question::{FailureFacts, RequestFacts};
 use super::ransom::RansomFacts;
 use super::totals::{EndFacts, TotalsFacts};
@@ -59,6 +60,9 @@ pub struct DeviceFacts {
     pub findings: Vec<FindingFacts>,
     /// The iterations, where the program has them.
     pub iterations: Option<IterationsFacts>,
+    /// The change of settings that a replay recommends; null where none does, and where the
+    /// recording is too long to be replayed along the way.
+    pub prescription: Option<PrescribedFacts>,
 }
 
 /// What the recording proves.
@@ -120,6 +124,7 @@ impl DeviceFacts {
                 .map(|finding| FindingFacts::of(finding, peak.reserved, stacks, sites))
                 .collect(),
             iterations: diagnosis.iterations.as_ref().map(IterationsFacts::of),
+            prescription: None,
         }
     }
 }

@@ -181,13 +181,7 @@ fn replay(
     let failed = |source| Unreplayable::Replay { device, source };
     let program = Program::of(trace);
     let own = trace.settings.clone();
-    let check = if trace.is_placed() && trace.is_consistent() {
-        let settings = own.clone().unwrap_or_default();
-        let framework = recorded.framework.as_ref();
-        Some(Check::of(trace, &program, &settings, framework).map_err(failed)?)
-    } else {
-        None
-    };
+    let check = check(recorded, trace, &program).map_err(failed)?;
     let (settings, settings_from) = match (&conditions.settings, &own) {
         (Some(given), _) => (given.clone(), Origin::Given),
         (None, Some(own)) => (own.clone(), Origin::Recorded),
@@ -219,10 +213,8 @@ fn replay(
     };
     let Life { outcome, recording } = live(trace, &program, &start, &setup).map_err(failed)?;
     let life_recording = recording.clone();
-    let lived =
-        Trace::rebuild(recording).map_err(|source| Unreplayable::Life { device, source })?;
-    let question = Question { capacity: setup.capacity, ..Question::default() };
-    let diagnosis = Diagnosis::of(&lived, &recorded.stacks, &recorded.sites, &question);
+    let life = explained(recorded, recording, setup.capacity)
+        .map_err(|source| Unreplayable::Life { device, source })?;
     let rules = gapless_trace::SizeRules::new(&setup.settings);
     Ok(ReplayedRun {
         place,
@@ -236,9 +228,34 @@ fn replay(
         live_peak: program.live_peak(|size| rules.round(size)),
         outcome,
         life_recording,
-        life: Examined { trace: lived, diagnosis },
+        life,
         setup,
     })
+}
+
+/// What an allocator recorded of itself, explained.
+fn explained(
+    recorded: &Examination,
+    recording: DeviceRecording,
+    capacity: Option<Bytes>,
+) -> Result<Examined, RebuildError> {
+    let trace = Trace::rebuild(recording)?;
+    let question = Question { capacity, ..Question::default() };
+    let diagnosis = Diagnosis::of(&trace, &recorded.stacks, &recorded.sites, &question);
+    Ok(Examined { trace, diagnosis })
+}
+
+/// How well a recording comes back under its own settings, where that can be asked.
+fn check(
+    recorded: &Examination,
+    trace: &Trace,
+    program: &Program,
+) -> Result<Option<Check>, ReplayError> {
+    if !trace.is_placed() || !trace.is_consistent() {
+        return Ok(None);
+    }
+    let settings = trace.settings.clone().unwrap_or_default();
+    Check::of(trace, program, &settings, recorded.framework.as_ref()).map(Some)
 }
 
 /// Whether two settings say the same about device memory, however they are written.

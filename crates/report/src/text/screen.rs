@@ -9,7 +9,7 @@ use super::table::{Side, table};
 use super::wrap::{join, wrap};
 use crate::facts::{BlameFacts, DeviceFacts, Facts, FindingFacts, NoteFacts, VerdictFacts};
 use crate::figures::{counted, more, percent};
-use crate::words::{clean, failed, headline, ransom, site};
+use crate::words::{clean, failed, headline, prescribed, ransom, site};
 
 /// The most lines of blame on the screen.
 const MOST_SITES: usize = 5;
@@ -39,6 +39,10 @@ pub(crate) fn screen(paper: &mut Paper, facts: &Facts, device: &DeviceFacts, ver
             paper.gap();
             paper.sentence(0, &format!("Ransom: {}", ransom(told, device)));
         }
+    }
+    if let Some(found) = &device.prescription {
+        paper.gap();
+        paper.sentence(0, &prescribed(found));
     }
     if !verbose {
         findings(paper, &device.findings);

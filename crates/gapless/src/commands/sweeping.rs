@@ -1,0 +1,103 @@
+//! Sweeps, carried out on all cores.
+
+use gapless::device::Costs;
+use gapless::diagnose::advice::{Advice, Sweep, Terms};
+use gapless::replay::{Check, NEWEST_RELEASE, Program, ReplayError, Setup};
+use gapless::report::{AdvisedDevice, DeviceAdviceFacts, Examination};
+use gapless::trace::{Release, Settings};
+use gapless::units::Bytes;
+
+use super::parallel::answers;
+use crate::progress::Progress;
+
+/// The most operations that are replayed along the way of an explanation, all candidates
+/// together: less than a second's worth on one core.
+const MOST_ALONG_THE_WAY: usize = 8_000_000;
+
+/// What a sweep is asked; what is not given comes from the recording.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wishes {
+    pub(super) settings: Option<Settings>,
+    pub(super) release: Option<Release>,
+    pub(super) capacity: Option<Bytes>,
+    pub(super) outside: Option<Bytes>,
+    pub(super) request: Option<Bytes>,
+    pub(super) costs: Costs,
+}
+
+/// The sweep over a device of a recording, and how well the recording comes back.
+pub(super) fn prepare(
+    recorded: &Examination,
+    place: usize,
+    wishes: &Wishes,
+) -> Result<(Option<Check>, Sweep), ReplayError> {
+    let trace = &recorded.devices[place].trace;
+    let own = trace.settings.clone().unwrap_or_default();
+    let check = if trace.is_placed() && trace.is_consistent() {
+        let program = Program::of(trace);
+        Some(Check::of(trace, &program, &own, recorded.framework.as_ref())?)
+    } else {
+        None
+    };
+    let checked = check.as_ref().map_or(NEWEST_RELEASE, |check| check.release);
+    let terms = Terms {
+        settings: wishes.settings.clone().unwrap_or(own),
+        release: wishes.release.unwrap_or(checked),
+        capacity: wishes.capacity,
+        outside: wishes.outside.unwrap_or(Setup::USUAL_OUTSIDE),
+        costs: wishes.costs.clone(),
+        request: wishes.request,
+    };
+    Ok((check, Sweep::new(trace, terms)))
+}
+
+/// Tries all candidates, then, where `progress_name` is given, searches the smallest cards of the
+/// best and says how far that is.
+pub(super) fn carry_out(
+    sweep: &Sweep,
+    progress_name: Option<&str>,
+    is_quiet: bool,
+) -> Result<Advice, ReplayError> {
+    let count = sweep.candidates.len();
+    let quiet = is_quiet || progress_name.is_none();
+    let progress = Progress::new(count, quiet);
+    progress.say(format!("replaying {} under other settings", progress_name.unwrap_or_default()));
+    let trials = answers(count, |place| sweep.try_one(place), || progress.step());
+    drop(progress);
+    // A setting that asks the impossible of the device is no candidate; the current one is.
+    let mut tried = Vec::with_capacity(count);
+    for (place, trial) in trials.into_iter().enumerate() {
+        match trial {
+            Ok(trial) => tried.push(trial),
+            Err(error) if place == 0 => return Err(error),
+            Err(_) => {}
+        }
+    }
+    if progress_name.is_none() {
+        return Ok(sweep.conclude(tried, Vec::new()));
+    }
+    let finalists = sweep.finalists(&tried);
+    let progress = Progress::new(finalists.len(), quiet);
+    progress.say("searching the smallest cards".to_owned());
+    let search = |index: usize| sweep.capacity_of(finalists[index]);
+    let found = answers(finalists.len(), search, || progress.step());
+    Ok(sweep.conclude(tried, found.into_iter().filter_map(Result::ok).collect()))
+}
+
+/// The advice on a device, where a sweep takes under a second; nothing where it cannot be had.
+pub(super) fn along_the_way(
+    recorded: &Examination,
+    place: usize,
+    capacity: Option<Bytes>,
+) -> Option<DeviceAdviceFacts> {
+    let trace = &recorded.devices[place].trace;
+    // Every candidate replays at most as many operations as there are events.
+    if !trace.is_consistent() || MOST_ALONG_THE_WAY / 80 < trace.events.len() {
+        return None;
+    }
+    let wishes = Wishes { capacity, ..Wishes::default() };
+    let (check, sweep) = prepare(recorded, place, &wishes).ok()?;
+    let advice = carry_out(&sweep, None, true).ok()?;
+    let device = AdvisedDevice { place, check, sweep, advice, now: None, prescribed: None };
+    Some(DeviceAdviceFacts::of(&device, recorded))
+}
