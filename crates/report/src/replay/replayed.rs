@@ -212,8 +212,7 @@ fn replay(
         Some(_) | None => (program.begun_anew(), Start::empty()),
     };
     let Life { outcome, recording } = live(trace, &program, &start, &setup).map_err(failed)?;
-    let life_recording = recording.clone();
-    let life = explained(recorded, recording, setup.capacity)
+    let life = explained(recorded, recording.clone(), setup.capacity)
         .map_err(|source| Unreplayable::Life { device, source })?;
     let rules = gapless_trace::SizeRules::new(&setup.settings);
     Ok(ReplayedRun {
@@ -227,7 +226,7 @@ fn replay(
         prelude: program.prelude(),
         live_peak: program.live_peak(|size| rules.round(size)),
         outcome,
-        life_recording,
+        life_recording: recording,
         life,
         setup,
     })
