@@ -21,6 +21,10 @@ pub use script::{Script, Step};
 /// The page of the memory that NVIDIA's driver manages.
 const GRANULE: Bytes = Bytes::new(2 * MIB);
 
+/// The most that a recorded device is believed to have held: far more than any card has, and
+/// little enough to keep books of its pages.
+const MOST_HELD: Bytes = Bytes::gib(4096);
+
 /// What a simulated device is like.
 #[derive(Clone, Debug)]
 pub struct SimSetup {
@@ -182,15 +186,20 @@ impl Sim {
         self.addresses
             .take_at(extent)
             .ok_or(DeviceError::Invalid { call: "adopt", reason: "the addresses are taken" })?;
+        self.adopt(extent.size().round_up(GRANULE))?;
         self.allocated.insert(extent.start(), extent);
-        self.adopt(extent.size().round_up(GRANULE));
         Ok(())
     }
 
     /// Counts memory that was taken before, even where it is more than there is.
-    fn adopt(&mut self, size: Bytes) {
+    fn adopt(&mut self, size: Bytes) -> Result<(), DeviceError> {
+        let free = MOST_HELD.saturating_sub(self.used);
+        if free < size {
+            return Err(DeviceError::OutOfMemory { requested: size, free });
+        }
         self.used += size;
         self.most_used = self.most_used.max(self.used);
+        Ok(())
     }
 
     /// Takes a reservation into the books that was there before the simulation began, at no cost.
@@ -204,9 +213,9 @@ impl Sim {
 
     /// Takes a mapping into the books that was there before the simulation began, at no cost.
     pub fn adopt_mapping(&mut self, extent: Extent) -> Result<Handle, DeviceError> {
+        self.adopt(extent.size())?;
         let handle = self.new_handle(extent.size());
         self.bind(extent.start(), handle)?;
-        self.adopt(extent.size());
         Ok(handle)
     }
 
@@ -218,7 +227,8 @@ impl Sim {
     fn take(&mut self, size: Bytes) -> Result<(), DeviceError> {
         let free = self.free_bytes();
         let gives = match &mut self.script {
-            Some(script) => script.gives(size),
+            // A script passes over the capacity, not over what any device has.
+            Some(script) => size <= MOST_HELD.saturating_sub(self.used) && script.gives(size),
             None => size <= free,
         };
         if !gives {
