@@ -34,6 +34,7 @@ mod release;
 mod acquire;
 
 mod adopt;
+mod any;
 mod follow;
 mod snapshot;
 mod invariants;
@@ -82,6 +83,8 @@ pub struct CachingAllocator<D, O = ()> {
     any_expandable: bool,
     deferred: Deferred,
     statistics: Statistics,
+    /// Requests that gave memory back or waited for streams before they were met or failed.
+    stalls: u64,
     next_age: u32,
 }
 
@@ -106,6 +109,7 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
             any_expandable: false,
             deferred: Deferred::default(),
             statistics: Statistics::default(),
+            stalls: 0,
             next_age: 0,
         }
     }
@@ -194,7 +198,7 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
         }
         let found = match self.find(&request) {
             Some(found) => found,
-            None => self.acquire(&request)?,
+            None => self.acquire_counted(&request)?,
         };
         Ok(self.hand_out(found, &request))
     }

@@ -4,15 +4,22 @@
 //! under any settings and by the rules of any release from 2.0 on. It is a real allocator; the
 //! simulation is this code over a simulated device.
 //!
+//! [`GaplessAllocator`] is ours: it moves pages that lie free to where they are needed, so that
+//! free memory is never tied to a gap. [`Allocator`] is what all of them can be asked.
+//!
 //! What an allocator does it tells an [`Observer`], in the words of a trace.
 
 mod failure;
 mod observer;
 mod statistics;
+mod allocator;
 
 pub mod caching;
+pub mod gapless;
 
+pub use allocator::Allocator;
 pub use caching::{BlockId, CachingAllocator, Rules};
+pub use gapless::{GaplessAllocator, Slack};
 pub use failure::{AllocationError, FreeError};
 pub use observer::{Happening, Observer, Recorder};
 pub use statistics::{Change, Statistic, Statistics};

@@ -66,6 +66,8 @@ pub struct CallCounts {
     pub create: u64,
     /// [`Device::map`].
     pub map: u64,
+    /// Granules that [`Device::map`] was called for.
+    pub granules_mapped: u64,
     /// [`Device::set_access`].
     pub set_access: u64,
     /// [`Device::unmap`].
@@ -372,6 +374,8 @@ impl Device for Sim {
     fn map(&mut self, addr: Addr, handle: Handle) -> Result<(), DeviceError> {
         self.calls.map += 1;
         self.nanos += self.costs.map();
+        let size = self.handles.get(&handle).map_or(Bytes::ZERO, |book| book.size);
+        self.calls.granules_mapped += size.get() / GRANULE.get();
         self.bind(addr, handle)
     }
 

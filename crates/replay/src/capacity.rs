@@ -34,12 +34,23 @@ pub fn smallest_capacity(
         let setup = Setup { capacity, on_failure: OnFailure::Stop, ..setup.clone() };
         run(program, start, &setup).map(|outcome| outcome.completed())
     };
+    let (works, has_gaps) = smallest_that(live_peak, unlimited_peak, completes)?;
+    Ok(SmallestCapacity { capacity: works + setup.outside, has_gaps })
+}
+
+/// The smallest memory that does, between what is alive at most and what is reserved without a
+/// limit, to 2 MiB or a two-thousandth of what is alive; and whether more was met that does not.
+pub(crate) fn smallest_that(
+    live_peak: Bytes,
+    unlimited_peak: Bytes,
+    does: impl Fn(Bytes) -> Result<bool, ReplayError>,
+) -> Result<(Bytes, bool), ReplayError> {
     let resolution = Bytes::new(live_peak.get() / 2000).max(GRANULE).round_up(GRANULE);
     let mut works = unlimited_peak.max(live_peak).round_up(GRANULE);
     let mut has_gaps = false;
     // A share of the device below 1 needs a larger card than what is reserved.
     let mut tries = 0;
-    while !completes(works)? {
+    while !does(works)? {
         works = (works + Bytes::new(works.get() / 8)).round_up(GRANULE);
         tries += 1;
         if 16 < tries {
@@ -52,7 +63,7 @@ pub fn smallest_capacity(
         if middle == works {
             break;
         }
-        if completes(middle)? {
+        if does(middle)? {
             works = middle;
         } else {
             fails = middle;
@@ -61,9 +72,9 @@ pub fn smallest_capacity(
     // Not every rule gets better with more memory: look a little above what was found.
     for step in 1..=3_u64 {
         let above = works + Bytes::new(resolution.get() * step * 4);
-        if above < unlimited_peak && !completes(above)? {
+        if above < unlimited_peak && !does(above)? {
             has_gaps = true;
         }
     }
-    Ok(SmallestCapacity { capacity: works + setup.outside, has_gaps })
+    Ok((works, has_gaps))
 }

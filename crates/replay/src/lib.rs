@@ -23,8 +23,14 @@ mod ages;
 mod fidelity;
 mod capacity;
 mod sweep;
+mod trial;
+mod contender;
+mod comparison;
 
 pub use capacity::{SmallestCapacity, smallest_capacity};
+pub use comparison::{Comparison, compare};
+pub use contender::Contender;
+pub use trial::Trial;
 pub use sweep::{Candidate, candidates};
 
 /// The newest release whose rules are known.

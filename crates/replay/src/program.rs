@@ -190,6 +190,15 @@ impl Program {
 
     /// The most bytes alive at once after rounding by `round`: less than that no allocator needs.
     pub fn live_peak(&self, round: impl Fn(Bytes) -> Bytes) -> Bytes {
+        self.peak(round, true)
+    }
+
+    /// The same without the requests that failed when it was recorded.
+    pub fn met_peak(&self, round: impl Fn(Bytes) -> Bytes) -> Bytes {
+        self.peak(round, false)
+    }
+
+    fn peak(&self, round: impl Fn(Bytes) -> Bytes, with_failed: bool) -> Bytes {
         let size = |id: RequestId| round(self.requests[id.index()].size);
         let mut live: Bytes = (0..self.older)
             .filter_map(|index| u32::try_from(index).ok())
@@ -202,9 +211,10 @@ impl Program {
                     live += size(id);
                     peak = peak.max(live);
                 }
-                Operation::Fail(id) => peak = peak.max(live + size(id)),
+                Operation::Fail(id) if with_failed => peak = peak.max(live + size(id)),
                 Operation::Free(id) => live = live.saturating_sub(size(id)),
-                Operation::Complete(_)
+                Operation::Fail(_)
+                | Operation::Complete(_)
                 | Operation::RecordStream(..)
                 | Operation::EmptyCache
                 | Operation::Synchronize => {}

@@ -198,7 +198,7 @@ impl<'p, W: Watcher> Replay<'p, W> {
 }
 
 /// The stream that stands for whatever still uses this request's block.
-fn lingering(id: RequestId) -> StreamId {
+pub(crate) fn lingering(id: RequestId) -> StreamId {
     StreamId(LINGERING | u64::from(id.0))
 }
 

@@ -7,7 +7,7 @@ use gapless_units::Bytes;
 
 /// What stands for a device without a limit: more than any card has, and little enough that a
 /// file that claims more cannot make a simulation map pages for minutes.
-const ENDLESS: Bytes = Bytes::gib(4 * 1024);
+pub(crate) const ENDLESS: Bytes = Bytes::gib(4 * 1024);
 
 /// What a replay does when a request fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,177 @@
+//! Blocks: what a territory is cut into, held and free ones side by side.
+
+use std::ops::{Index, IndexMut};
+
+use gapless_units::{Addr, Bytes, Extent};
+
+use super::names::{ArenaIndex, At, BlockId, TerritoryIndex};
+
+/// Who has a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The program.
+    Held,
+    /// Nobody but another stream, whose work is not yet done.
+    Pending,
+    /// Nobody; it waits, uncut and unmerged, for a request of its size.
+    Shelved,
+    /// Nobody; it is merged with its free neighbors.
+    Free,
+}
+
+/// A piece of a territory.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    pub(super) addr: Addr,
+    pub(super) size: Bytes,
+    /// What was last asked for in it.
+    pub(super) requested: Bytes,
+    pub(super) arena: ArenaIndex,
+    pub(super) territory: TerritoryIndex,
+    pub(super) prev: At,
+    pub(super) next: At,
+    pub(super) state: State,
+    /// Whether other streams used it since it was handed out.
+    pub(super) used_elsewhere: bool,
+    /// Events of other streams that it waits for.
+    pub(super) events: u32,
+    /// Frames inside a free block that have no memory.
+    pub(super) holes: u32,
+    /// When it became free, on the allocator's own clock.
+    pub(super) freed: u64,
+    generation: u32,
+}
+
+impl Block {
+    pub(super) fn end(&self) -> Addr {
+        self.addr + self.size
+    }
+
+    pub(super) fn extent(&self) -> Extent {
+        Extent::between(self.addr, self.end())
+    }
+}
+
+/// All blocks of an allocator. Places are used again, under another generation.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Blocks {
+    blocks: Vec<Block>,
+    vacant: Vec<At>,
+}
+
+impl Blocks {
+    /// A free block without memory that spans a fresh territory.
+    pub(super) fn span(
+        &mut self,
+        extent: Extent,
+        arena: ArenaIndex,
+        territory: TerritoryIndex,
+        holes: u32,
+    ) -> At {
+        self.put(Block {
+            addr: extent.start(),
+            size: extent.size(),
+            requested: Bytes::ZERO,
+            arena,
+            territory,
+            prev: At::NONE,
+            next: At::NONE,
+            state: State::Free,
+            used_elsewhere: false,
+            events: 0,
+            holes,
+            freed: 0,
+            generation: 0,
+        })
+    }
+
+    fn put(&mut self, mut block: Block) -> At {
+        if let Some(at) = self.vacant.pop() {
+            block.generation = self[at].generation.wrapping_add(1);
+            self[at] = block;
+            return at;
+        }
+        let at = At(u32::try_from(self.blocks.len()).unwrap_or(u32::MAX));
+        self.blocks.push(block);
+        at
+    }
+
+    /// Cuts a block in two; the part from `size` on is a new block behind it, alike but for its
+    /// extent.
+    pub(super) fn cut(&mut self, at: At, size: Bytes) -> At {
+        let block = &self[at];
+        let rest = Block {
+            addr: block.addr + size,
+            size: block.size - size,
+            prev: at,
+            ..block.clone()
+        };
+        let behind = rest.next;
+        let rest = self.put(rest);
+        if let Some(behind) = behind.some() {
+            self[behind].prev = rest;
+        }
+        let block = &mut self[at];
+        block.size = size;
+        block.next = rest;
+        rest
+    }
+
+    /// Lets a block take in the one right behind it.
+    pub(super) fn absorb_next(&mut self, at: At) {
+        let next = self[at].next;
+        let (size, behind, holes, freed) =
+            (self[next].size, self[next].next, self[next].holes, self[next].freed);
+        let block = &mut self[at];
+        block.size += size;
+        block.holes += holes;
+        block.freed = block.freed.max(freed);
+        block.next = behind;
+        if let Some(behind) = behind.some() {
+            self[behind].prev = at;
+        }
+        self.retire(next);
+    }
+
+    /// Forgets a block that is part of no territory any more.
+    pub(super) fn retire(&mut self, at: At) {
+        // A name of the block must not fit what comes to this place.
+        self[at].generation = self[at].generation.wrapping_add(1);
+        self[at].state = State::Free;
+        self.vacant.push(at);
+    }
+
+    /// Puts a block into the program's hands.
+    pub(super) fn hand_out(&mut self, at: At, requested: Bytes) -> BlockId {
+        let block = &mut self[at];
+        block.state = State::Held;
+        block.requested = requested;
+        block.generation = block.generation.wrapping_add(1);
+        BlockId { at, generation: block.generation }
+    }
+
+    /// The block of this name, where the program has it.
+    pub(super) fn held(&self, id: BlockId) -> Option<At> {
+        let block = self.blocks.get(id.at.index())?;
+        (block.generation == id.generation && block.state == State::Held).then_some(id.at)
+    }
+
+    /// A block and those behind it, to the end of their territory.
+    pub(super) fn from(&self, first: At) -> impl Iterator<Item = At> {
+        std::iter::successors(first.some(), |&at| self[at].next.some())
+    }
+}
+
+impl Index<At> for Blocks {
+    type Output = Block;
+
+    fn index(&self, at: At) -> &Block {
+        &self.blocks[at.index()]
+    }
+}
+
+impl IndexMut<At> for Blocks {
+    fn index_mut(&mut self, at: At) -> &mut Block {
+        &mut self.blocks[at.index()]
+    }
+}

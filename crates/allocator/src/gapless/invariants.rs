@@ -1,0 +1,140 @@
+//! What is true of the allocator between any two calls.
+
+use gapless_device::Device;
+use gapless_units::Bytes;
+
+use super::GaplessAllocator;
+use super::block::State;
+use super::names::{At, Frame, TerritoryIndex};
+use crate::observer::Observer;
+
+/// Something that is true of every sound allocator is not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BrokenInvariant(String);
+
+fn broken<T>(what: String) -> Result<T, BrokenInvariant> {
+    Err(BrokenInvariant(what))
+}
+
+impl<D: Device, O: Observer> GaplessAllocator<D, O> {
+    /// Looks at everything; for tests, since it takes as long as there are blocks and pages.
+    pub fn check_invariants(&self) -> Result<(), BrokenInvariant> {
+        let mut live = Bytes::ZERO;
+        let mut free = 0;
+        for territory in (0..self.table.next_territory().0).map(TerritoryIndex) {
+            live += self.check_territory(territory, &mut free)?;
+        }
+        if live != self.live {
+            return broken(format!("{live} are alive, {} are counted", self.live));
+        }
+        if free != self.free.len() {
+            return broken("the books know another number of free blocks".to_owned());
+        }
+        let queued = self.deferred.queued_events();
+        for (at, count) in queued {
+            if self.blocks[at].state != State::Pending || self.blocks[at].events != count {
+                return broken(format!("{at:?} waits for other events than are queued"));
+            }
+        }
+        self.check_pages()
+    }
+
+    /// Blocks lie side by side, and those in use lie on memory.
+    fn check_territory(
+        &self,
+        territory: TerritoryIndex,
+        free: &mut usize,
+    ) -> Result<Bytes, BrokenInvariant> {
+        let book = self.table.territory(territory);
+        let mut at_addr = book.extent.start();
+        let mut was_free = false;
+        let mut live = Bytes::ZERO;
+        for at in self.blocks.from(book.first) {
+            let block = &self.blocks[at];
+            if block.addr != at_addr || block.size.is_zero() {
+                return broken(format!("{at:?} does not begin where the block before ends"));
+            }
+            at_addr = block.end();
+            let is_free = block.state == State::Free;
+            if is_free && was_free {
+                return broken(format!("{at:?} and the block before are free and apart"));
+            }
+            was_free = is_free;
+            if is_free {
+                *free += 1;
+                self.check_free(at)?;
+            } else {
+                self.check_used(at)?;
+            }
+            if matches!(block.state, State::Held | State::Pending) {
+                live += block.size;
+            }
+        }
+        if at_addr != book.extent.end() {
+            return broken("a territory is not all blocks".to_owned());
+        }
+        Ok(live)
+    }
+
+    fn check_used(&self, at: At) -> Result<(), BrokenInvariant> {
+        let block = &self.blocks[at];
+        let mut frames = self.table.touched(block.territory, block.extent());
+        if frames.any(|frame| !self.table.frame(frame).active) {
+            return broken(format!("{at:?} is in use without memory"));
+        }
+        Ok(())
+    }
+
+    fn check_free(&self, at: At) -> Result<(), BrokenInvariant> {
+        let block = &self.blocks[at];
+        let is_active = |&frame: &Frame| self.table.frame(frame).active;
+        let frames = self.table.inside(block.territory, block.extent());
+        let holes = frames.filter(|frame| !is_active(frame)).count();
+        if holes as u64 != u64::from(block.holes) {
+            return broken(format!("{at:?} has {holes} holes, {} are counted", block.holes));
+        }
+        if self.free.get(&block.addr) != Some(&at) {
+            return broken(format!("{at:?} is free and in no book"));
+        }
+        Ok(())
+    }
+
+    /// Each page is where the frames say, and all of them together are what is reserved.
+    fn check_pages(&self) -> Result<(), BrokenInvariant> {
+        let mut count = 0;
+        let mut aliases = 0;
+        for (index, page) in self.table.pages() {
+            count += 1;
+            aliases += page.aliases.len();
+            let is_spare = self.table.spare.contains(&index);
+            if is_spare != page.home.is_none() {
+                return broken(format!("{index:?} is spare and active, or neither"));
+            }
+            let places = page.home.iter().map(|&home| (home, true));
+            let places = places.chain(page.aliases.iter().map(|&alias| (alias, false)));
+            for (frame, active) in places {
+                let book = self.table.frame(frame);
+                if book.page != Some(index) || book.active != active {
+                    return broken(format!("{index:?} is not where it is said to be"));
+                }
+            }
+        }
+        let held = Bytes::new(count * self.table.page_size.get());
+        if held != self.reserved || aliases != self.table.alias_count {
+            return broken(format!("{held} of pages, {} reserved", self.reserved));
+        }
+        let mapped: usize = (0..self.table.next_territory().0)
+            .map(TerritoryIndex)
+            .map(|territory| {
+                let frames = self.table.frames(territory);
+                frames.filter(|&frame| self.table.frame(frame).page.is_some()).count()
+            })
+            .sum();
+        let homes = self.table.pages().filter(|(_, page)| page.home.is_some()).count();
+        if mapped != homes + aliases {
+            return broken("a frame shows a page that does not know it".to_owned());
+        }
+        Ok(())
+    }
+}

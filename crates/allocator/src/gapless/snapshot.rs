@@ -1,0 +1,66 @@
+//! The allocator's state as a snapshot tells it.
+
+use gapless_device::Device;
+use gapless_trace::{BlockState, FinalBlock, FinalSegment, SizePool, StackId};
+use gapless_units::{Addr, Bytes, Extent};
+
+use super::GaplessAllocator;
+use super::block::State;
+use super::names::At;
+use crate::observer::Observer;
+
+impl<D: Device, O: Observer> GaplessAllocator<D, O> {
+    /// Every run of frames with memory, as an expandable segment with its blocks, by address.
+    pub fn segments(&self) -> Vec<FinalSegment> {
+        let mut segments = Vec::new();
+        for (index, territory) in (0..).map(super::names::TerritoryIndex).zip(self.table.territories())
+        {
+            let active = self.table.frames(index).filter(|&frame| self.table.frame(frame).active);
+            let active: Vec<_> = active.collect();
+            for run in active.chunk_by(|a, b| a.number + 1 == b.number) {
+                let (first, last) = (run[0], run[run.len() - 1]);
+                let extent =
+                    Extent::between(self.table.addr(first), self.table.extent(last).end());
+                segments.push(self.segment(extent, territory.first));
+            }
+        }
+        segments.sort_by_key(|segment| segment.addr);
+        segments
+    }
+
+    fn segment(&self, extent: Extent, first: At) -> FinalSegment {
+        let arena = &self.arenas[self.blocks[first].arena.0 as usize];
+        let inside = self.blocks.from(first).filter(|&at| self.blocks[at].extent().overlaps(extent));
+        let blocks: Vec<FinalBlock> = inside.map(|at| self.final_block(at, extent)).collect();
+        let held = blocks.iter().filter(|block| block.state == BlockState::Allocated);
+        FinalSegment {
+            addr: extent.start(),
+            size: extent.size(),
+            stream: arena.stream,
+            pool: arena.pool,
+            size_pool: SizePool::Large,
+            expandable: true,
+            allocated: Some(held.map(|block| block.size).sum::<Bytes>()),
+            stack: StackId::default(),
+            blocks,
+        }
+    }
+
+    /// The part of a block that lies in a segment: all of it, unless it is free.
+    fn final_block(&self, at: At, segment: Extent) -> FinalBlock {
+        let block = &self.blocks[at];
+        let start: Addr = block.addr.max(segment.start());
+        let end = block.end().min(segment.end());
+        FinalBlock {
+            addr: start,
+            size: end - start,
+            requested: block.requested,
+            state: match block.state {
+                State::Held => BlockState::Allocated,
+                State::Pending => BlockState::PendingFree,
+                State::Shelved | State::Free => BlockState::Inactive,
+            },
+            stack: StackId::default(),
+        }
+    }
+}

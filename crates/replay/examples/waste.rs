@@ -1,0 +1,53 @@
+//! What allocators waste on recordings: a line for each.
+//!
+//! ```text
+//! cargo run --release -p gapless-replay --example waste -- ALLOCATOR FILE...
+//! ```
+
+#![expect(clippy::disallowed_methods, reason = "it measures time and reads the files it is given")]
+#![expect(clippy::print_stdout, reason = "it is a program")]
+
+use std::error::Error;
+use std::time::Instant;
+
+use gapless_device::Costs;
+use gapless_replay::{Contender, Program, compare};
+use gapless_trace::Trace;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().ok_or("which allocator?")?;
+    let contender = Contender::named(&name).ok_or("there is no such allocator")?;
+    let costs = Costs::preset("a100").ok_or("no costs")?;
+    println!("recording, peak live MiB, waste % at capacity, stall-free, uncapped, stalls, granules mapped, in the second half, modelled ms, ns an operation");
+    for path in arguments {
+        let bytes = std::fs::read(&path)?;
+        let Ok(recording) = gapless_formats::read(bytes, &gapless_formats::Limits::default())
+        else {
+            continue;
+        };
+        for device in recording.devices {
+            let trace = Trace::rebuild(device)?;
+            let program = Program::of(&trace);
+            let program = if trace.is_placed() { program.begun_anew() } else { program };
+            let half = program.operations.len() / 2;
+            let began = Instant::now();
+            contender.run(&program, None, &costs, None)?;
+            let nanos = began.elapsed().as_nanos() as f64 / program.operations.len() as f64;
+            let it = compare(&program, &contender, &costs, Some(half))?;
+            let file = path.rsplit('/').next().unwrap_or(&path);
+            println!(
+                "{file:42} {:9.1} {:6.2} {:6.2} {:6.2} {:5} {:7} {:7} {:9.1} {nanos:6.0}",
+                it.peak_live.get() as f64 / 1048576.0,
+                100.0 * it.waste(it.smallest_capacity),
+                100.0 * it.waste(it.stall_free_capacity),
+                100.0 * it.waste(it.uncapped.peak_reserved),
+                it.at_capacity.stalls,
+                it.uncapped.calls.granules_mapped,
+                it.uncapped.granules_after_mark.unwrap_or(0),
+                it.uncapped.modelled_nanos as f64 / 1e6,
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! How an allocator does on a recording: what it needs, what it wastes, what it asks of the device.
+
+use gapless_device::Costs;
+use gapless_units::{Bytes, MIB};
+
+use crate::capacity::smallest_that;
+use crate::contender::Contender;
+use crate::program::Program;
+use crate::run::ReplayError;
+use crate::trial::Trial;
+
+/// The granules a card's memory comes in.
+const GRANULE: Bytes = Bytes::new(2 * MIB);
+
+/// One allocator on one recording.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The allocator.
+    pub contender: Contender,
+    /// The most that was alive at once, after rounding to 512 bytes.
+    pub peak_live: Bytes,
+    /// Without a limit.
+    pub uncapped: Trial,
+    /// With the smallest memory at which it completes.
+    pub at_capacity: Trial,
+    /// That memory.
+    pub smallest_capacity: Bytes,
+    /// The smallest memory at which it completes and no request waits for the device.
+    pub stall_free_capacity: Bytes,
+    /// Whether more memory than the smallest was met with which it does not complete.
+    pub has_gaps: bool,
+    /// Whether more memory than the smallest was met with which requests wait.
+    pub has_stalling_gaps: bool,
+}
+
+impl Comparison {
+    /// The share of `capacity` that the program can never use, from 0 to 1.
+    pub fn waste(&self, capacity: Bytes) -> f64 {
+        1.0 - self.peak_live.share_of(capacity.max(self.peak_live))
+    }
+}
+
+/// Puts a program through an allocator without a limit, and searches what it needs at least.
+/// `mark` is the operation at which the last iteration begins.
+pub fn compare(
+    program: &Program,
+    contender: &Contender,
+    costs: &Costs,
+    mark: Option<usize>,
+) -> Result<Comparison, ReplayError> {
+    let peak_live = program.met_peak(|size| size.round_up(Bytes::new(512)));
+    let uncapped = contender.run(program, None, costs, mark)?;
+    let most = uncapped.peak_reserved;
+    let run = |available| contender.run(program, Some(available), costs, mark);
+    let (smallest_capacity, has_gaps) =
+        smallest_that(peak_live, most, |available| run(available).map(|it| it.completed()))?;
+    let at_capacity = run(smallest_capacity)?;
+    // Often the smallest of all needs no stop; then there is nothing to search.
+    let (stall_free_capacity, has_stalling_gaps) = if at_capacity.is_stall_free() {
+        (smallest_capacity, has_gaps)
+    } else {
+        let least = smallest_capacity.saturating_sub(GRANULE);
+        smallest_that(least, most, |available| run(available).map(|it| it.is_stall_free()))?
+    };
+    Ok(Comparison {
+        contender: contender.clone(),
+        peak_live,
+        uncapped,
+        at_capacity,
+        smallest_capacity,
+        stall_free_capacity,
+        has_gaps,
+        has_stalling_gaps,
+    })
+}

@@ -1,0 +1,122 @@
+//! A program through any allocator over a simulated device.
+
+use gapless_allocator::{AllocationError, Allocator};
+use gapless_device::{CallCounts, Completion, Sim};
+use gapless_units::Bytes;
+
+use crate::program::{Operation, Program, RequestId};
+use crate::run::{ReplayError, lingering};
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// The operation whose request failed, where one did; it ended the trial.
+    pub failed: Option<(usize, AllocationError)>,
+    /// The most that was reserved.
+    pub peak_reserved: Bytes,
+    /// Requests that waited for the device.
+    pub stalls: u64,
+    /// How often the device was called.
+    pub calls: CallCounts,
+    /// Granules mapped from the mark on, where it was reached.
+    pub granules_after_mark: Option<u64>,
+    /// What the device's calls take by the cost model, in nanoseconds.
+    pub modelled_nanos: u64,
+}
+
+impl Trial {
+    /// Whether every request was met.
+    pub fn completed(&self) -> bool {
+        self.failed.is_none()
+    }
+
+    /// Whether every request was met and none waited for the device.
+    pub fn is_stall_free(&self) -> bool {
+        self.completed() && self.stalls == 0
+    }
+}
+
+/// When work on streams is done: where the recording says, or at once.
+pub(crate) fn completion_of(program: &Program) -> Completion {
+    if program.has_completions() { Completion::WhenTold } else { Completion::AtOnce }
+}
+
+/// Puts a program through an allocator. Requests that failed in the recording are left out: what
+/// the program would have done with an answer is not known.
+pub(crate) fn drive<A: Allocator<Device = Sim>>(
+    program: &Program,
+    mut allocator: A,
+    mark: Option<usize>,
+) -> Result<Trial, ReplayError> {
+    let mut blocks: Vec<Option<A::Block>> = vec![None; program.requests.len()];
+    let mut failed = None;
+    let mut at_mark = None;
+    for index in 0..program.operations.len() {
+        if mark == Some(index) {
+            at_mark = Some(allocator.device().calls().granules_mapped);
+        }
+        failed = step(program, index, &mut allocator, &mut blocks)?.map(|error| (index, error));
+        if failed.is_some() {
+            break;
+        }
+    }
+    let (device, statistics) = (allocator.device(), allocator.statistics());
+    let calls = device.calls();
+    Ok(Trial {
+        failed,
+        peak_reserved: Bytes::new(statistics.reserved_bytes.all.peak),
+        stalls: allocator.stalls(),
+        calls,
+        granules_after_mark: at_mark.map(|before| calls.granules_mapped - before),
+        modelled_nanos: device.modelled_nanos(),
+    })
+}
+
+fn step<A: Allocator<Device = Sim>>(
+    program: &Program,
+    index: usize,
+    allocator: &mut A,
+    blocks: &mut [Option<A::Block>],
+) -> Result<Option<AllocationError>, ReplayError> {
+    let freed = |source| ReplayError::Free { operation: index, source };
+    let device = |source| ReplayError::Device { operation: index, source };
+    match program.operations[index] {
+        Operation::Allocate(id) => {
+            let request = &program.requests[id.index()];
+            if request.size.is_zero() {
+                return Ok(None);
+            }
+            match allocator.allocate_in(request.pool, request.size, request.stream) {
+                Ok(block) => blocks[id.index()] = Some(block),
+                Err(AllocationError::Device(source)) => return Err(device(source)),
+                Err(error) => return Ok(Some(error)),
+            }
+        }
+        Operation::Fail(_) => {}
+        Operation::Free(id) => {
+            if let Some(block) = blocks[id.index()].take() {
+                if program.requests[id.index()].lingers {
+                    allocator.record_stream(block, lingering(id)).map_err(freed)?;
+                }
+                allocator.free(block).map_err(freed)?;
+            }
+        }
+        Operation::Complete(id) => finish(allocator, id).map_err(device)?,
+        Operation::RecordStream(id, stream) => {
+            if let Some(block) = blocks[id.index()] {
+                allocator.record_stream(block, stream).map_err(freed)?;
+            }
+        }
+        Operation::EmptyCache => allocator.empty_cache().map_err(device)?,
+        Operation::Synchronize => allocator.device_mut().finish_all_work(),
+    }
+    Ok(None)
+}
+
+fn finish<A: Allocator<Device = Sim>>(
+    allocator: &mut A,
+    id: RequestId,
+) -> Result<(), gapless_device::DeviceError> {
+    allocator.device_mut().finish_work_on(lingering(id));
+    allocator.process_events()
+}
