@@ -7,6 +7,7 @@ mod sweeping;
 mod explain;
 mod replay;
 mod advise;
+mod compare;
 
 use clap::Subcommand;
 
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Explain(Box<explain::Typed>),
     Replay(Box<replay::Typed>),
     Advise(Box<advise::Typed>),
+    Compare(Box<compare::Typed>),
 }
 
 impl Command {
@@ -36,6 +38,7 @@ impl Command {
             Self::Explain(typed) => explain::run(*typed).map(|()| Answer::Yes),
             Self::Replay(typed) => replay::run(*typed),
             Self::Advise(typed) => advise::run(*typed),
+            Self::Compare(typed) => compare::run(*typed),
         }
     }
 }

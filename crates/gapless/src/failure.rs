@@ -95,6 +95,15 @@ pub(crate) enum Failure {
         #[source]
         source: ReplayError,
     },
+    /// The recording was read and cannot be put through an allocator.
+    #[error("cannot compare allocators on {name}")]
+    Compare {
+        /// The file.
+        name: String,
+        /// Why not.
+        #[source]
+        source: ReplayError,
+    },
     /// There is no such allocator.
     #[error("cannot replay through it")]
     Allocator {
@@ -191,6 +200,7 @@ impl Failure {
             }
             Self::Replay { .. }
             | Self::Sweep { .. }
+            | Self::Compare { .. }
             | Self::Allocator { .. }
             | Self::Record { .. }
             | Self::BadCosts { .. }

@@ -19,7 +19,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let name = arguments.next().ok_or("which allocator?")?;
     let contender = Contender::named(&name).ok_or("there is no such allocator")?;
     let costs = Costs::preset("a100").ok_or("no costs")?;
-    println!("recording, peak live MiB, waste % at capacity, stall-free, uncapped, stalls, granules mapped, in the second half, modelled ms, ns an operation");
+    println!(
+        "recording, peak live MiB, waste % at capacity, stall-free, uncapped, stalls, granules mapped, in the second half, modelled ms, ns an operation"
+    );
     for path in arguments {
         let bytes = std::fs::read(&path)?;
         let Ok(recording) = gapless_formats::read(bytes, &gapless_formats::Limits::default())

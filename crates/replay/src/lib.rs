@@ -30,8 +30,8 @@ mod comparison;
 pub use capacity::{SmallestCapacity, smallest_capacity};
 pub use comparison::{Comparison, compare};
 pub use contender::Contender;
-pub use trial::Trial;
 pub use sweep::{Candidate, candidates};
+pub use trial::Trial;
 
 /// The newest release whose rules are known.
 pub const NEWEST_RELEASE: gapless_trace::Release = gapless_allocator::Rules::NEWEST;

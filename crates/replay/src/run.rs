@@ -14,7 +14,7 @@ use crate::start::Start;
 
 /// Streams from here on stand for "whatever other stream still uses this block", one for each
 /// block, since a recording does not say which. No framework's stream has such a handle.
-const LINGERING: u64 = 1 << 63;
+pub(crate) const LINGERING: u64 = 1 << 63;
 
 /// Is told what the allocator does, and for which operation.
 pub trait Watcher: Observer {

@@ -2,10 +2,10 @@
 
 use gapless_allocator::{AllocationError, Allocator};
 use gapless_device::{CallCounts, Completion, Sim};
-use gapless_units::Bytes;
+use gapless_units::{Bytes, StreamId};
 
 use crate::program::{Operation, Program, RequestId};
-use crate::run::{ReplayError, lingering};
+use crate::run::{LINGERING, ReplayError, lingering};
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,11 +20,17 @@ pub struct Trial {
     pub calls: CallCounts,
     /// Granules mapped from the mark on, where it was reached.
     pub granules_after_mark: Option<u64>,
+    /// The most that was reserved in each of [`Trial::PARTS`] equal parts of the operations; fewer
+    /// where the trial ended before.
+    pub reserved_curve: Vec<Bytes>,
     /// What the device's calls take by the cost model, in nanoseconds.
     pub modelled_nanos: u64,
 }
 
 impl Trial {
+    /// Into how many parts the operations are cut for a curve.
+    pub const PARTS: usize = 880;
+
     /// Whether every request was met.
     pub fn completed(&self) -> bool {
         self.failed.is_none()
@@ -38,7 +44,11 @@ impl Trial {
 
 /// When work on streams is done: where the recording says, or at once.
 pub(crate) fn completion_of(program: &Program) -> Completion {
-    if program.has_completions() { Completion::WhenTold } else { Completion::AtOnce }
+    if program.has_completions() {
+        Completion::WhenToldFrom(StreamId(LINGERING))
+    } else {
+        Completion::AtOnce
+    }
 }
 
 /// Puts a program through an allocator. Requests that failed in the recording are left out: what
@@ -51,6 +61,8 @@ pub(crate) fn drive<A: Allocator<Device = Sim>>(
     let mut blocks: Vec<Option<A::Block>> = vec![None; program.requests.len()];
     let mut failed = None;
     let mut at_mark = None;
+    let mut reserved_curve: Vec<Bytes> = Vec::with_capacity(Trial::PARTS);
+    let part = program.operations.len().div_ceil(Trial::PARTS).max(1);
     for index in 0..program.operations.len() {
         if mark == Some(index) {
             at_mark = Some(allocator.device().calls().granules_mapped);
@@ -58,6 +70,11 @@ pub(crate) fn drive<A: Allocator<Device = Sim>>(
         failed = step(program, index, &mut allocator, &mut blocks)?.map(|error| (index, error));
         if failed.is_some() {
             break;
+        }
+        let reserved = Bytes::new(allocator.statistics().reserved_bytes.all.current);
+        match reserved_curve.last_mut().filter(|_| !index.is_multiple_of(part)) {
+            Some(most) => *most = reserved.max(*most),
+            None => reserved_curve.push(reserved),
         }
     }
     let (device, statistics) = (allocator.device(), allocator.statistics());
@@ -68,6 +85,7 @@ pub(crate) fn drive<A: Allocator<Device = Sim>>(
         stalls: allocator.stalls(),
         calls,
         granules_after_mark: at_mark.map(|before| calls.granules_mapped - before),
+        reserved_curve,
         modelled_nanos: device.modelled_nanos(),
     })
 }

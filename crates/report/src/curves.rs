@@ -33,6 +33,19 @@ impl Curve {
         Self::of(name, class, trace, |totals| totals.active)
     }
 
+    /// One value for each equal part of the program's operations.
+    pub(crate) fn sampled(name: impl Into<String>, class: &'static str, samples: &[Bytes]) -> Self {
+        let mut last = samples.first().copied().unwrap_or_default();
+        let column = |index: usize| {
+            let bytes = samples.get(index * samples.len() / COLUMNS).copied().unwrap_or(last);
+            let column = (last.min(bytes), last.max(bytes));
+            last = bytes;
+            column
+        };
+        let columns = (0..COLUMNS).map(column).collect();
+        Self { name: name.into(), class, columns }
+    }
+
     fn of(
         name: impl Into<String>,
         class: &'static str,

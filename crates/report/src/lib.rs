@@ -33,10 +33,16 @@ mod replay;
 
 mod advice;
 
+mod comparison;
+
 pub use advice::{
     ADVICE_SCHEMA, AdviceFacts, Advised, AdvisedDevice, CardFacts, ConflictFacts,
     DeviceAdviceFacts, NoHelpFacts, PrescriptionFacts, TrialFacts, advice_json, advice_markdown,
     advice_page, advice_text,
+};
+pub use comparison::{
+    COMPARISON_SCHEMA, Compared, ComparedDevice, ComparisonFacts, ContenderFacts, DeviceCallsFacts,
+    comparison_json, comparison_markdown, comparison_page, comparison_text,
 };
 pub use examination::{Asked, Examination, ExamineError, Examined, Moment, Source};
 pub use facts::{Facts, SCHEMA};

@@ -100,12 +100,8 @@ impl Blocks {
     /// extent.
     pub(super) fn cut(&mut self, at: At, size: Bytes) -> At {
         let block = &self[at];
-        let rest = Block {
-            addr: block.addr + size,
-            size: block.size - size,
-            prev: at,
-            ..block.clone()
-        };
+        let rest =
+            Block { addr: block.addr + size, size: block.size - size, prev: at, ..block.clone() };
         let behind = rest.next;
         let rest = self.put(rest);
         if let Some(behind) = behind.some() {

@@ -54,12 +54,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     }
 
     /// When pages are short: a gap that needs none, or else the one that lacks the fewest.
-    fn take_cheapest(
-        &mut self,
-        arena: ArenaIndex,
-        size: Bytes,
-        short: u64,
-    ) -> Result<At, Refusal> {
+    fn take_cheapest(&mut self, arena: ArenaIndex, size: Bytes, short: u64) -> Result<At, Refusal> {
         let book = &self.arenas[arena.0 as usize];
         if let Some((_, at)) = book.best_ready(size) {
             return self.carve(self.place_in(at, size));
@@ -166,8 +161,8 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         let before = part.start() - self.blocks[at].addr;
         let holes = self.blocks[at].holes;
         let taken = if before.is_zero() { at } else { self.blocks.cut(at, before) };
-        let rest = (part.size() < self.blocks[taken].size)
-            .then(|| self.blocks.cut(taken, part.size()));
+        let rest =
+            (part.size() < self.blocks[taken].size).then(|| self.blocks.cut(taken, part.size()));
         self.blocks[taken].holes = 0;
         let left = (taken != at).then_some(at);
         // Frames without memory lie wholly in what is left and right of the part.

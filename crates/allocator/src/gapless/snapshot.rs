@@ -13,14 +13,14 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// Every run of frames with memory, as an expandable segment with its blocks, by address.
     pub fn segments(&self) -> Vec<FinalSegment> {
         let mut segments = Vec::new();
-        for (index, territory) in (0..).map(super::names::TerritoryIndex).zip(self.table.territories())
+        for (index, territory) in
+            (0..).map(super::names::TerritoryIndex).zip(self.table.territories())
         {
             let active = self.table.frames(index).filter(|&frame| self.table.frame(frame).active);
             let active: Vec<_> = active.collect();
             for run in active.chunk_by(|a, b| a.number + 1 == b.number) {
                 let (first, last) = (run[0], run[run.len() - 1]);
-                let extent =
-                    Extent::between(self.table.addr(first), self.table.extent(last).end());
+                let extent = Extent::between(self.table.addr(first), self.table.extent(last).end());
                 segments.push(self.segment(extent, territory.first));
             }
         }
@@ -30,7 +30,8 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
 
     fn segment(&self, extent: Extent, first: At) -> FinalSegment {
         let arena = &self.arenas[self.blocks[first].arena.0 as usize];
-        let inside = self.blocks.from(first).filter(|&at| self.blocks[at].extent().overlaps(extent));
+        let inside =
+            self.blocks.from(first).filter(|&at| self.blocks[at].extent().overlaps(extent));
         let blocks: Vec<FinalBlock> = inside.map(|at| self.final_block(at, extent)).collect();
         let held = blocks.iter().filter(|block| block.state == BlockState::Allocated);
         FinalSegment {

@@ -126,12 +126,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     }
 
     /// So many spare pages: within the budget new ones, beyond it those free elsewhere first.
-    fn gather(
-        &mut self,
-        taker: At,
-        part: Extent,
-        count: usize,
-    ) -> Result<Vec<PageIndex>, Refusal> {
+    fn gather(&mut self, taker: At, part: Extent, count: usize) -> Result<Vec<PageIndex>, Refusal> {
         let arena = self.blocks[taker].arena;
         let mut pages = Vec::with_capacity(count);
         for index in self.table.spare.clone() {
@@ -257,12 +252,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     }
 
     /// Maps pages under frames and makes them accessible; all of them or none.
-    fn map_all(
-        &mut self,
-        taker: At,
-        frames: &[Frame],
-        pages: &[PageIndex],
-    ) -> Result<(), Refusal> {
+    fn map_all(&mut self, taker: At, frames: &[Frame], pages: &[PageIndex]) -> Result<(), Refusal> {
         let mut mapped = 0;
         let mut failure = None;
         for (&frame, &index) in frames.iter().zip(pages) {

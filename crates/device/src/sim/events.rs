@@ -15,6 +15,8 @@ pub enum Completion {
     AfterQueries(u32),
     /// When told, by `finish_work_on` or `finish_all_work`, or when somebody waits.
     WhenTold,
+    /// When told, on this stream and those after it; on those before as soon as somebody asks.
+    WhenToldFrom(StreamId),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +67,7 @@ impl Events {
             Completion::AtOnce => false,
             Completion::AfterQueries(queries) => pending.asked < queries,
             Completion::WhenTold => true,
+            Completion::WhenToldFrom(first) => first <= stream,
         };
         pending.asked += 1;
         Ok(!waits)

@@ -1,0 +1,120 @@
+//! `gapless compare`: one recording through several allocators.
+
+mod typed;
+
+use gapless::device::Costs;
+use gapless::replay::{Comparison, Contender, ReplayError, compare};
+use gapless::report::{
+    Asked, Compared, ComparedDevice, ComparisonFacts, Examination, Look, Source, comparison_json,
+    comparison_markdown, comparison_page, comparison_text,
+};
+
+use super::Answer;
+use super::parallel::answers;
+use super::shared::costs;
+use crate::failure::Failure;
+use crate::input::Input;
+use crate::output::Output;
+use crate::progress::Progress;
+use typed::Format;
+
+pub(crate) use typed::Typed;
+
+/// Compares on what was typed. Files that cannot be read do not keep the others from being told.
+pub(crate) fn run(typed: Typed) -> Result<Answer, Vec<Failure>> {
+    let order = Order::of(typed).map_err(|failure| vec![failure])?;
+    let mut facts = Vec::new();
+    let mut failures = Vec::new();
+    for input in &order.inputs {
+        match order.compare(input) {
+            Ok(compared) => facts.extend(ComparisonFacts::of(&compared)),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if !facts.is_empty()
+        && let Err(failure) = order.tell(&facts)
+    {
+        failures.push(failure);
+    }
+    if failures.is_empty() { Ok(Answer::Yes) } else { Err(failures) }
+}
+
+/// What to compare, and how to tell it.
+struct Order {
+    inputs: Vec<Input>,
+    asked: Asked,
+    contenders: Vec<Contender>,
+    costs: Costs,
+    format: Format,
+    output: Output,
+}
+
+impl Order {
+    fn of(typed: Typed) -> Result<Self, Failure> {
+        let output = typed.output.mean();
+        let inputs: Vec<Input> = typed.files.into_iter().map(Input::new).collect();
+        if typed.format == Format::Html && output.is_terminal() {
+            return Err(Failure::PageOnTerminal);
+        }
+        if typed.format == Format::Html && 1 < inputs.len() {
+            return Err(Failure::OnePageEach { count: inputs.len() });
+        }
+        output.spare(&inputs)?;
+        let contenders = match typed.allocators {
+            contenders if contenders.is_empty() => Contender::catalog(),
+            contenders => contenders,
+        };
+        Ok(Self {
+            inputs,
+            asked: Asked { device: typed.device, ..Asked::default() },
+            contenders,
+            costs: costs(&typed.costs)?,
+            format: typed.format,
+            output,
+        })
+    }
+
+    fn compare(&self, input: &Input) -> Result<Compared, Failure> {
+        let (recording, bytes) = input.read()?;
+        let path = input.path().display().to_string();
+        let recorded = Examination::of(recording, Source { path, bytes }, &self.asked)
+            .map_err(|source| Failure::Examine { name: input.name(), source })?;
+        let places = 0..recorded.devices.len();
+        let mut devices: Vec<_> = places.map(|it| ComparedDevice::of(&recorded, it)).collect();
+        let count = devices.len() * self.contenders.len();
+        let progress = Progress::new(count, self.output.is_quiet());
+        progress.say(format!("comparing allocators on {}", input.name()));
+        let work = |index: usize| -> Result<Comparison, ReplayError> {
+            let device = &devices[index / self.contenders.len()];
+            let contender = &self.contenders[index % self.contenders.len()];
+            compare(&device.program, contender, &self.costs, device.last_iteration)
+        };
+        let done = || {
+            progress.say(format!("comparing allocators on {}", input.name()));
+            progress.step();
+        };
+        let comparisons: Result<Vec<_>, _> = answers(count, work, done).into_iter().collect();
+        let comparisons =
+            comparisons.map_err(|source| Failure::Compare { name: input.name(), source })?;
+        let mut comparisons = comparisons.into_iter();
+        for device in &mut devices {
+            device.comparisons = comparisons.by_ref().take(self.contenders.len()).collect();
+        }
+        Ok(Compared { recorded, costs: self.costs.clone(), devices })
+    }
+
+    fn tell(&self, facts: &[ComparisonFacts]) -> Result<(), Failure> {
+        match self.format {
+            Format::Text => {
+                let look = Look { width: self.output.width(), verbose: false };
+                self.output.write_styled(&comparison_text(facts, &look))
+            }
+            Format::Json => {
+                let text = comparison_json(facts).map_err(|source| Failure::Json { source })?;
+                self.output.write(&text)
+            }
+            Format::Markdown => self.output.write(&comparison_markdown(facts)),
+            Format::Html => self.output.write(&comparison_page(facts)),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! A comparison as a screen for people: who needs least, and the table.
+
+use super::facts::ComparisonFacts;
+use super::words::{SHORT, answer, headline, legend, short_rows};
+use crate::text::Look;
+use crate::text::ink::{ASIDE, ink};
+use crate::text::paper::Paper;
+use crate::text::table::{Side, table};
+use crate::text::wrap::join;
+
+/// What is said about comparisons, device by device.
+pub fn comparison_text(comparisons: &[ComparisonFacts], look: &Look) -> String {
+    let mut paper = Paper::new(look.width);
+    for facts in comparisons {
+        paper.gap();
+        for line in join(&headline(facts), paper.width()) {
+            paper.line(&ink(ASIDE, &line));
+        }
+        paper.gap();
+        paper.sentence(0, &answer(facts));
+        paper.gap();
+        let mut rows = vec![SHORT.map(str::to_owned)];
+        rows.extend(short_rows(facts));
+        let mut sides = [Side::Right; 8];
+        sides[0] = Side::Left;
+        for (index, line) in table(&rows, sides, paper.width()).iter().enumerate() {
+            paper.line(&if index == 0 { ink(ASIDE, line) } else { line.clone() });
+        }
+        paper.gap();
+        paper.sentence(0, &legend(facts));
+    }
+    paper.into_text()
+}

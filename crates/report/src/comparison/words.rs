@@ -1,0 +1,123 @@
+//! What all formats say alike.
+
+use gapless_units::Bytes;
+
+use super::facts::{ComparisonFacts, ContenderFacts};
+use crate::figures::{grouped, percent};
+use crate::words::file_name;
+
+/// The columns of the short table: those a card is bought by.
+pub(super) const SHORT: [&str; 8] =
+    ["allocator", "fits in", "waste", "no stall", "waste", "uncapped", "calls", "time"];
+
+/// And of the long one.
+pub(super) const LONG: [&str; 11] = [
+    "allocator",
+    "fits in",
+    "waste",
+    "stalls there",
+    "fits without a stall in",
+    "waste",
+    "reserves uncapped",
+    "waste",
+    "device calls",
+    "pages mapped (last iteration)",
+    "time in calls",
+];
+
+/// The winner's mark.
+const BEST: &str = "*";
+
+/// What was compared, in pieces.
+pub(super) fn headline(facts: &ComparisonFacts) -> Vec<String> {
+    let live = facts.allocators.first().map_or(0, |first| first.peak_live_bytes);
+    vec![
+        file_name(&facts.recording.path),
+        format!("device {}", facts.device),
+        format!("{} alive at most", Bytes::new(live)),
+        format!("costs {}", facts.cost_preset),
+    ]
+}
+
+/// Who needs least, in a sentence.
+pub(super) fn answer(facts: &ComparisonFacts) -> String {
+    let best = facts.allocators.iter().min_by_key(|it| it.stall_free_capacity_bytes);
+    let usual = facts.allocators.first();
+    let (Some(best), Some(usual)) = (best, usual) else { return String::new() };
+    let (needs, usually) = (best.stall_free_capacity_bytes, usual.stall_free_capacity_bytes);
+    let needs = format!("{} runs it without a stall in {}", best.name, Bytes::new(needs));
+    if best.name == usual.name {
+        return format!("{needs}; no other needs less.");
+    }
+    let less = Bytes::new(usually.saturating_sub(best.stall_free_capacity_bytes));
+    format!("{needs}, {less} less than {}.", usual.name)
+}
+
+/// One row for each allocator, the least of each column marked.
+pub(super) fn short_rows(facts: &ComparisonFacts) -> Vec<[String; 8]> {
+    let row = |it: &ContenderFacts| {
+        let [name, fits, waste, _, calm, calm_waste, uncapped, _, calls, _, time] =
+            long_row(facts, it);
+        [name, fits, waste, calm, calm_waste, uncapped, calls, time]
+    };
+    facts.allocators.iter().map(row).collect()
+}
+
+pub(super) fn long_rows(facts: &ComparisonFacts) -> Vec<[String; 11]> {
+    facts.allocators.iter().map(|it| long_row(facts, it)).collect()
+}
+
+fn long_row(facts: &ComparisonFacts, it: &ContenderFacts) -> [String; 11] {
+    let marked = |of: fn(&ContenderFacts) -> u64, text: String| {
+        let least = facts.allocators.iter().map(of).min();
+        // What is within a thousandth of the least is as good: the search is no finer.
+        let wins = least.is_some_and(|least| of(it) <= least + least / 1000);
+        if wins { format!("{text}{BEST}") } else { format!("{text} ") }
+    };
+    let size = |of: fn(&ContenderFacts) -> u64| marked(of, Bytes::new(of(it)).to_string());
+    let last = it.granules_mapped_last_iteration;
+    let last = last.map_or(String::new(), |last| format!(" ({})", counted(last)));
+    let gaps = if it.smallest_capacity_has_gaps { "?" } else { "" };
+    [
+        it.name.to_owned(),
+        format!("{gaps}{}", size(|it| it.smallest_capacity_bytes)),
+        percent(it.waste_at_capacity),
+        counted(it.stalls_at_capacity),
+        size(|it| it.stall_free_capacity_bytes),
+        percent(it.stall_free_waste),
+        size(|it| it.uncapped_peak_reserved_bytes),
+        percent(it.uncapped_waste),
+        counted(it.device_calls.total()),
+        format!("{}{last}", counted(it.granules_mapped)),
+        time(it),
+    ]
+}
+
+/// The time in device calls, with its share of the recorded time where that is known.
+fn time(it: &ContenderFacts) -> String {
+    let millis = it.modelled_us / 1e3;
+    let text =
+        if millis < 100.0 { format!("{millis:.1} ms") } else { format!("{:.2} s", millis / 1e3) };
+    match it.modelled_share_of_recorded {
+        Some(share) if share < 10.0 => format!("{text} ({})", percent(share)),
+        Some(_) | None => text,
+    }
+}
+
+fn counted(count: u64) -> String {
+    grouped(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// What the marks mean, and what the columns are.
+pub(super) fn legend(facts: &ComparisonFacts) -> String {
+    let mut text = format!(
+        "{BEST} the least, within 0.1 %. Fits in: the least memory with which the program \
+         completes, flushes that stop the device included; no stall: without any. Waste: the \
+         share that is never alive. Uncapped: the most it reserves without a limit; calls and time \
+         are of that run."
+    );
+    if facts.allocators.iter().any(|it| it.smallest_capacity_has_gaps) {
+        text.push_str(" ? it fails with some larger memory.");
+    }
+    text
+}
