@@ -155,7 +155,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         {
             self.device.drop_event(event)?;
             book.checkpoint = None;
-            book.settled = time;
+            book.settled = book.settled.max(time);
         }
         Ok(book.settled)
     }
@@ -164,10 +164,11 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     pub(super) fn wait_for_arena(&mut self, arena: ArenaIndex) -> Result<(), DeviceError> {
         let book = &mut self.arenas[arena.0 as usize];
         self.device.wait_for_stream(book.stream)?;
-        if let Some((event, _)) = book.checkpoint.take() {
-            self.device.drop_event(event)?;
-        }
         book.settled = self.clock;
+        if let Some((event, _)) = book.checkpoint {
+            self.device.drop_event(event)?;
+            book.checkpoint = None;
+        }
         Ok(())
     }
 }

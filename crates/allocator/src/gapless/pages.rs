@@ -175,7 +175,8 @@ impl PageTable {
         self.pages.get_mut(index.0 as usize)?.as_mut()
     }
 
-    /// Takes the active page away from a frame, which keeps its mapping as an alias.
+    /// Takes the active page away from a frame, which keeps its mapping as an alias. `clock` is
+    /// when its bytes were freed there, 0 where they were never used there.
     pub(super) fn deactivate(&mut self, frame: Frame, clock: u64) -> Option<PageIndex> {
         let arena = self.territory(frame.territory).arena;
         let book = self.frame_mut(frame);
@@ -186,7 +187,9 @@ impl PageTable {
         let page = self.page_mut(index)?;
         page.home = None;
         page.aliases.push(frame);
-        page.last_use = (arena, clock);
+        if 0 < clock {
+            page.last_use = (arena, clock);
+        }
         self.spare.push(index);
         Some(index)
     }

@@ -65,7 +65,11 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
             };
             if is_spare {
                 self.table.reactivate(frame);
-                self.blocks[taker].holes -= 1;
+                let until = self.table.page(index).map_or(0, |page| page.last_use.1);
+                let block = &mut self.blocks[taker];
+                block.holes -= 1;
+                // Should the block stay free after all, it is as young as the page in it.
+                block.freed = block.freed.max(until);
                 self.tell_frame(Action::SegmentMap, frame);
             } else {
                 left.push(frame);
@@ -139,6 +143,8 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         let within = usize::try_from(room.get() / self.table.page_size.get()).unwrap_or(count);
         self.create(&mut pages, count, within)?;
         if pages.len() < count {
+            // Those of this arena are clear; what lies on the shelves of others is free as well.
+            self.clear_all_shelves();
             self.take_longest_free(arena, &mut pages, count)?;
         }
         if pages.len() < count {
