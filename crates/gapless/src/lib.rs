@@ -22,6 +22,36 @@
 //! assert_eq!(facts.devices[0].peak.requested_bytes, 1052672);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # The allocator
+//!
+//! [`allocator::GaplessAllocator`] serves requests from any [`device::Device`] without leaving
+//! memory behind in gaps. Work on a block's own stream may begin at once; use on another stream is
+//! told, and the block is not used again before that work is done:
+//!
+//! ```
+//! use gapless::allocator::{Allocator, GaplessAllocator, Slack};
+//! use gapless::device::{Sim, SimSetup};
+//! use gapless::units::{Bytes, StreamId};
+//!
+//! let device = Sim::new(SimSetup::new(Bytes::gib(1)));
+//! let mut allocator = GaplessAllocator::new(device, Slack::DEFAULT, ());
+//! let compute = StreamId::DEFAULT;
+//! let blocks = [0; 9].map(|_| allocator.allocate(Bytes::mib(100), compute));
+//! for block in blocks.into_iter().step_by(2) {
+//!     allocator.free(block?)?;
+//! }
+//! // 500 MiB lie free between four blocks, and serve one request as they are.
+//! let large = allocator.allocate(Bytes::mib(500), compute)?;
+//! allocator.record_stream(large, StreamId(7))?;
+//! allocator.free(large)?;
+//! assert!(allocator.reserved() <= Bytes::mib(912));
+//!
+//! // One that cannot be met says what would have been needed.
+//! let refused = allocator.allocate(Bytes::gib(2), compute).unwrap_err();
+//! assert!(refused.to_string().starts_with("out of memory: 2.00 GiB asked for"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub use gapless_allocator as allocator;
 pub use gapless_device as device;

@@ -34,18 +34,19 @@ pub fn smallest_capacity(
         let setup = Setup { capacity, on_failure: OnFailure::Stop, ..setup.clone() };
         run(program, start, &setup).map(|outcome| outcome.completed())
     };
-    let (works, has_gaps) = smallest_that(live_peak, unlimited_peak, completes)?;
+    let resolution = Bytes::new(live_peak.get() / 2000).max(GRANULE).round_up(GRANULE);
+    let (works, has_gaps) = smallest_that(live_peak, unlimited_peak, resolution, completes)?;
     Ok(SmallestCapacity { capacity: works + setup.outside, has_gaps })
 }
 
 /// The smallest memory that does, between what is alive at most and what is reserved without a
-/// limit, to 2 MiB or a two-thousandth of what is alive; and whether more was met that does not.
+/// limit, to `resolution`; and whether more was met that does not.
 pub(crate) fn smallest_that(
     live_peak: Bytes,
     unlimited_peak: Bytes,
+    resolution: Bytes,
     does: impl Fn(Bytes) -> Result<bool, ReplayError>,
 ) -> Result<(Bytes, bool), ReplayError> {
-    let resolution = Bytes::new(live_peak.get() / 2000).max(GRANULE).round_up(GRANULE);
     let mut works = unlimited_peak.max(live_peak).round_up(GRANULE);
     let mut has_gaps = false;
     // A share of the device below 1 needs a larger card than what is reserved.

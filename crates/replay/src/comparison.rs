@@ -52,15 +52,18 @@ pub fn compare(
     let uncapped = contender.run(program, None, costs, mark)?;
     let most = uncapped.peak_reserved;
     let run = |available| contender.run(program, Some(available), costs, mark);
-    let (smallest_capacity, has_gaps) =
-        smallest_that(peak_live, most, |available| run(available).map(|it| it.completed()))?;
+    let (smallest_capacity, has_gaps) = smallest_that(peak_live, most, GRANULE, |available| {
+        run(available).map(|it| it.completed())
+    })?;
     let at_capacity = run(smallest_capacity)?;
     // Often the smallest of all needs no stop; then there is nothing to search.
     let (stall_free_capacity, has_stalling_gaps) = if at_capacity.is_stall_free() {
         (smallest_capacity, has_gaps)
     } else {
         let least = smallest_capacity.saturating_sub(GRANULE);
-        smallest_that(least, most, |available| run(available).map(|it| it.is_stall_free()))?
+        smallest_that(least, most, GRANULE, |available| {
+            run(available).map(|it| it.is_stall_free())
+        })?
     };
     Ok(Comparison {
         contender: contender.clone(),

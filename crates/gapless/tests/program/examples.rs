@@ -7,7 +7,7 @@ use crate::run::{POOLS, Run, folder, gapless, recordings};
 
 #[test]
 fn every_example_runs() {
-    for (command, count) in [("explain", 8), ("replay", 7), ("advise", 5)] {
+    for (command, count) in [("explain", 8), ("replay", 7), ("advise", 5), ("compare", 4)] {
         check_examples(command, count);
     }
 }
@@ -35,5 +35,6 @@ fn check_examples(command: &str, count: usize) {
         let run = Run::new(output);
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{example}");
     }
-    assert!(folder.join("page.html").exists() || folder.join("advice.html").exists());
+    let pages = ["page.html", "advice.html", "compare.html"];
+    assert!(pages.iter().any(|page| folder.join(page).exists()));
 }

@@ -2,6 +2,7 @@
 
 mod run;
 
+mod comparisons;
 mod endings;
 mod examples;
 mod facts;

@@ -56,9 +56,9 @@ pub(super) fn answer(facts: &ComparisonFacts) -> String {
 /// One row for each allocator, the least of each column marked.
 pub(super) fn short_rows(facts: &ComparisonFacts) -> Vec<[String; 8]> {
     let row = |it: &ContenderFacts| {
-        let [name, fits, waste, _, calm, calm_waste, uncapped, _, calls, _, time] =
+        let [name, fits, waste, _, calm, calm_waste, uncapped, _, calls, _, _] =
             long_row(facts, it);
-        [name, fits, waste, calm, calm_waste, uncapped, calls, time]
+        [name, fits, waste, calm, calm_waste, uncapped, calls, time(it)]
     };
     facts.allocators.iter().map(row).collect()
 }
@@ -89,18 +89,21 @@ fn long_row(facts: &ComparisonFacts, it: &ContenderFacts) -> [String; 11] {
         percent(it.uncapped_waste),
         counted(it.device_calls.total()),
         format!("{}{last}", counted(it.granules_mapped)),
-        time(it),
+        time_and_share(it),
     ]
 }
 
-/// The time in device calls, with its share of the recorded time where that is known.
+/// The time in device calls.
 fn time(it: &ContenderFacts) -> String {
     let millis = it.modelled_us / 1e3;
-    let text =
-        if millis < 100.0 { format!("{millis:.1} ms") } else { format!("{:.2} s", millis / 1e3) };
+    if millis < 100.0 { format!("{millis:.1} ms") } else { format!("{:.2} s", millis / 1e3) }
+}
+
+/// The same with its share of the recorded time where that is known.
+fn time_and_share(it: &ContenderFacts) -> String {
     match it.modelled_share_of_recorded {
-        Some(share) if share < 10.0 => format!("{text} ({})", percent(share)),
-        Some(_) | None => text,
+        Some(share) => format!("{} ({})", time(it), percent(share)),
+        None => time(it),
     }
 }
 

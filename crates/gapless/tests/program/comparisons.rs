@@ -1,0 +1,88 @@
+//! What `gapless compare` prints.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::run::{OOM, POOLS, gapless, gapless_reads};
+
+fn json(arguments: &[&str]) -> Value {
+    let run = gapless(arguments);
+    serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr))
+}
+
+/// Four blocks of 100 MiB, every other one freed: a fifth of 150 MiB fits into no gap.
+const GAPS: &[u8] = b"alloc,1,104857600,0\nalloc,2,104857600,0\nalloc,3,104857600,0\n\
+                      alloc,4,104857600,0\nfree,1\nfree,3\nalloc,5,157286400,0\n";
+
+#[test]
+fn the_table_says_who_needs_least() {
+    let run = gapless_reads(&["compare", "-", "--allocators", "caching,gapless"], GAPS);
+    assert_snapshot!(run.stdout, @r"
+    - · device 0 · 400.0 MiB alive at most · costs a100
+
+    gapless runs it without a stall in 400.0 MiB, 150.0 MiB less than caching.
+
+    allocator     fits in  waste    no stall   waste    uncapped  calls     time
+    caching    400.0 MiB*  0.0 %  550.0 MiB   27.3 %  550.0 MiB       5   0.2 ms
+    gapless    400.0 MiB*  0.0 %  400.0 MiB*   0.0 %  404.0 MiB*    483  39.6 ms
+
+    * the least, within 0.1 %. Fits in: the least memory with which the program
+    completes, flushes that stop the device included; no stall: without any. Waste:
+    the share that is never alive. Uncapped: the most it reserves without a limit;
+    calls and time are of that run.
+    ");
+}
+
+#[test]
+fn the_contract_of_the_schema_is_kept() {
+    let facts = json(&["compare", OOM, "--format", "json"]);
+    assert_eq!(facts["schema"], "gapless.compare/1");
+    assert_eq!(facts["cost_preset"], "a100");
+    assert!(facts["recording"].is_object());
+    let allocators = facts["allocators"].as_array().unwrap();
+    for it in allocators {
+        for key in [
+            "name",
+            "settings",
+            "peak_live_bytes",
+            "smallest_capacity_bytes",
+            "waste_at_capacity",
+            "stalls_at_capacity",
+            "stall_free_capacity_bytes",
+            "stall_free_waste",
+            "uncapped_peak_reserved_bytes",
+            "uncapped_waste",
+            "granules_mapped",
+            "granules_mapped_last_iteration",
+            "modelled_us",
+        ] {
+            assert!(it.get(key).is_some(), "{key}");
+        }
+        let calls = it["device_calls"].as_object().unwrap();
+        for key in ["reserve", "create", "map", "set_access", "unmap", "release", "alloc", "free"] {
+            assert!(calls[key].is_u64(), "{key}");
+        }
+        let waste = it["waste_at_capacity"].as_f64().unwrap();
+        let live = it["peak_live_bytes"].as_u64().unwrap() as f64;
+        let capacity = it["smallest_capacity_bytes"].as_u64().unwrap() as f64;
+        assert!((waste - (1.0 - live / capacity)).abs() < 1e-9);
+    }
+    let ours = allocators.iter().find(|it| it["name"] == "gapless").unwrap();
+    assert_eq!(ours["stalls_at_capacity"], 0);
+    assert!(ours["stall_free_waste"].as_f64().unwrap() < 0.008);
+}
+
+#[test]
+fn the_first_allocator_named_is_the_one_to_compare_with() {
+    let facts = json(&["compare", POOLS, "--allocators", "gapless,expandable", "-f", "json"]);
+    let names: Vec<&Value> =
+        facts["allocators"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    assert_eq!(names, ["gapless", "expandable"]);
+}
+
+#[test]
+fn an_unknown_allocator_is_refused_with_those_there_are() {
+    let run = gapless(&["compare", POOLS, "--allocators", "jemalloc"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("caching, expandable,"), "{}", run.stderr);
+}

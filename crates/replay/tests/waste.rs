@@ -1,0 +1,92 @@
+//! What the gapless allocator wastes on recorded programs, at the least memory with which no
+//! request waits for the device: at most 0.8 %, or 16 MiB where that is more, but for the programs
+//! that `docs/waste.md` explains.
+//!
+//! The recordings of the project always; those of the folders that `GAPLESS_TRACES` and
+//! `GAPLESS_ORACLE` name where they are named.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+#![expect(clippy::disallowed_methods, reason = "recordings are files")]
+
+use std::path::{Path, PathBuf};
+
+use gapless_device::Costs;
+use gapless_replay::{Comparison, Contender, Program, compare};
+use gapless_trace::Trace;
+use gapless_units::Bytes;
+
+/// Programs that waste more than they should, and at most how many MiB; `docs/waste.md` says why.
+const KNOWN: [(&str, u64); 6] = [
+    ("syn_edges", 36),
+    ("syn_ladder", 34),
+    ("syn_streams", 76),
+    ("graphs_and_pools", 41),
+    ("cs336-lm-bwd-ctx128", 27),
+    ("cs336-lm-fwdbwd-ctx100", 26),
+];
+
+fn comparisons(path: &Path) -> Vec<Comparison> {
+    let bytes = std::fs::read(path).unwrap();
+    let limits = gapless_formats::Limits::default();
+    let Ok(recording) = gapless_formats::read(bytes, &limits) else { return Vec::new() };
+    let contender = Contender::named("gapless").unwrap();
+    let costs = Costs::preset("a100").unwrap();
+    let traces = recording.devices.into_iter().map(|device| Trace::rebuild(device).unwrap());
+    let programs = traces.map(|trace| Program::of(&trace).begun_anew());
+    let alive = programs.filter(|program| !program.met_peak(|size| size).is_zero());
+    alive.map(|program| compare(&program, &contender, &costs, None).unwrap()).collect()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.is_file());
+    files.sort();
+    files
+}
+
+/// The shares wasted by the recordings of a folder, each within its bound.
+fn check_folder(folder: &Path) -> Vec<f64> {
+    let mut shares = Vec::new();
+    for path in files(folder) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        for it in comparisons(&path) {
+            assert_eq!(it.at_capacity.stalls, 0, "{name} waits for the device");
+            let wasted = it.stall_free_capacity.saturating_sub(it.peak_live);
+            let share = it.waste(it.stall_free_capacity);
+            let usual = Bytes::mib(16).max(Bytes::new(it.peak_live.get() / 125));
+            let known = KNOWN.iter().find(|(known, _)| name.starts_with(known));
+            let most = known.map_or(usual, |&(_, mib)| Bytes::mib(mib));
+            println!("{name}: {wasted}, {:.2} %", share * 100.0);
+            assert!(wasted <= most, "{name} wastes {wasted}, more than {most}");
+            let uncapped = it.uncapped.peak_reserved.saturating_sub(it.peak_live);
+            let most = most.max(Bytes::new(it.peak_live.get() / 66));
+            assert!(uncapped <= most, "{name} wastes {uncapped} without a limit");
+            shares.push(share);
+        }
+    }
+    shares
+}
+
+#[test]
+fn recordings_of_the_project_waste_little() {
+    let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recordings");
+    assert!(5 <= check_folder(&recordings).len());
+}
+
+#[test]
+fn recordings_beside_the_project_waste_little() {
+    let mut shares = Vec::new();
+    if let Some(traces) = std::env::var_os("GAPLESS_TRACES") {
+        shares.extend(check_folder(&Path::new(&traces).join("recorded")));
+        shares.extend(check_folder(&Path::new(&traces).join("real")));
+    }
+    if let Some(oracle) = std::env::var_os("GAPLESS_ORACLE") {
+        shares.extend(check_folder(&Path::new(&oracle).join("ops")));
+    }
+    shares.sort_by(f64::total_cmp);
+    if let Some(median) = shares.get(shares.len() / 2) {
+        println!("median of {}: {:.3} %", shares.len(), median * 100.0);
+        assert!(*median < 0.003, "{median}");
+    }
+}
