@@ -9,7 +9,7 @@ use gapless_trace::{
 use gapless_units::{Bytes, DeviceId};
 use rustc_hash::FxHashMap;
 
-use pickler::{Memo, Pickler};
+use pickler::{BATCH, Memo, Pickler};
 
 /// Why a recording cannot be written as a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,15 +77,19 @@ impl Writer<'_> {
     }
 
     fn list<T>(&mut self, items: impl IntoIterator<Item = T>, each: impl Fn(&mut Self, T)) {
-        let mut pickle = std::mem::take(&mut self.pickle);
-        pickle.list(|inner| {
-            std::mem::swap(&mut self.pickle, inner);
-            for item in items {
-                each(self, item);
-            }
-            std::mem::swap(&mut self.pickle, inner);
-        });
-        self.pickle = pickle;
+        self.pickle.empty_list();
+        let mut items = items.into_iter().peekable();
+        while items.peek().is_some() {
+            let mut pickle = std::mem::take(&mut self.pickle);
+            pickle.items(|inner| {
+                std::mem::swap(&mut self.pickle, inner);
+                for item in items.by_ref().take(BATCH) {
+                    each(self, item);
+                }
+                std::mem::swap(&mut self.pickle, inner);
+            });
+            self.pickle = pickle;
+        }
     }
 
     fn key(&mut self, key: &str, value: impl FnOnce(&mut Self)) {

@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 #![expect(clippy::disallowed_methods, reason = "recordings are files")]
+#![expect(clippy::print_stdout, reason = "the figures are worth reading")]
 
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,10 @@
 
 use rustc_hash::FxHashMap;
 
+/// Items that one opcode adds to a list, as Python's own pickler has it: the viewer in the browser
+/// runs out of stack on a million at once.
+pub(super) const BATCH: usize = 1000;
+
 /// A pickle being written. Texts are written once; whoever writes containers more than once
 /// remembers them with [`Pickler::memoize`].
 #[derive(Debug, Default)]
@@ -49,8 +53,14 @@ impl Pickler {
         self.bytes.push(b'u');
     }
 
-    pub(super) fn list(&mut self, items: impl FnOnce(&mut Self)) {
-        self.bytes.extend(b"](");
+    /// A list without items yet.
+    pub(super) fn empty_list(&mut self) {
+        self.bytes.push(b']');
+    }
+
+    /// Some items for the list written last, at most [`BATCH`] of them.
+    pub(super) fn items(&mut self, items: impl FnOnce(&mut Self)) {
+        self.bytes.push(b'(');
         items(self);
         self.bytes.push(b'e');
     }
