@@ -331,14 +331,17 @@ impl<D: Device, O: Observer> Allocator for GaplessAllocator<D, O> {
 
     fn free(&mut self, block: BlockId) -> Result<(), FreeError> {
         let at = self.blocks.held(block).ok_or(FreeError::NotAllocated)?;
+        let is_used_elsewhere = self.blocks[at].used_elsewhere;
+        if is_used_elsewhere {
+            // Where that fails, the program still has the block, and nothing is told or counted.
+            self.free_later(at)?;
+        }
         let size = self.blocks[at].size;
         let kind = pool_of(size);
         self.statistics.allocation.decrease(kind, 1);
         self.statistics.allocated_bytes.decrease(kind, size.get());
         self.tell_block(Action::FreeRequested, at);
-        if self.blocks[at].used_elsewhere {
-            self.free_later(at)?;
-        } else {
+        if !is_used_elsewhere {
             self.shelve(at);
         }
         Ok(())

@@ -84,12 +84,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         block.events = 0;
         block.state = State::Held;
         block.used_elsewhere = true;
-        let (size, requested) = (block.size, block.requested);
         self.deferred.uses.insert(at, uses);
-        let kind = super::pool_of(size);
-        self.statistics.allocation.increase(kind, 1);
-        self.statistics.allocated_bytes.increase(kind, size.get());
-        debug_assert!(requested <= size, "a block holds what was asked for");
     }
 
     /// Frees what waited for events that are complete.

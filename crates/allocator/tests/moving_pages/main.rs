@@ -178,7 +178,7 @@ impl Shadow {
             ("allocated_bytes", statistics.allocated_bytes, sum(|held| held.extent.size())),
             ("reserved_bytes", statistics.reserved_bytes, given.get()),
         ] {
-            if told.all.current != counted {
+            if told.all.current != counted || told.all.allocated - told.all.freed != counted {
                 return Err(format!("{name} is {told:?}, the shadow counts {counted}"));
             }
         }
