@@ -63,7 +63,14 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
             let unsettled = self.movable.iter().filter(|&&(freed, at)| {
                 index != arena && self.blocks[at].arena == index && settled < freed
             });
-            let gain: Bytes = unsettled.map(|&(_, at)| self.blocks[at].size).sum();
+            // A request that failed may have left pages spare that lay free in this arena.
+            let spare = self.table.spare.iter().filter(|&&page| {
+                let last_use = self.table.page(page).map(|page| page.last_use);
+                last_use
+                    .is_some_and(|(last, until)| index != arena && last == index && settled < until)
+            });
+            let spare = spare.map(|_| self.table.page_size).sum::<Bytes>();
+            let gain = spare + unsettled.map(|&(_, at)| self.blocks[at].size).sum();
             if !gain.is_zero() {
                 gains.push((gain, Awaited::Arena(index)));
             }
