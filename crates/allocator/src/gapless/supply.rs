@@ -54,7 +54,9 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         let arena = self.blocks[taker].arena;
         let mut left = Vec::new();
         for frame in missing {
-            let Some(index) = self.table.frame(frame).page else {
+            // A mapping that was never used was left by a failure and may not be accessible.
+            let book = self.table.frame(frame);
+            let Some(index) = book.page.filter(|_| 0 < book.left) else {
                 left.push(frame);
                 continue;
             };
