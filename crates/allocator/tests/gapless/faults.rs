@@ -1,0 +1,101 @@
+//! Each call of the device fails in turn: the operation says so, and nothing is lost.
+
+use gapless_allocator::{Allocator, Slack};
+use gapless_units::{Bytes, KIB, MIB};
+
+use crate::program::{Circumstances, STREAMS, Step};
+use crate::shadow::Shadow;
+
+/// A generator of numbers that are always the same (Knuth's constants for 64 bits).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 33) % limit
+    }
+}
+
+/// A program that moves many pages: the blocks of each size lie in the way of the next.
+fn program(length: usize, seed: u64) -> Vec<Step> {
+    let mut numbers = Numbers(seed);
+    let sizes = [3 * MIB, 4 * MIB + 512, 2 * MIB, 7 * MIB, 100 * KIB, 2 * MIB + 512, 9 * MIB];
+    let mut steps = Vec::with_capacity(length);
+    while steps.len() < length {
+        let phase = steps.len() / 8;
+        let which = usize::try_from(numbers.below(1000)).unwrap_or_default();
+        // Most work is on one stream, whose pages move without a wait.
+        let stream = numbers.below(4 * STREAMS).saturating_sub(3 * STREAMS);
+        steps.push(match numbers.below(28) {
+            0..12 => {
+                let size = sizes[phase % sizes.len()];
+                Step::Allocate { size, stream, private: numbers.below(20) == 0 }
+            }
+            12..22 => Step::Free(which),
+            22 | 23 => Step::Use { which, stream },
+            24 => Step::FinishStream(stream),
+            25 => Step::Trim(numbers.below(40)),
+            26 => Step::Pin(which),
+            _ => Step::Unpin(which),
+        });
+    }
+    steps
+}
+
+/// Runs a program with faults in `count` calls from the one numbered `first` on; says how many
+/// calls there were.
+fn run(steps: &[Step], first: u64, count: u64) -> Result<u64, String> {
+    let circumstances = Circumstances { capacity: Bytes::mib(64), slack: Slack::NONE };
+    let mut shadow = Shadow::new(circumstances);
+    shadow.allocator.device_mut().faults = first..first + count;
+    let mut since_fault = 0;
+    for (number, &step) in steps.iter().enumerate() {
+        let context = |what: String| format!("fault {first}, step {number}, {step:?}: {what}");
+        shadow.step(step).map_err(context)?;
+        // Before the fault all runs are the same.
+        if shadow.allocator.device().failed == 0 && 0 < count {
+            continue;
+        }
+        since_fault += 1;
+        if since_fault < 8 || since_fault % 8 == 0 {
+            shadow.check().map_err(context)?;
+        }
+    }
+    let device = shadow.allocator.device();
+    let (calls, moves, waits) = (device.calls, device.moves, device.waits);
+    // A program without these would show nothing.
+    if count == 0 && (moves < 20 || waits < 10 || shadow.refused == 0) {
+        return Err(format!("a tame program: {moves} moves, {waits} waits, {}", shadow.refused));
+    }
+    shadow.end().map_err(|what| format!("fault {first}, at the end: {what}"))?;
+    Ok(calls)
+}
+
+fn each_call_may_fail(steps: &[Step], at_once: u64) {
+    let calls = run(steps, 0, 0);
+    assert!(calls.is_ok(), "without faults: {calls:?}");
+    for first in 1..=calls.unwrap_or_default() {
+        let answer = run(steps, first, at_once);
+        assert!(answer.is_ok(), "{answer:?}");
+    }
+}
+
+#[test]
+fn any_call_of_the_device_may_fail() {
+    each_call_may_fail(&program(600, 1), 1);
+}
+
+#[test]
+fn any_calls_in_a_row_may_fail() {
+    // Also what is called to undo what failed.
+    each_call_may_fail(&program(600, 2), 2);
+    each_call_may_fail(&program(600, 3), 5);
+}
+
+#[test]
+#[ignore = "it takes minutes"]
+fn any_call_of_many_programs_may_fail() {
+    for seed in 10..40 {
+        each_call_may_fail(&program(1000, seed), 1 + seed % 4);
+    }
+}

@@ -1,0 +1,10 @@
+//! The gapless allocator under random programs, failing devices and adversaries, beside a shadow
+//! that knows none of its rules: only which memory lies under which address, which blocks the
+//! program holds, and which work is not yet done.
+
+mod watched;
+mod program;
+mod shadow;
+mod random;
+mod faults;
+mod adversaries;

@@ -1,0 +1,78 @@
+//! Random programs.
+
+use gapless_allocator::Slack;
+use gapless_units::{Bytes, KIB, MIB};
+use proptest::prelude::*;
+
+/// How many streams there are.
+pub(crate) const STREAMS: u64 = 3;
+
+/// What a program does; the numbers choose among what there is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    Allocate { size: u64, stream: u64, private: bool },
+    Free(usize),
+    FreeTwice,
+    Use { which: usize, stream: u64 },
+    FinishStream(u64),
+    FinishAll,
+    Trim(u64),
+    EmptyCache,
+    Pin(usize),
+    Unpin(usize),
+    EndPool,
+    Change(Slack),
+}
+
+/// Under which circumstances a program runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Circumstances {
+    pub(crate) capacity: Bytes,
+    pub(crate) slack: Slack,
+}
+
+fn slack() -> impl Strategy<Value = Slack> {
+    let some = Slack { share: 0.0, least: Bytes::mib(8) };
+    prop::sample::select(vec![Slack::NONE, Slack::NONE, Slack::DEFAULT, some])
+}
+
+pub(crate) fn circumstances() -> impl Strategy<Value = Circumstances> {
+    (12..32_u64, slack())
+        .prop_map(|(pages, slack)| Circumstances { capacity: Bytes::mib(2 * pages), slack })
+}
+
+fn size() -> impl Strategy<Value = u64> {
+    // A size and the same with 512 bytes more do not fit into each other's gaps.
+    let twins = prop::sample::select(vec![512, 64 * KIB, MIB, 3 * MIB, 4 * MIB, 7 * MIB, 10 * MIB]);
+    let edge = (-2..3_i64, 1..10_u64);
+    prop_oneof![
+        2 => 1..4 * KIB,
+        2 => 1..MIB,
+        2 => MIB..6 * MIB,
+        1 => 1..20 * MIB + 1,
+        4 => (twins, any::<bool>()).prop_map(|(size, more)| size + if more { 512 } else { 0 }),
+        4 => edge.prop_map(|(beside, pages)| (pages * 2 * MIB).saturating_add_signed(beside * 256)),
+    ]
+}
+
+pub(crate) fn step() -> impl Strategy<Value = Step> {
+    let which = || any::<usize>();
+    let stream = || prop_oneof![3 => Just(0_u64), 2 => 1..STREAMS];
+    let private = || prop::bool::weighted(0.1);
+    prop_oneof![
+        40 => (size(), stream(), private())
+            .prop_map(|(size, stream, private)| Step::Allocate { size, stream, private }),
+        36 => which().prop_map(Step::Free),
+        1 => Just(Step::FreeTwice),
+        8 => (which(), 0..STREAMS).prop_map(|(which, stream)| Step::Use { which, stream }),
+        4 => (0..STREAMS).prop_map(Step::FinishStream),
+        2 => Just(Step::FinishAll),
+        1 => (0..48_u64).prop_map(Step::Trim),
+        1 => Just(Step::EmptyCache),
+        2 => which().prop_map(Step::Pin),
+        2 => which().prop_map(Step::Unpin),
+        1 => prop::bool::weighted(0.2)
+            .prop_map(|ends| if ends { Step::EndPool } else { Step::FinishAll }),
+        1 => slack().prop_map(Step::Change),
+    ]
+}

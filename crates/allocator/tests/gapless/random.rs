@@ -1,0 +1,57 @@
+//! Random programs: after each step blocks share no byte of memory, lie on memory that is theirs
+//! and that no other stream's work uses, and the sums agree. At the end everything goes back.
+
+use proptest::prelude::*;
+use proptest::test_runner::{FileFailurePersistence, TestCaseError};
+
+use crate::program::{Circumstances, Step, circumstances, step};
+use crate::shadow::Shadow;
+
+fn agrees(circumstances: Circumstances, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let mut shadow = Shadow::new(circumstances);
+    for (number, step) in steps.into_iter().enumerate() {
+        let mut answer = shadow.step(step).and_then(|()| shadow.check());
+        // Events are looked at now and then only, so that frees also wait for requests.
+        if answer.is_ok() && number % 4 == 0 {
+            answer = shadow.check_active();
+        }
+        prop_assert!(answer.is_ok(), "step {}, {:?}: {:?}", number, step, answer);
+    }
+    let ends = shadow.end();
+    prop_assert!(ends.is_ok(), "at the end: {:?}", ends);
+    Ok(())
+}
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        max_shrink_iters: 20_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            "tests/gapless/regressions.txt",
+        ))),
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config(1024))]
+    #[test]
+    fn whatever_a_program_does_the_shadow_agrees(
+        circumstances in circumstances(),
+        steps in prop::collection::vec(step(), 0..200),
+    ) {
+        agrees(circumstances, steps)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(config(50_000))]
+    #[test]
+    #[ignore = "it takes minutes"]
+    fn whatever_a_long_program_does_the_shadow_agrees(
+        circumstances in circumstances(),
+        steps in prop::collection::vec(step(), 0..600),
+    ) {
+        agrees(circumstances, steps)?;
+    }
+}

@@ -1,0 +1,339 @@
+//! What is known of a program from outside the allocator, and what has to be true of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gapless_allocator::gapless::BlockId;
+use gapless_allocator::{AllocationError, Allocator, FreeError, GaplessAllocator};
+use gapless_device::{Device, DeviceError, Handle};
+use gapless_units::{Addr, Bytes, Extent, PoolId, StreamId};
+
+use crate::program::{Circumstances, STREAMS, Step};
+use crate::watched::{Piece, Watched, handles};
+
+/// The pool whose pages stay where they are.
+const PRIVATE: PoolId = PoolId(0, 1);
+
+/// A block the program holds.
+#[derive(Clone, Debug)]
+struct Held {
+    block: BlockId,
+    extent: Extent,
+    pieces: Vec<Piece>,
+    requested: Bytes,
+    stream: StreamId,
+    /// Other streams that used it.
+    uses: BTreeSet<StreamId>,
+}
+
+/// A block given back while other streams may still use it.
+#[derive(Clone, Debug)]
+struct Lingering {
+    extent: Extent,
+    requested: Bytes,
+    streams: BTreeSet<StreamId>,
+    freed: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Shadow {
+    pub(crate) allocator: GaplessAllocator<Watched>,
+    held: Vec<Held>,
+    lingering: Vec<Lingering>,
+    stale: Option<BlockId>,
+    /// Extents that are pinned, with the memory that was under their granules.
+    pinned: Vec<(Extent, Vec<(Addr, Handle)>)>,
+    /// The memory under each granule that a block of the private pool ever touched.
+    private: BTreeMap<Addr, Handle>,
+    has_ended: bool,
+    /// Whether an operation of the current step reported an injected fault.
+    reported: bool,
+    /// How many requests the device was too small for.
+    pub(crate) refused: u64,
+}
+
+impl Shadow {
+    pub(crate) fn new(circumstances: Circumstances) -> Self {
+        let device = Watched::new(circumstances.capacity);
+        Self {
+            allocator: GaplessAllocator::new(device, circumstances.slack, ()),
+            held: Vec::new(),
+            lingering: Vec::new(),
+            stale: None,
+            pinned: Vec::new(),
+            private: BTreeMap::new(),
+            has_ended: false,
+            reported: false,
+            refused: 0,
+        }
+    }
+
+    /// Does a step, and sees that a fault in it was reported.
+    pub(crate) fn step(&mut self, step: Step) -> Result<(), String> {
+        let failed = self.allocator.device().failed;
+        self.reported = false;
+        self.perform(step)?;
+        let faulted = failed < self.allocator.device().failed;
+        if faulted != self.reported {
+            return Err(format!("fault injected: {faulted}, reported: {}", self.reported));
+        }
+        self.forget_what_is_done();
+        Ok(())
+    }
+
+    fn perform(&mut self, step: Step) -> Result<(), String> {
+        let count = self.held.len();
+        match step {
+            Step::Allocate { size, stream, private } => {
+                let pool = if private { PRIVATE } else { PoolId::DEFAULT };
+                return self.allocate(Bytes::new(size), StreamId(stream), pool);
+            }
+            Step::Free(which) if 0 < count => return self.free(which % count),
+            Step::FreeTwice => return self.free_twice(),
+            Step::Use { which, stream } if 0 < count => {
+                let held = &mut self.held[which % count];
+                let stream = StreamId(stream);
+                self.allocator.record_stream(held.block, stream).map_err(told)?;
+                self.allocator.device_mut().queue(stream, held.extent);
+                if stream != held.stream {
+                    held.uses.insert(stream);
+                }
+            }
+            Step::FinishStream(stream) => {
+                self.allocator.device_mut().finish_stream(StreamId(stream));
+            }
+            Step::FinishAll => self.finish_all(),
+            Step::Trim(keep) => {
+                let answer = self.allocator.trim(Bytes::mib(keep));
+                return self.absorb(answer);
+            }
+            Step::EmptyCache => {
+                let answer = self.allocator.empty_cache();
+                return self.absorb(answer);
+            }
+            Step::Pin(which) if 0 < count => {
+                let extent = self.allocator.pin(self.held[which % count].block).map_err(told)?;
+                let granules = self.allocator.device().granules(extent);
+                self.pinned.push((extent, granules));
+            }
+            Step::Unpin(which) if !self.pinned.is_empty() => {
+                let (extent, _) = self.pinned.swap_remove(which % self.pinned.len());
+                if !self.allocator.unpin(extent) {
+                    return Err(format!("{extent:?} was pinned and nobody knows"));
+                }
+            }
+            Step::EndPool => {
+                self.allocator.end_pool(PRIVATE);
+                self.private.clear();
+                self.has_ended = true;
+            }
+            Step::Change(slack) => self.allocator.set_slack(slack),
+            Step::Free(_) | Step::Use { .. } | Step::Pin(_) | Step::Unpin(_) => {}
+        }
+        Ok(())
+    }
+
+    fn allocate(&mut self, size: Bytes, stream: StreamId, pool: PoolId) -> Result<(), String> {
+        let block = match self.allocator.allocate_in(pool, size, stream) {
+            Ok(block) => block,
+            Err(AllocationError::OutOfMemory { .. }) => {
+                self.refused += 1;
+                return self.check_refusal(size);
+            }
+            Err(AllocationError::Device(error)) => return self.absorb(Err(error)),
+            Err(error) => return Err(told(error)),
+        };
+        let extent = self.allocator.extent(block).ok_or("a new block is not known")?;
+        if extent.size() < size || extent.start().get() % 512 != 0 {
+            return Err(format!("{extent:?} for {size} is too small or begins oddly"));
+        }
+        let device = self.allocator.device_mut();
+        let pieces = device.pieces(extent).ok_or(format!("{extent:?} lacks memory"))?;
+        if let Some(work) = device.in_use_by_others(stream, &pieces) {
+            return Err(format!("{extent:?}, {pieces:?} for {stream:?} is in use by {work}"));
+        }
+        device.queue(stream, extent);
+        if pool == PRIVATE && !self.has_ended {
+            self.private.extend(device.granules(extent));
+        }
+        let uses = BTreeSet::new();
+        self.held.push(Held { block, extent, pieces, requested: size, stream, uses });
+        Ok(())
+    }
+
+    /// A request may fail only where too few pages are free, all work being waited for.
+    fn check_refusal(&mut self, size: Bytes) -> Result<(), String> {
+        self.forget_what_is_done();
+        if !self.lingering.is_empty() {
+            return Err(format!("{size} was refused before all blocks were waited for"));
+        }
+        let mut bound: BTreeSet<Handle> = self.private.values().copied().collect();
+        bound.extend(self.pinned.iter().flat_map(|(_, pages)| pages).map(|&(_, page)| page));
+        bound.extend(self.held.iter().flat_map(|held| handles(&held.pieces)));
+        let memory = self.allocator.device().memory();
+        let page = self.allocator.device().granule().get();
+        let usable = memory.total.get() / page - bound.len() as u64;
+        // Wherever a block begins, it touches at most one page more than it fills.
+        if size.get().div_ceil(page) < usable {
+            return Err(format!("{size} was refused while {usable} pages could be had"));
+        }
+        Ok(())
+    }
+
+    fn free(&mut self, which: usize) -> Result<(), String> {
+        let block = self.held[which].block;
+        let freed = self.allocator.device_mut().next_tick();
+        match self.allocator.free(block) {
+            Ok(()) => {}
+            // The program has the block as before.
+            Err(FreeError::Device(error)) => return self.absorb(Err(error)),
+            Err(error) => return Err(told(error)),
+        }
+        let Held { extent, requested, uses, .. } = self.held.swap_remove(which);
+        self.stale = Some(block);
+        if !uses.is_empty() {
+            self.lingering.push(Lingering { extent, requested, streams: uses, freed });
+        }
+        Ok(())
+    }
+
+    fn free_twice(&mut self) -> Result<(), String> {
+        let Some(stale) = self.stale else { return Ok(()) };
+        match self.allocator.free(stale) {
+            Err(FreeError::NotAllocated) => Ok(()),
+            answer => Err(format!("a block is freed twice: {answer:?}")),
+        }
+    }
+
+    fn finish_all(&mut self) {
+        for stream in (0..STREAMS).map(StreamId) {
+            self.allocator.device_mut().finish_stream(stream);
+        }
+    }
+
+    /// Lets an injected fault pass and nothing else.
+    fn absorb(&mut self, answer: Result<(), DeviceError>) -> Result<(), String> {
+        match answer {
+            Ok(()) => Ok(()),
+            Err(DeviceError::Driver { .. }) => {
+                self.reported = true;
+                Ok(())
+            }
+            Err(error) => Err(told(error)),
+        }
+    }
+
+    fn forget_what_is_done(&mut self) {
+        let device = self.allocator.device();
+        self.lingering.retain(|block| {
+            let done = |&stream: &StreamId| device.is_done(stream, block.freed);
+            !block.streams.iter().all(done)
+        });
+    }
+
+    /// What has to be true between any two steps.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.allocator.check_invariants().map_err(told)?;
+        let device = self.allocator.device();
+        if let Some(complaint) = &device.complaint {
+            return Err(complaint.clone());
+        }
+        let mut used: Vec<Piece> = Vec::new();
+        for held in &self.held {
+            if device.pieces(held.extent).as_ref() != Some(&held.pieces) {
+                return Err(format!("other memory than before lies under {held:?}"));
+            }
+            used.extend(&held.pieces);
+        }
+        for block in &self.lingering {
+            used.extend(device.pieces(block.extent).ok_or("a block in use lost its memory")?);
+        }
+        used.sort_unstable();
+        if let Some(pair) = used.windows(2).find(|pair| pair[0].overlaps(&pair[1])) {
+            return Err(format!("two blocks share memory: {pair:?}"));
+        }
+        let pinned = self.pinned.iter().flat_map(|(_, pages)| pages).copied();
+        let private = self.private.iter().map(|(&at, &page)| (at, page));
+        for (at, page) in pinned.chain(private) {
+            if device.handle_at(at) != Some(page) {
+                return Err(format!("{page:?} went away from {at:?}, where it has to stay"));
+            }
+        }
+        self.check_sums()
+    }
+
+    fn check_sums(&self) -> Result<(), String> {
+        let given = self.allocator.device().given();
+        let statistics = self.allocator.statistics();
+        let sum = |size: fn(&Held) -> Bytes| self.held.iter().map(size).sum::<Bytes>().get();
+        let sums = [
+            ("allocation", statistics.allocation, self.held.len() as u64),
+            ("allocated_bytes", statistics.allocated_bytes, sum(|held| held.extent.size())),
+            ("reserved_bytes", statistics.reserved_bytes, given.get()),
+        ];
+        for (name, told, counted) in sums {
+            let parts = told.small_pool.current + told.large_pool.current;
+            let net = told.all.allocated - told.all.freed;
+            if told.all.current != counted || parts != counted || net != counted {
+                return Err(format!("{name} is {told:?}, the shadow counts {counted}"));
+            }
+        }
+        if self.allocator.reserved() != given {
+            return Err(format!("the device gave {given}, unlike {}", self.allocator.reserved()));
+        }
+        Ok(())
+    }
+
+    /// What has to be true once everything that is done was noticed: also pending blocks count.
+    pub(crate) fn check_active(&mut self) -> Result<(), String> {
+        self.reported = false;
+        let answer = self.allocator.process_events();
+        self.absorb(answer)?;
+        if self.reported {
+            return self.check();
+        }
+        let held = self.held.iter().map(|held| (held.extent, held.requested));
+        let pending = self.lingering.iter().map(|block| (block.extent, block.requested));
+        let active: Vec<_> = held.chain(pending).collect();
+        let bytes = active.iter().map(|(extent, _)| extent.size()).sum::<Bytes>();
+        let requested = active.iter().map(|&(_, requested)| requested).sum::<Bytes>();
+        let statistics = self.allocator.statistics();
+        let sums = [
+            ("active", statistics.active, active.len() as u64),
+            ("active_bytes", statistics.active_bytes, bytes.get()),
+            ("requested_bytes", statistics.requested_bytes, requested.get()),
+        ];
+        for (name, told, counted) in sums {
+            if told.all.current != counted || told.all.allocated - told.all.freed != counted {
+                return Err(format!("{name} is {told:?}, the shadow counts {counted}"));
+            }
+        }
+        if self.allocator.live() != bytes {
+            return Err(format!("{bytes} are alive, unlike {}", self.allocator.live()));
+        }
+        self.check()
+    }
+
+    /// Gives everything back, and looks whether that is everything.
+    pub(crate) fn end(&mut self) -> Result<(), String> {
+        self.allocator.device_mut().faults = 0..0;
+        while !self.held.is_empty() {
+            self.step(Step::Free(0))?;
+        }
+        while !self.pinned.is_empty() {
+            self.step(Step::Unpin(0))?;
+        }
+        self.step(Step::EndPool)?;
+        self.step(Step::FinishAll)?;
+        self.step(Step::EmptyCache)?;
+        self.check_active()?;
+        let device = self.allocator.device();
+        if !device.given().is_zero() || device.has_mappings() {
+            return Err(format!("{} never went back", device.given()));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn told(error: impl std::error::Error) -> String {
+    error.to_string()
+}

@@ -1,0 +1,305 @@
+//! A device that knows which memory lies under which address and which work still uses it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use gapless_device::{Completion, Device, DeviceError, EventId, Handle, MemoryInfo, Sim, SimSetup};
+use gapless_units::{Addr, Bytes, Extent, StreamId};
+
+/// Bytes of a handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Piece {
+    pub(crate) handle: Handle,
+    start: Bytes,
+    end: Bytes,
+}
+
+impl Piece {
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.handle == other.handle && self.start < other.end && other.start < self.end
+    }
+}
+
+/// Work queued on a stream, with the addresses and the bytes that it uses.
+#[derive(Clone, Debug)]
+struct Work {
+    stream: StreamId,
+    tick: u64,
+    addresses: Extent,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Mapping {
+    handle: Handle,
+    size: Bytes,
+    accessible: bool,
+}
+
+/// A simulated device with books of its own, which know nothing of its inner ones.
+///
+/// Work ends when it is told to or waited for. A wait for a stream ends the work of that stream
+/// and no other, unlike the simulated device's own, so that nothing is done by chance.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    sim: Sim,
+    mappings: BTreeMap<Addr, Mapping>,
+    sizes: BTreeMap<Handle, Bytes>,
+    tick: u64,
+    recorded: BTreeMap<EventId, (StreamId, u64)>,
+    /// For each stream the tick up to which its work is done.
+    done: BTreeMap<StreamId, u64>,
+    work: Vec<Work>,
+    /// The first thing that must not happen.
+    pub(crate) complaint: Option<String>,
+    /// How many calls could have failed so far.
+    pub(crate) calls: u64,
+    /// The numbers of the calls that fail.
+    pub(crate) faults: Range<u64>,
+    /// How many calls failed so.
+    pub(crate) failed: u64,
+    placed: BTreeSet<Handle>,
+    /// How often memory was mapped that had been elsewhere before.
+    pub(crate) moves: u64,
+    /// How often something was waited for.
+    pub(crate) waits: u64,
+}
+
+impl Watched {
+    pub(crate) fn new(capacity: Bytes) -> Self {
+        let completion = Completion::WhenTold;
+        Self {
+            sim: Sim::new(SimSetup { completion, ..SimSetup::new(capacity) }),
+            mappings: BTreeMap::new(),
+            sizes: BTreeMap::new(),
+            tick: 1,
+            recorded: BTreeMap::new(),
+            done: BTreeMap::new(),
+            work: Vec::new(),
+            complaint: None,
+            calls: 0,
+            faults: 0..0,
+            failed: 0,
+            placed: BTreeSet::new(),
+            moves: 0,
+            waits: 0,
+        }
+    }
+
+    /// The memory under a range; `None` where some of it is not mapped or not accessible.
+    pub(crate) fn pieces(&self, range: Extent) -> Option<Vec<Piece>> {
+        let mut pieces = Vec::new();
+        let mut at = range.start();
+        while at < range.end() {
+            let (&start, mapping) = self.mappings.range(..=at).next_back()?;
+            let end = (start + mapping.size).min(range.end());
+            if end <= at || !mapping.accessible {
+                return None;
+            }
+            let handle = mapping.handle;
+            pieces.push(Piece { handle, start: at - start, end: end - start });
+            at = end;
+        }
+        Some(pieces)
+    }
+
+    /// The handles that lie under the granules which a range touches, each with its address.
+    pub(crate) fn granules(&self, range: Extent) -> Vec<(Addr, Handle)> {
+        let touched = self.mappings.range(..range.end());
+        let touched = touched.filter(|&(&at, mapping)| range.start() < at + mapping.size);
+        touched.map(|(&at, mapping)| (at, mapping.handle)).collect()
+    }
+
+    /// The handle that is mapped at an address.
+    pub(crate) fn handle_at(&self, addr: Addr) -> Option<Handle> {
+        self.mappings.get(&addr).map(|mapping| mapping.handle)
+    }
+
+    /// Work of a stream on a range of addresses that is mapped throughout.
+    pub(crate) fn queue(&mut self, stream: StreamId, addresses: Extent) {
+        let Some(pieces) = self.pieces(addresses) else {
+            self.complain(format!("work is queued on {addresses:?}, which is not mapped"));
+            return;
+        };
+        let tick = self.next_tick();
+        self.work.push(Work { stream, tick, addresses, pieces });
+    }
+
+    /// Work of other streams than `stream` that is not done and uses these bytes.
+    pub(crate) fn in_use_by_others(&self, stream: StreamId, pieces: &[Piece]) -> Option<String> {
+        let uses = |work: &&Work| {
+            let hits = |piece: &Piece| work.pieces.iter().any(|used| used.overlaps(piece));
+            work.stream != stream && pieces.iter().any(hits)
+        };
+        self.work.iter().find(uses).map(|work| format!("{work:?}"))
+    }
+
+    /// Whether what a stream had queued at a tick is done.
+    pub(crate) fn is_done(&self, stream: StreamId, tick: u64) -> bool {
+        self.done.get(&stream).is_some_and(|&done| tick <= done)
+    }
+
+    /// Counts on; what happens later is told apart from what happened before.
+    pub(crate) fn next_tick(&mut self) -> u64 {
+        self.tick += 1;
+        self.tick
+    }
+
+    pub(crate) fn finish_stream(&mut self, stream: StreamId) {
+        self.sim.finish_work_on(stream);
+        self.know_done(stream, self.tick);
+        // What is queued from now on is not done.
+        self.next_tick();
+    }
+
+    pub(crate) fn has_mappings(&self) -> bool {
+        !self.mappings.is_empty()
+    }
+
+    /// All memory it gave that did not come back.
+    pub(crate) fn given(&self) -> Bytes {
+        self.sim.memory().total - self.sim.memory().free
+    }
+
+    fn know_done(&mut self, stream: StreamId, tick: u64) {
+        let done = self.done.entry(stream).or_default();
+        *done = tick.max(*done);
+        let done = *done;
+        self.work.retain(|work| work.stream != stream || done < work.tick);
+    }
+
+    fn complain(&mut self, what: String) {
+        self.complaint.get_or_insert(what);
+    }
+
+    /// Counts a call, and fails it where it was said to.
+    fn admit(&mut self, call: &'static str) -> Result<(), DeviceError> {
+        self.calls += 1;
+        if self.faults.contains(&self.calls) {
+            self.failed += 1;
+            return Err(DeviceError::Driver { call, reason: "a fault was injected".to_owned() });
+        }
+        Ok(())
+    }
+}
+
+impl Device for Watched {
+    fn memory(&self) -> MemoryInfo {
+        self.sim.memory()
+    }
+
+    fn granule(&self) -> Bytes {
+        self.sim.granule()
+    }
+
+    fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {
+        self.admit("allocate")?;
+        self.sim.allocate(size)
+    }
+
+    fn free(&mut self, addr: Addr) -> Result<(), DeviceError> {
+        self.admit("free")?;
+        self.sim.free(addr)
+    }
+
+    fn reserve(&mut self, size: Bytes) -> Result<Extent, DeviceError> {
+        self.admit("reserve")?;
+        self.sim.reserve(size)
+    }
+
+    fn unreserve(&mut self, reservation: Extent) -> Result<(), DeviceError> {
+        self.admit("unreserve")?;
+        self.sim.unreserve(reservation)
+    }
+
+    fn create(&mut self, size: Bytes) -> Result<Handle, DeviceError> {
+        self.admit("create")?;
+        let handle = self.sim.create(size)?;
+        self.sizes.insert(handle, size);
+        Ok(handle)
+    }
+
+    fn release(&mut self, handle: Handle) -> Result<(), DeviceError> {
+        self.admit("release")?;
+        if self.mappings.values().any(|mapping| mapping.handle == handle) {
+            self.complain(format!("{handle:?} is released and mapped"));
+        }
+        self.sim.release(handle)?;
+        self.sizes.remove(&handle);
+        Ok(())
+    }
+
+    fn map(&mut self, addr: Addr, handle: Handle) -> Result<(), DeviceError> {
+        self.admit("map")?;
+        self.sim.map(addr, handle)?;
+        self.moves += u64::from(!self.placed.insert(handle));
+        let size = self.sizes.get(&handle).copied().unwrap_or_default();
+        self.mappings.insert(addr, Mapping { handle, size, accessible: false });
+        Ok(())
+    }
+
+    fn set_access(&mut self, range: Extent) -> Result<(), DeviceError> {
+        self.admit("set access")?;
+        self.sim.set_access(range)?;
+        for (_, mapping) in self.mappings.range_mut(range.start()..range.end()) {
+            mapping.accessible = true;
+        }
+        Ok(())
+    }
+
+    fn unmap(&mut self, range: Extent) -> Result<(), DeviceError> {
+        self.admit("unmap")?;
+        if let Some(work) = self.work.iter().find(|work| work.addresses.overlaps(range)) {
+            self.complain(format!("{range:?} is unmapped under {work:?}"));
+        }
+        self.sim.unmap(range)?;
+        self.mappings.retain(|&at, _| at < range.start() || range.end() <= at);
+        Ok(())
+    }
+
+    fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
+        self.admit("record event")?;
+        let event = self.sim.record_event(stream)?;
+        self.recorded.insert(event, (stream, self.tick));
+        // What is queued from now on comes behind the event.
+        self.next_tick();
+        Ok(event)
+    }
+
+    fn is_complete(&mut self, event: EventId) -> Result<bool, DeviceError> {
+        let complete = self.sim.is_complete(event)?;
+        let told = self.recorded.get(&event);
+        if told.is_some_and(|&(stream, tick)| complete != self.is_done(stream, tick)) {
+            self.complain(format!("{event:?} is complete at another time than its work"));
+        }
+        Ok(complete)
+    }
+
+    fn wait_for_event(&mut self, event: EventId) -> Result<(), DeviceError> {
+        self.admit("wait for event")?;
+        self.sim.wait_for_event(event)?;
+        self.waits += 1;
+        if let Some(&(stream, tick)) = self.recorded.get(&event) {
+            self.know_done(stream, tick);
+        }
+        Ok(())
+    }
+
+    fn drop_event(&mut self, event: EventId) -> Result<(), DeviceError> {
+        self.admit("drop event")?;
+        self.recorded.remove(&event);
+        self.sim.drop_event(event)
+    }
+
+    fn wait_for_stream(&mut self, stream: StreamId) -> Result<(), DeviceError> {
+        self.admit("wait for stream")?;
+        self.waits += 1;
+        self.finish_stream(stream);
+        Ok(())
+    }
+}
+
+/// The handles of some pieces.
+pub(crate) fn handles(pieces: &[Piece]) -> BTreeSet<Handle> {
+    pieces.iter().map(|piece| piece.handle).collect()
+}
