@@ -33,9 +33,9 @@
 //! 5. Each call of the device may fail; the books are as before, and no page is lost.
 //! 6. After any wait the free blocks are searched again.
 //!
-//! Its limit: pages that are partly alive. For requests of at least `n` pages each, at most two
-//! pages a live block are so; for smaller ones Robson's bound holds inside pages (J. M. Robson,
-//! "Bounds for some functions concerning dynamic storage allocation", 1974).
+//! Its limit: pages that are partly alive. A live block of a page or more has two of them at most;
+//! smaller blocks pin pages as they would fragment any heap (J. M. Robson, "Bounds for some
+//! functions concerning dynamic storage allocation", 1974).
 //!
 //! Not there yet: captures of graphs (keep private pools for them), and pages of other sizes.
 
@@ -44,7 +44,7 @@ mod knob;
 mod block;
 mod pages;
 mod arena;
-mod ledgers;
+mod free_blocks;
 mod deferred;
 mod supply;
 mod place;
@@ -64,7 +64,7 @@ use crate::allocator::Allocator;
 use crate::failure::{AllocationError, FreeError};
 use crate::observer::{Happening, Observer};
 use crate::statistics::Statistics;
-use arena::Arena;
+use arena::{Arena, Arenas};
 use block::{Blocks, State};
 use deferred::Deferred;
 use names::{ArenaIndex, At};
@@ -94,7 +94,7 @@ pub struct GaplessAllocator<D, O = ()> {
     slack: Slack,
     blocks: Blocks,
     table: PageTable,
-    arenas: Vec<Arena>,
+    arenas: Arenas,
     arena_of: FxHashMap<(PoolId, StreamId), ArenaIndex>,
     latest: Option<((PoolId, StreamId), ArenaIndex)>,
     /// Every free block by its address.
@@ -124,7 +124,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
             slack,
             blocks: Blocks::default(),
             table: PageTable::new(page_size),
-            arenas: Vec::new(),
+            arenas: Arenas::default(),
             arena_of: FxHashMap::default(),
             latest: None,
             free: BTreeMap::new(),
@@ -215,7 +215,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// run again.
     pub fn end_pool(&mut self, pool: PoolId) {
         let free: Vec<At> = self.free.values().copied().collect();
-        let of_pool = |&at: &At| self.arenas[self.blocks[at].arena.0 as usize].pool == pool;
+        let of_pool = |&at: &At| self.arenas[self.blocks[at].arena].pool == pool;
         let of_pool: Vec<At> = free.into_iter().filter(of_pool).collect();
         for &at in &of_pool {
             self.take_free(at);
@@ -233,11 +233,10 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         {
             return index;
         }
-        let next = ArenaIndex(u32::try_from(self.arenas.len()).unwrap_or(u32::MAX));
-        let index = *self.arena_of.entry(key).or_insert(next);
-        if index == next {
-            self.arenas.push(Arena::new(stream, pool));
-        }
+        let arenas = &mut self.arenas;
+        let index =
+            self.arena_of.entry(key).or_insert_with(|| arenas.add(Arena::new(stream, pool)));
+        let index = *index;
         self.latest = Some((key, index));
         index
     }
@@ -271,14 +270,14 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         self.statistics.active_bytes.decrease(kind, size.get());
         self.statistics.requested_bytes.decrease(kind, requested.get());
         self.tell_block(Action::FreeCompleted, at);
-        let arena = &mut self.arenas[arena.0 as usize];
+        let arena = &mut self.arenas[arena];
         arena.shelves.entry(size).or_default().push(at);
         arena.shelved += 1;
     }
 
     fn tell_block(&mut self, action: Action, at: At) {
         let block = &self.blocks[at];
-        let arena = &self.arenas[block.arena.0 as usize];
+        let arena = &self.arenas[block.arena];
         self.observer.observe(Happening {
             action,
             addr: block.addr,
@@ -320,7 +319,7 @@ impl<D: Device, O: Observer> Allocator for GaplessAllocator<D, O> {
         }
         let rounded = size.max(Bytes::new(1)).round_up(UNIT);
         let index = self.arena(pool, stream);
-        let arena = &mut self.arenas[index.0 as usize];
+        let arena = &mut self.arenas[index];
         if let Some(at) = arena.shelves.get_mut(&rounded).and_then(Vec::pop) {
             arena.shelved -= 1;
             return Ok(self.hand_out(at, size));
@@ -350,7 +349,7 @@ impl<D: Device, O: Observer> Allocator for GaplessAllocator<D, O> {
     fn record_stream(&mut self, block: BlockId, stream: StreamId) -> Result<(), FreeError> {
         let at = self.blocks.held(block).ok_or(FreeError::NotAllocated)?;
         let arena = self.blocks[at].arena;
-        if self.arenas[arena.0 as usize].stream != stream {
+        if self.arenas[arena].stream != stream {
             self.blocks[at].used_elsewhere = true;
             self.deferred.note_use(at, stream);
         }

@@ -1,13 +1,43 @@
 //! An arena: the free blocks that requests of one stream from one pool may have.
 
 use std::collections::BTreeSet;
+use std::ops::{Index, IndexMut};
 
 use gapless_device::EventId;
 use gapless_units::{Addr, Bytes, PoolId, StreamId};
 use rustc_hash::FxHashMap;
 
 use super::block::Block;
-use super::names::At;
+use super::names::{ArenaIndex, At};
+
+/// All arenas of an allocator.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Arenas(Vec<Arena>);
+
+impl Arenas {
+    pub(super) fn add(&mut self, arena: Arena) -> ArenaIndex {
+        self.0.push(arena);
+        ArenaIndex(u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn indices(&self) -> impl Iterator<Item = ArenaIndex> + use<> {
+        (0..).map(ArenaIndex).take(self.0.len())
+    }
+}
+
+impl Index<ArenaIndex> for Arenas {
+    type Output = Arena;
+
+    fn index(&self, index: ArenaIndex) -> &Arena {
+        &self.0[index.0 as usize]
+    }
+}
+
+impl IndexMut<ArenaIndex> for Arenas {
+    fn index_mut(&mut self, index: ArenaIndex) -> &mut Arena {
+        &mut self.0[index.0 as usize]
+    }
+}
 
 /// A free block in the order of search.
 type Key = (Bytes, Addr, At);

@@ -70,14 +70,18 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     }
 
     /// Undoes a free that failed: the block is the program's again.
-    fn take_back(&mut self, at: At, uses: Vec<StreamId>) {
-        let mut uses = uses;
+    fn take_back(&mut self, at: At, mut uses: Vec<StreamId>) {
+        let mut void = Vec::new();
         for (&stream, queue) in &mut self.deferred.queues {
-            let before = queue.len();
-            queue.retain(|&(_, waiting)| waiting != at);
-            if queue.len() < before {
+            // Only the last of a queue can be this block's, which was just freed.
+            if let Some((event, _)) = queue.pop_back_if(|&mut (_, waiting)| waiting == at) {
+                void.push(event);
                 uses.push(stream);
             }
+        }
+        for event in void {
+            // The device fails already; an event it does not forget now holds no memory.
+            let _ = self.device.drop_event(event);
         }
         self.deferred.queues.retain(|_, queue| !queue.is_empty());
         let block = &mut self.blocks[at];
@@ -138,7 +142,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// its work is done.
     pub(super) fn settle(&mut self, arena: ArenaIndex) -> Result<u64, DeviceError> {
         let clock = self.clock;
-        let book = &mut self.arenas[arena.0 as usize];
+        let book = &mut self.arenas[arena];
         if book.settled == clock {
             return Ok(clock);
         }
@@ -157,7 +161,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
 
     /// Waits until all work queued on an arena's stream is done.
     pub(super) fn wait_for_arena(&mut self, arena: ArenaIndex) -> Result<(), DeviceError> {
-        let book = &mut self.arenas[arena.0 as usize];
+        let book = &mut self.arenas[arena];
         self.device.wait_for_stream(book.stream)?;
         book.settled = self.clock;
         if let Some((event, _)) = book.checkpoint {

@@ -47,7 +47,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
             self.clear_all_shelves();
         };
         let tried = Bytes::new(short * self.table.page_size.get());
-        let book = &self.arenas[arena.0 as usize];
+        let book = &self.arenas[arena];
         let (pool, stream) = (book.pool, book.stream);
         Err(self.out_of_memory(requested, rounded, tried, pool, stream))
     }
@@ -58,8 +58,8 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         for (stream, at) in self.deferred.heads() {
             gains.push((self.blocks[at].size, Awaited::Use(stream)));
         }
-        for index in (0..).map(ArenaIndex).take(self.arenas.len()) {
-            let settled = self.arenas[index.0 as usize].settled;
+        for index in self.arenas.indices() {
+            let settled = self.arenas[index].settled;
             let unsettled = self.movable.iter().filter(|&&(freed, at)| {
                 index != arena && self.blocks[at].arena == index && settled < freed
             });
@@ -113,8 +113,8 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
 fn pages_short(refusal: Refusal) -> Result<u64, AllocationError> {
     match refusal {
         Refusal::Short(short) => Ok(short),
+        // A frame is in the way, not a page; whatever is waited for may end the work on it.
         Refusal::Busy => Ok(1),
-        // Without addresses, pages would not help; waiting for some to be given back may.
         Refusal::Device(error) => Err(error.into()),
     }
 }

@@ -43,7 +43,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
 
     /// The smallest gap; of equal ones the one that needs no memory.
     fn best_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
-        let book = &self.arenas[arena.0 as usize];
+        let book = &self.arenas[arena];
         let (ready, holey) = (book.best_ready(size), book.best_holey(size));
         let at = match (ready, holey) {
             (Some((ready, at)), Some((holey, _))) if ready <= holey => at,
@@ -55,7 +55,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
 
     /// When pages are short: a gap that needs none, or else the one that lacks the fewest.
     fn take_cheapest(&mut self, arena: ArenaIndex, size: Bytes, short: u64) -> Result<At, Refusal> {
-        let book = &self.arenas[arena.0 as usize];
+        let book = &self.arenas[arena];
         if let Some((_, at)) = book.best_ready(size) {
             return self.carve(self.place_in(at, size));
         }

@@ -29,7 +29,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     }
 
     fn segment(&self, extent: Extent, first: At) -> FinalSegment {
-        let arena = &self.arenas[self.blocks[first].arena.0 as usize];
+        let arena = &self.arenas[self.blocks[first].arena];
         let inside =
             self.blocks.from(first).filter(|&at| self.blocks[at].extent().overlaps(extent));
         let blocks: Vec<FinalBlock> = inside.map(|at| self.final_block(at, extent)).collect();

@@ -216,7 +216,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         count: usize,
     ) {
         let (territory, extent) = (self.blocks[taker].territory, self.blocks[taker].extent());
-        let pool = self.arenas[self.blocks[taker].arena.0 as usize].pool;
+        let pool = self.arenas[self.blocks[taker].arena].pool;
         if pool.is_private() && !self.ended.contains(&pool) {
             return;
         }
@@ -302,7 +302,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
 
     pub(super) fn tell_frame(&mut self, action: Action, frame: Frame) {
         let territory = self.table.territory(frame.territory);
-        let arena = &self.arenas[territory.arena.0 as usize];
+        let arena = &self.arenas[territory.arena];
         let (stream, pool) = (arena.stream, arena.pool);
         let (addr, size) = (self.table.addr(frame), Bytes::new(self.table.page_size.get()));
         self.observer.observe(Happening { action, addr, size, stream, pool });

@@ -4,7 +4,7 @@ use gapless_device::{Device, DeviceError};
 use gapless_units::Bytes;
 
 use super::GaplessAllocator;
-use super::names::{ArenaIndex, At, Frame, PageIndex};
+use super::names::{At, Frame, PageIndex};
 use crate::observer::Observer;
 
 impl<D: Device, O: Observer> GaplessAllocator<D, O> {
@@ -16,7 +16,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         if self.reserved <= keep {
             return Ok(());
         }
-        for arena in (0..).map(ArenaIndex).take(self.arenas.len()) {
+        for arena in self.arenas.indices() {
             self.wait_for_arena(arena)?;
         }
         let spare = self.table.spare.clone();

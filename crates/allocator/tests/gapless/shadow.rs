@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gapless_allocator::gapless::BlockId;
 use gapless_allocator::{AllocationError, Allocator, FreeError, GaplessAllocator};
 use gapless_device::{Device, DeviceError, Handle};
+use gapless_trace::BlockState;
 use gapless_units::{Addr, Bytes, Extent, PoolId, StreamId};
 
 use crate::program::{Circumstances, STREAMS, Step};
@@ -258,7 +259,39 @@ impl Shadow {
                 return Err(format!("{page:?} went away from {at:?}, where it has to stay"));
             }
         }
+        self.check_segments()?;
         self.check_sums()
+    }
+
+    /// The snapshot shows each block the program holds, on memory, and all of a segment's bytes.
+    fn check_segments(&self) -> Result<(), String> {
+        let segments = self.allocator.segments();
+        let mut held = BTreeMap::new();
+        for segment in &segments {
+            let mut end = segment.addr;
+            for block in &segment.blocks {
+                if block.addr != end {
+                    return Err(format!("{segment:?} is not all blocks"));
+                }
+                end = block.addr + block.size;
+                if block.state == BlockState::Allocated {
+                    held.insert(block.addr, (block.size, block.requested));
+                }
+            }
+            if end != segment.addr + segment.size {
+                return Err(format!("{segment:?} is not all blocks"));
+            }
+        }
+        let known = self.held.iter();
+        let known = known.map(|it| (it.extent.start(), (it.extent.size(), it.requested)));
+        if held != known.collect::<BTreeMap<_, _>>() {
+            return Err("the snapshot shows other blocks than are held".to_owned());
+        }
+        let shown: Bytes = segments.iter().map(|segment| segment.size).sum();
+        if self.allocator.reserved() < shown {
+            return Err(format!("{shown} are shown, {} reserved", self.allocator.reserved()));
+        }
+        Ok(())
     }
 
     fn check_sums(&self) -> Result<(), String> {

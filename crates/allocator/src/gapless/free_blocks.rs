@@ -13,7 +13,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         let block = &self.blocks[at];
         self.free.insert(block.addr, at);
         let (freed, arena) = (block.freed, block.arena);
-        self.arenas[arena.0 as usize].insert(block, at);
+        self.arenas[arena].insert(block, at);
         if self.has_movable_pages(at) {
             self.movable.insert((freed, at));
         }
@@ -24,7 +24,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         let block = &self.blocks[at];
         self.free.remove(&block.addr);
         let (freed, arena) = (block.freed, block.arena);
-        self.arenas[arena.0 as usize].remove(block, at);
+        self.arenas[arena].remove(block, at);
         self.movable.remove(&(freed, at));
     }
 
@@ -33,7 +33,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         let block = &self.blocks[at];
         let start = self.table.territory(block.territory).extent.start();
         let whole = block.extent().whole_pages(start, self.table.page_size).size();
-        let pool = self.arenas[block.arena.0 as usize].pool;
+        let pool = self.arenas[block.arena].pool;
         u64::from(block.holes) < whole.get() / self.table.page_size.get()
             && (!pool.is_private() || self.ended.contains(&pool))
     }
@@ -60,17 +60,17 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
 
     /// Merges everything that an arena has on its shelves.
     pub(super) fn clear_shelves(&mut self, arena: ArenaIndex) {
-        if self.arenas[arena.0 as usize].shelved == 0 {
+        if self.arenas[arena].shelved == 0 {
             return;
         }
-        for at in self.arenas[arena.0 as usize].clear_shelves() {
+        for at in self.arenas[arena].clear_shelves() {
             self.merge_free(at);
         }
     }
 
     /// Merges everything that is on any shelf.
     pub(super) fn clear_all_shelves(&mut self) {
-        for arena in (0..).map(ArenaIndex).take(self.arenas.len()) {
+        for arena in self.arenas.indices() {
             self.clear_shelves(arena);
         }
     }
