@@ -31,11 +31,12 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
             Some(place) => place,
             None => self.new_territory(arena, size)?,
         };
-        match self.carve(best) {
-            Err(Refusal::Busy) => {
-                let fresh = self.fresh_place(arena, size)?;
-                self.carve(fresh)
-            }
+        let mut answer = self.carve(best);
+        if let Err(Refusal::Busy) = answer {
+            let fresh = self.fresh_place(arena, size)?;
+            answer = self.carve(fresh);
+        }
+        match answer {
             Err(Refusal::Short(short)) => self.take_cheapest(arena, size, short),
             done => done,
         }

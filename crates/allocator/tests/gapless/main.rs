@@ -8,3 +8,4 @@ mod shadow;
 mod random;
 mod faults;
 mod adversaries;
+mod cases;

@@ -1,0 +1,62 @@
+//! Small programs that each need one rule.
+
+use gapless_allocator::gapless::BlockId;
+use gapless_allocator::{Allocator, GaplessAllocator, Slack};
+use gapless_device::{Completion, Sim, SimSetup};
+use gapless_units::{Bytes, StreamId};
+
+const COMPUTE: StreamId = StreamId(0);
+const COPY: StreamId = StreamId(1);
+
+/// On a device of so many pages whose streams are done only when somebody waits.
+fn allocator(pages: u64) -> GaplessAllocator<Sim> {
+    let completion = Completion::WhenTold;
+    let setup = SimSetup { completion, ..SimSetup::new(Bytes::mib(2 * pages)) };
+    GaplessAllocator::new(Sim::new(setup), Slack::NONE, ())
+}
+
+fn take(allocator: &mut GaplessAllocator<Sim>, kib: u64, stream: StreamId) -> BlockId {
+    let block = allocator.allocate(Bytes::new(kib * 1024), stream);
+    block.unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn give(allocator: &mut GaplessAllocator<Sim>, block: BlockId) {
+    assert_eq!(allocator.free(block), Ok(()));
+}
+
+/// When no page is left for the tightest gap, a looser one with memory serves.
+#[test]
+fn a_gap_with_memory_serves_when_pages_are_short() {
+    let mut it = allocator(5);
+    let _left = take(&mut it, 1024, COMPUTE);
+    let loose = take(&mut it, 2560, COMPUTE);
+    let _right = take(&mut it, 512, COMPUTE);
+    let tight = take(&mut it, 2048, COMPUTE);
+    let _end = take(&mut it, 1, COMPUTE);
+    give(&mut it, tight);
+    // The page of the tight gap moves here, and the device has no other.
+    let _large = take(&mut it, 4096, COMPUTE);
+    give(&mut it, loose);
+    let _served = take(&mut it, 2048, COMPUTE);
+    assert_eq!(it.check_invariants(), Ok(()));
+}
+
+/// A request that fails may have brought a page back into a gap that is free longer than the
+/// page: another stream waits for the page's last use, not for the gap's.
+#[test]
+fn a_page_is_as_young_as_its_last_use() {
+    let mut it = allocator(6);
+    let gap = take(&mut it, 3 * 2048, COMPUTE);
+    let _end = take(&mut it, 2048, COMPUTE);
+    give(&mut it, gap);
+    // Work up to here is waited for; one page goes back.
+    assert_eq!(it.trim(Bytes::mib(6)), Ok(()));
+    let large = take(&mut it, 5 * 2048, COMPUTE);
+    give(&mut it, large);
+    let _held = take(&mut it, 4 * 2048, COMPUTE);
+    assert!(it.allocate(Bytes::mib(6), COMPUTE).is_err());
+    let stalls = it.stalls();
+    let _other = take(&mut it, 2048, COPY);
+    assert_eq!(it.stalls(), stalls + 1);
+    assert_eq!(it.check_invariants(), Ok(()));
+}
