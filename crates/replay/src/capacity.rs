@@ -8,7 +8,7 @@ use crate::setup::{OnFailure, Setup};
 use crate::start::Start;
 
 /// The granules a card's memory comes in.
-const GRANULE: Bytes = Bytes::new(2 * MIB);
+pub(crate) const GRANULE: Bytes = Bytes::new(2 * MIB);
 
 /// What a search for the smallest card found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

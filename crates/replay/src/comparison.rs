@@ -1,16 +1,13 @@
 //! How an allocator does on a recording: what it needs, what it wastes, what it asks of the device.
 
 use gapless_device::Costs;
-use gapless_units::{Bytes, MIB};
+use gapless_units::Bytes;
 
-use crate::capacity::smallest_that;
+use crate::capacity::{GRANULE, smallest_that};
 use crate::contender::Contender;
 use crate::program::Program;
 use crate::run::ReplayError;
 use crate::trial::Trial;
-
-/// The granules a card's memory comes in.
-const GRANULE: Bytes = Bytes::new(2 * MIB);
 
 /// One allocator on one recording.
 #[derive(Clone, Debug)]
@@ -36,7 +33,7 @@ pub struct Comparison {
 impl Comparison {
     /// The share of `capacity` that the program can never use, from 0 to 1.
     pub fn waste(&self, capacity: Bytes) -> f64 {
-        1.0 - self.peak_live.share_of(capacity.max(self.peak_live))
+        capacity.saturating_sub(self.peak_live).share_of(capacity)
     }
 }
 

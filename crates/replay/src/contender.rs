@@ -42,7 +42,7 @@ impl Contender {
             caching("expandable", expandable),
             Self {
                 name: "gapless",
-                settings: String::new(),
+                settings: format!("slack:{}", Slack::DEFAULT.share),
                 policy: Policy::Gapless(Slack::DEFAULT),
             },
         ]

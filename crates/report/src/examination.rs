@@ -1,6 +1,7 @@
 //! A recording with the diagnosis of each of its devices: what every report is made from.
 
 use gapless_diagnose::{Diagnosis, Question, Sites};
+use gapless_replay::{Check, Program, ReplayError};
 use gapless_trace::{
     DeviceRecording, Format, Framework, Instant, Note, RebuildError, Recording, Stacks, Trace,
 };
@@ -107,6 +108,18 @@ pub struct Examination {
 }
 
 impl Examination {
+    /// How well a device's recording comes back under its own settings; nothing where it does not
+    /// tell where blocks were placed, or contradicts itself.
+    pub fn check(&self, place: usize) -> Result<Option<Check>, ReplayError> {
+        let trace = &self.devices[place].trace;
+        if !trace.is_placed() || !trace.is_consistent() {
+            return Ok(None);
+        }
+        let settings = trace.settings.clone().unwrap_or_default();
+        let program = Program::of(trace);
+        Check::of(trace, &program, &settings, self.framework.as_ref()).map(Some)
+    }
+
     /// Rebuilds and diagnoses a recording.
     pub fn of(recording: Recording, source: Source, asked: &Asked) -> Result<Self, ExamineError> {
         let Recording { format, framework, devices, pinned_host, stacks, notes } = recording;

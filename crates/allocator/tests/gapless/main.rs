@@ -9,3 +9,4 @@ mod random;
 mod faults;
 mod adversaries;
 mod cases;
+mod life;

@@ -10,7 +10,7 @@ use gapless::report::{
 };
 
 use super::Answer;
-use super::shared::costs;
+use super::shared::{costs, may_write};
 use super::sweeping::{Wishes, carry_out, prepare};
 use crate::failure::Failure;
 use crate::input::Input;
@@ -59,13 +59,7 @@ impl Order {
     fn of(typed: Typed) -> Result<Self, Failure> {
         let output = typed.output.mean();
         let inputs: Vec<Input> = typed.files.into_iter().map(Input::new).collect();
-        if typed.format == Format::Html && output.is_terminal() {
-            return Err(Failure::PageOnTerminal);
-        }
-        if typed.format == Format::Html && 1 < inputs.len() {
-            return Err(Failure::OnePageEach { count: inputs.len() });
-        }
-        output.spare(&inputs)?;
+        may_write(typed.format == Format::Html, &output, &inputs)?;
         Ok(Self {
             inputs,
             asked: Asked { device: typed.device, ..Asked::default() },

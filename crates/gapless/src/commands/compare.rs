@@ -11,7 +11,7 @@ use gapless::report::{
 
 use super::Answer;
 use super::parallel::answers;
-use super::shared::costs;
+use super::shared::{costs, may_write};
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::output::Output;
@@ -53,13 +53,7 @@ impl Order {
     fn of(typed: Typed) -> Result<Self, Failure> {
         let output = typed.output.mean();
         let inputs: Vec<Input> = typed.files.into_iter().map(Input::new).collect();
-        if typed.format == Format::Html && output.is_terminal() {
-            return Err(Failure::PageOnTerminal);
-        }
-        if typed.format == Format::Html && 1 < inputs.len() {
-            return Err(Failure::OnePageEach { count: inputs.len() });
-        }
-        output.spare(&inputs)?;
+        may_write(typed.format == Format::Html, &output, &inputs)?;
         let contenders = match typed.allocators {
             contenders if contenders.is_empty() => Contender::catalog(),
             contenders => contenders,
@@ -80,7 +74,10 @@ impl Order {
         let recorded = Examination::of(recording, Source { path, bytes }, &self.asked)
             .map_err(|source| Failure::Examine { name: input.name(), source })?;
         let places = 0..recorded.devices.len();
-        let mut devices: Vec<_> = places.map(|it| ComparedDevice::of(&recorded, it)).collect();
+        let broken = |source| Failure::Compare { name: input.name(), source };
+        let devices: Result<Vec<_>, _> =
+            places.map(|place| ComparedDevice::of(&recorded, place)).collect();
+        let mut devices = devices.map_err(broken)?;
         let count = devices.len() * self.contenders.len();
         let progress = Progress::new(count, self.output.is_quiet());
         progress.say(format!("comparing allocators on {}", input.name()));
@@ -94,8 +91,7 @@ impl Order {
             progress.step();
         };
         let comparisons: Result<Vec<_>, _> = answers(count, work, done).into_iter().collect();
-        let comparisons =
-            comparisons.map_err(|source| Failure::Compare { name: input.name(), source })?;
+        let comparisons = comparisons.map_err(broken)?;
         let mut comparisons = comparisons.into_iter();
         for device in &mut devices {
             device.comparisons = comparisons.by_ref().take(self.contenders.len()).collect();

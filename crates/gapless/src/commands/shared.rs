@@ -1,12 +1,15 @@
 //! What several commands let be typed about the card and the costs.
 
+use std::num::ParseIntError;
 use std::path::Path;
 
 use gapless::device::{Card, Costs};
 use gapless::trace::{Release, Settings};
-use gapless::units::Bytes;
+use gapless::units::{Bytes, DeviceId};
 
 use crate::failure::{Failure, Refusal};
+use crate::input::Input;
+use crate::output::Output;
 
 /// A size such as `40GiB`, or a card such as `A100 40GB`.
 pub(super) fn capacity(text: &str) -> Result<Bytes, String> {
@@ -24,6 +27,23 @@ pub(super) fn capacity(text: &str) -> Result<Bytes, String> {
     } else {
         format!("several cards are called so: {}", like.join(", "))
     })
+}
+
+/// A device by its number.
+pub(super) fn device(text: &str) -> Result<DeviceId, ParseIntError> {
+    text.parse().map(DeviceId)
+}
+
+/// Refuses a page that would be shown on a terminal, or be of several recordings; and any result
+/// that would replace what it is made from.
+pub(super) fn may_write(is_page: bool, output: &Output, inputs: &[Input]) -> Result<(), Failure> {
+    if is_page && output.is_terminal() {
+        return Err(Failure::PageOnTerminal);
+    }
+    if is_page && 1 < inputs.len() {
+        return Err(Failure::OnePageEach { count: inputs.len() });
+    }
+    output.spare(inputs)
 }
 
 /// A release such as `2.15`.

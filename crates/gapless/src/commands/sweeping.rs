@@ -2,7 +2,7 @@
 
 use gapless::device::Costs;
 use gapless::diagnose::advice::{Advice, Sweep, Terms};
-use gapless::replay::{Check, NEWEST_RELEASE, Program, ReplayError, Setup};
+use gapless::replay::{Check, NEWEST_RELEASE, ReplayError, Setup};
 use gapless::report::{AdvisedDevice, DeviceAdviceFacts, Examination};
 use gapless::trace::{Release, Settings};
 use gapless::units::Bytes;
@@ -33,12 +33,7 @@ pub(super) fn prepare(
 ) -> Result<(Option<Check>, Sweep), ReplayError> {
     let trace = &recorded.devices[place].trace;
     let own = trace.settings.clone().unwrap_or_default();
-    let check = if trace.is_placed() && trace.is_consistent() {
-        let program = Program::of(trace);
-        Some(Check::of(trace, &program, &own, recorded.framework.as_ref())?)
-    } else {
-        None
-    };
+    let check = recorded.check(place)?;
     let checked = check.as_ref().map_or(NEWEST_RELEASE, |check| check.release);
     let terms = Terms {
         settings: wishes.settings.clone().unwrap_or(own),

@@ -18,7 +18,11 @@ const GAPS: &[u8] = b"alloc,1,104857600,0\nalloc,2,104857600,0\nalloc,3,10485760
 fn the_table_says_who_needs_least() {
     let run = gapless_reads(&["compare", "-", "--allocators", "caching,gapless"], GAPS);
     assert_snapshot!(run.stdout, @r"
-    - · device 0 · 400.0 MiB alive at most · costs a100
+    - · device 0 · 400.0 MiB alive at most · PyTorch's by the rules of 2.15
+    costs a100
+
+    UNCHECKED. The recording does not tell where its blocks were placed, so nothing
+    says how well the replay meets the program it was made of.
 
     gapless runs it without a stall in 400.0 MiB, 150.0 MiB less than caching.
 
@@ -85,4 +89,20 @@ fn an_unknown_allocator_is_refused_with_those_there_are() {
     let run = gapless(&["compare", POOLS, "--allocators", "jemalloc"]);
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("caching, expandable,"), "{}", run.stderr);
+}
+
+#[test]
+fn a_recording_comes_back_before_anything_is_predicted() {
+    let fidelity = &json(&["compare", OOM, "-f", "json"])["fidelity"];
+    assert!(fidelity["events"].as_u64().unwrap() > 0);
+    assert_eq!(fidelity["equal"], fidelity["events"]);
+}
+
+#[test]
+fn a_program_that_asks_for_nothing_wastes_nothing() {
+    let run = gapless_reads(&["compare", "-", "-f", "json"], b"alloc,1,0,0\n");
+    let facts: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(facts["allocators"][0]["waste_at_capacity"], 0.0);
+    let run = gapless_reads(&["compare", "-"], b"alloc,1,0,0\n");
+    assert!(run.stdout.contains("The program asked for nothing."), "{}", run.stdout);
 }

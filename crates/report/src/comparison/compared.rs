@@ -1,7 +1,7 @@
 //! The runs of a recording's devices through several allocators.
 
 use gapless_device::Costs;
-use gapless_replay::{Comparison, Program};
+use gapless_replay::{Check, Comparison, Program, ReplayError};
 use gapless_trace::Trace;
 use gapless_units::{DeviceId, Micros};
 
@@ -23,6 +23,9 @@ pub struct Compared {
 pub struct ComparedDevice {
     /// The device.
     pub device: DeviceId,
+    /// How well the recording comes back under its own settings; nothing for a list of
+    /// operations, which does not tell where anything went.
+    pub check: Option<Check>,
     /// What the program asked for, begun on an empty allocator.
     pub program: Program,
     /// The operation at which the last iteration begins, where there are iterations.
@@ -35,7 +38,7 @@ pub struct ComparedDevice {
 
 impl ComparedDevice {
     /// The program of a device, through no allocator yet.
-    pub fn of(recorded: &Examination, place: usize) -> Self {
+    pub fn of(recorded: &Examination, place: usize) -> Result<Self, ReplayError> {
         let examined = &recorded.devices[place];
         let trace = &examined.trace;
         let program = Program::of(trace).begun_anew();
@@ -47,8 +50,8 @@ impl ComparedDevice {
             program.prelude() + behind
         });
         let duration = duration(trace);
-        let (device, comparisons) = (trace.device, Vec::new());
-        Self { device, program, last_iteration, duration, comparisons }
+        let (device, check, comparisons) = (trace.device, recorded.check(place)?, Vec::new());
+        Ok(Self { device, check, program, last_iteration, duration, comparisons })
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::compared::{Compared, ComparedDevice};
 use crate::facts::RecordingFacts;
+use crate::replay::FidelityFacts;
 
 /// The name and number of the schema.
 pub const COMPARISON_SCHEMA: &str = "gapless.compare/1";
@@ -23,6 +24,9 @@ pub struct ComparisonFacts {
     pub cost_preset: String,
     /// How long the recording lasted; null where it has no times.
     pub recorded_us: Option<f64>,
+    /// How well the recording comes back under its own settings; null where it does not tell
+    /// where blocks were placed, or contradicts itself.
+    pub fidelity: Option<FidelityFacts>,
     /// The allocators, in the order they were asked for.
     pub allocators: Vec<ContenderFacts>,
 }
@@ -113,6 +117,10 @@ impl ComparisonFacts {
             device: device.device.0,
             cost_preset: compared.costs.name.clone(),
             recorded_us: device.duration.map(|Micros(micros)| micros as f64),
+            fidelity: device
+                .check
+                .as_ref()
+                .map(|check| FidelityFacts::of(&check.fidelity, check.release.to_string())),
             allocators: device.comparisons.iter().map(|it| contender(it, device)).collect(),
         };
         compared.devices.iter().map(tell).collect()

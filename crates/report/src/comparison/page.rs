@@ -3,6 +3,7 @@
 use super::facts::ComparisonFacts;
 use super::words::{LONG, answer, headline, legend, long_rows};
 use crate::curves::{Curve, picture};
+use crate::replay::fidelity_sentence;
 use crate::sheet::Sheet;
 use crate::words::file_name;
 
@@ -17,6 +18,8 @@ pub fn comparison_page(comparisons: &[ComparisonFacts]) -> String {
     for facts in comparisons {
         sheet.title(&answer(facts));
         sheet.aside(&headline(facts).join(" · "));
+        let (title, sentence) = fidelity_sentence(facts.fidelity.as_ref());
+        sheet.paragraph(&format!("{title}: {sentence}"));
         sheet.heading("Reserved memory without a limit");
         let pens = PENS.iter().cycle();
         let curves = facts.allocators.iter().zip(pens);

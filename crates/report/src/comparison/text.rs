@@ -2,8 +2,9 @@
 
 use super::facts::ComparisonFacts;
 use super::words::{SHORT, answer, headline, legend, short_rows};
+use crate::replay::fidelity_sentence;
 use crate::text::Look;
-use crate::text::ink::{ASIDE, ink};
+use crate::text::ink::{ASIDE, CALM, DOUBT, ink};
 use crate::text::paper::Paper;
 use crate::text::table::{Side, table};
 use crate::text::wrap::join;
@@ -16,6 +17,10 @@ pub fn comparison_text(comparisons: &[ComparisonFacts], look: &Look) -> String {
         for line in join(&headline(facts), paper.width()) {
             paper.line(&ink(ASIDE, &line));
         }
+        paper.gap();
+        let (title, text) = fidelity_sentence(facts.fidelity.as_ref());
+        let style = if title == "EXACT" { CALM } else { DOUBT };
+        paper.marked(style, &format!("{title}."), &text);
         paper.gap();
         paper.sentence(0, &answer(facts));
         paper.gap();

@@ -35,12 +35,16 @@ pub(super) fn headline(facts: &ComparisonFacts) -> Vec<String> {
         file_name(&facts.recording.path),
         format!("device {}", facts.device),
         format!("{} alive at most", Bytes::new(live)),
+        format!("PyTorch's by the rules of {}", gapless_replay::NEWEST_RELEASE),
         format!("costs {}", facts.cost_preset),
     ]
 }
 
 /// Who needs least, in a sentence.
 pub(super) fn answer(facts: &ComparisonFacts) -> String {
+    if facts.allocators.iter().all(|it| it.peak_live_bytes == 0) {
+        return "The program asked for nothing.".to_owned();
+    }
     let best = facts.allocators.iter().min_by_key(|it| it.stall_free_capacity_bytes);
     let usual = facts.allocators.first();
     let (Some(best), Some(usual)) = (best, usual) else { return String::new() };

@@ -181,7 +181,7 @@ fn replay(
     let failed = |source| Unreplayable::Replay { device, source };
     let program = Program::of(trace);
     let own = trace.settings.clone();
-    let check = check(recorded, trace, &program).map_err(failed)?;
+    let check = recorded.check(place).map_err(failed)?;
     let (settings, settings_from) = match (&conditions.settings, &own) {
         (Some(given), _) => (given.clone(), Origin::Given),
         (None, Some(own)) => (own.clone(), Origin::Recorded),
@@ -242,19 +242,6 @@ fn explained(
     let question = Question { capacity, ..Question::default() };
     let diagnosis = Diagnosis::of(&trace, &recorded.stacks, &recorded.sites, &question);
     Ok(Examined { trace, diagnosis })
-}
-
-/// How well a recording comes back under its own settings, where that can be asked.
-fn check(
-    recorded: &Examination,
-    trace: &Trace,
-    program: &Program,
-) -> Result<Option<Check>, ReplayError> {
-    if !trace.is_placed() || !trace.is_consistent() {
-        return Ok(None);
-    }
-    let settings = trace.settings.clone().unwrap_or_default();
-    Check::of(trace, program, &settings, recorded.framework.as_ref()).map(Some)
 }
 
 /// Whether two settings say the same about device memory, however they are written.

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use gapless::trace::{Release, Settings};
 use gapless::units::{Bytes, DeviceId};
 
-use crate::commands::shared::{capacity, release, settings};
+use crate::commands::shared::{capacity, device, release, settings};
 use crate::output::OutputArguments;
 
 /// Examples in the long help; a test runs each of them.
@@ -82,8 +82,4 @@ pub(super) enum Format {
     Markdown,
     /// One page that opens from disk, with both runs in one picture
     Html,
-}
-
-fn device(text: &str) -> Result<DeviceId, std::num::ParseIntError> {
-    text.parse().map(DeviceId)
 }

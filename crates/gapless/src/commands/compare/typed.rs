@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use gapless::replay::Contender;
 use gapless::units::DeviceId;
 
+use crate::commands::shared::device;
 use crate::output::OutputArguments;
 
 /// Examples in the long help; a test runs each of them.
@@ -69,8 +70,4 @@ fn contender(text: &str) -> Result<Contender, String> {
         let names: Vec<&str> = Contender::catalog().iter().map(|it| it.name).collect();
         format!("there is {}", names.join(", "))
     })
-}
-
-fn device(text: &str) -> Result<DeviceId, std::num::ParseIntError> {
-    text.parse().map(DeviceId)
 }

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use gapless::report::Moment;
 use gapless::units::{Bytes, DeviceId};
 
+use crate::commands::shared::device;
 use crate::output::OutputArguments;
 
 /// Examples in the long help; a test runs each of them.
@@ -88,8 +89,4 @@ fn moment(text: &str) -> Result<Moment, String> {
             .map(Moment::After)
             .map_err(|_| "write `failure`, `end`, or the number of an event".to_owned()),
     }
-}
-
-fn device(text: &str) -> Result<DeviceId, std::num::ParseIntError> {
-    text.parse().map(DeviceId)
 }
