@@ -183,6 +183,12 @@ impl Program {
         self.prelude
     }
 
+    /// How many of its requests failed when it was recorded.
+    pub fn failed(&self) -> usize {
+        let failed = |operation: &&Operation| matches!(operation, Operation::Fail(_));
+        self.operations.iter().filter(failed).count()
+    }
+
     /// Whether it tells when other streams were done with a block.
     pub(crate) fn has_completions(&self) -> bool {
         self.requests.iter().any(|request| request.lingers)

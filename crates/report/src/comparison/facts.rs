@@ -24,6 +24,9 @@ pub struct ComparisonFacts {
     pub cost_preset: String,
     /// How long the recording lasted; null where it has no times.
     pub recorded_us: Option<f64>,
+    /// Requests that failed when it was recorded. They are left out of the comparison: what the
+    /// program would have done with an answer is not known.
+    pub failed_requests_left_out: usize,
     /// How well the recording comes back under its own settings; null where it does not tell
     /// where blocks were placed, or contradicts itself.
     pub fidelity: Option<FidelityFacts>,
@@ -117,6 +120,7 @@ impl ComparisonFacts {
             device: device.device.0,
             cost_preset: compared.costs.name.clone(),
             recorded_us: device.duration.map(|Micros(micros)| micros as f64),
+            failed_requests_left_out: device.program.failed(),
             fidelity: device
                 .check
                 .as_ref()

@@ -1,9 +1,11 @@
 //! What all formats say alike.
 
+use std::fmt::Write;
+
 use gapless_units::Bytes;
 
 use super::facts::{ComparisonFacts, ContenderFacts};
-use crate::figures::{grouped, percent};
+use crate::figures::{self, grouped, percent};
 use crate::words::file_name;
 
 /// The columns of the short table: those a card is bought by.
@@ -123,6 +125,13 @@ pub(super) fn legend(facts: &ComparisonFacts) -> String {
          share that is never alive. Uncapped: the most it reserves without a limit; calls and time \
          are of that run."
     );
+    if 0 < facts.failed_requests_left_out {
+        let _ = write!(
+            text,
+            " Left out: {} that failed when it was recorded.",
+            figures::counted(facts.failed_requests_left_out, "request")
+        );
+    }
     if facts.allocators.iter().any(|it| it.smallest_capacity_has_gaps) {
         text.push_str(" ? it fails with some larger memory.");
     }
