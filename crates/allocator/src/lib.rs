@@ -12,6 +12,7 @@
 mod failure;
 mod observer;
 mod statistics;
+mod ordered;
 mod allocator;
 
 pub mod caching;

@@ -4,6 +4,7 @@ use gapless_device::Device;
 use gapless_units::{Addr, Bytes, Extent, PoolId, StreamId};
 
 use super::CachingAllocator;
+use super::free_set::Key;
 use super::names::{BlockId, Slot};
 use super::request::{Found, Request};
 use crate::observer::Observer;
@@ -15,13 +16,13 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
         let request = self.request(pool, size, stream);
         let pool = &self.pools[request.pool.0 as usize];
         let Some(free) = pool.shelf(stream).map(|shelf| &shelf.free) else { return Vec::new() };
-        let mut cursor = free.at_least(request.rounded);
+        let mut cursor = free.at_least(Key::least(request.rounded));
         let Some(first) = free.get(cursor) else { return Vec::new() };
         let mut addrs = Vec::new();
         while let Some(entry) = free.get(cursor)
             && entry.key.size() == first.key.size()
         {
-            addrs.push(self.blocks[entry.slot].addr);
+            addrs.push(self.blocks[entry.value].addr);
             cursor = free.after(cursor);
         }
         addrs
@@ -40,7 +41,7 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
         let wanted = Extent::new(addr, request.rounded).ok()?;
         let free = &self.pools[request.pool.0 as usize].shelf(stream)?.free;
         let holds = |slot: Slot| self.blocks[slot].extent().contains(wanted);
-        let slot = free.iter().find(|&slot| holds(slot))?;
+        let slot = free.values().find(|&slot| holds(slot))?;
         let before = addr - self.blocks[slot].addr;
         self.pools[request.pool.0 as usize].take(&self.blocks, slot, self.rules.tie_break);
         if !before.is_zero() {

@@ -219,10 +219,10 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
         for (index, pool) in indexes.zip(&self.pools) {
             for (stream, shelf) in pool.shelves() {
                 let mut last: Option<Key> = None;
-                let mut cursor = shelf.free.at_least(Bytes::ZERO);
+                let mut cursor = shelf.free.at_least(Key::default());
                 while let Some(entry) = shelf.free.get(cursor) {
-                    let block = &self.blocks[entry.slot];
-                    let known = free.contains(&entry.slot)
+                    let block = &self.blocks[entry.value];
+                    let known = free.contains(&entry.value)
                         && (block.pool, block.stream) == (index, stream)
                         && entry.key == Key::of(block, self.rules.tie_break);
                     if !known || last.is_some_and(|last| entry.key <= last) {

@@ -6,9 +6,10 @@ use gapless_trace::SizePool;
 use gapless_units::{Addr, StreamId};
 
 use super::block::Blocks;
-use super::free_set::{Cursor, Entry, FreeSet, Key};
+use super::free_set::{FreeSet, Key};
 use super::names::{PrivateIndex, Slot};
 use super::rules::TieBreak;
+use crate::ordered::Cursor;
 
 /// What of one stream's memory in a pool can be handed out.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +57,7 @@ impl Pool {
 
     /// Every free block in the order of the search, stream by stream.
     pub(super) fn free_blocks(&self) -> Vec<Slot> {
-        self.shelves().flat_map(|(_, shelf)| shelf.free.iter()).collect()
+        self.shelves().flat_map(|(_, shelf)| shelf.free.values()).collect()
     }
 
     /// Makes a block free to be handed out.
@@ -65,7 +66,7 @@ impl Pool {
         let block = &mut blocks[slot];
         block.free_since = searches;
         let key = Key::of(block, tie_break);
-        self.shelf_mut(block.stream).free.insert(Entry { key, slot });
+        self.shelf_mut(block.stream).free.insert(key, slot);
     }
 
     /// Puts what is left of a block, whose front was cut off, in its place among the free ones.
@@ -80,7 +81,7 @@ impl Pool {
         let block = &mut blocks[slot];
         block.free_since = searches;
         let key = Key::of(block, tie_break);
-        self.shelf_mut(block.stream).free.lessen(place, Entry { key, slot });
+        self.shelf_mut(block.stream).free.lessen(place, key, slot);
     }
 
     /// Takes a block from the free ones, where it is among them.

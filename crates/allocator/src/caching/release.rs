@@ -6,6 +6,7 @@ use gapless_units::{Bytes, PoolId};
 
 use super::CachingAllocator;
 use super::block::Block;
+use super::free_set::Key;
 use super::names::{PoolIndex, Slot};
 use super::request::Request;
 use super::rules::share;
@@ -73,14 +74,14 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
         let Some(free) = pool.shelf(request.stream).map(|shelf| &shelf.free) else {
             return Ok(false);
         };
-        let cursor = free.at_least(wanted);
+        let cursor = free.at_least(Key::least(wanted));
         let found = free.get(cursor);
         let goes = |slot: Slot| self.blocks[slot].segment.is_none();
         let mut victims = Vec::new();
         let mut released = Bytes::ZERO;
-        if let Some(entry) = found.filter(|entry| goes(entry.slot)) {
+        if let Some(entry) = found.filter(|entry| goes(entry.value)) {
             released = wanted;
-            victims.push(entry.slot);
+            victims.push(entry.value);
         } else {
             let mut place = free.before(cursor);
             while let Some(at) = place
@@ -88,9 +89,9 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
                 && released < wanted
                 && limit <= entry.key.size()
             {
-                if goes(entry.slot) {
+                if goes(entry.value) {
                     released += entry.key.size();
-                    victims.push(entry.slot);
+                    victims.push(entry.value);
                 }
                 place = free.before(at);
             }

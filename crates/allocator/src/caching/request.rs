@@ -2,8 +2,8 @@
 
 use gapless_units::{Bytes, StreamId};
 
-use super::free_set::Cursor;
 use super::names::{PoolIndex, Slot};
+use crate::ordered::Cursor;
 
 /// A request as the allocator sees it.
 #[derive(Clone, Copy, Debug)]

@@ -6,10 +6,11 @@ use gapless_units::Bytes;
 
 use super::CachingAllocator;
 use super::block::Block;
-use super::free_set::{Cursor, Entry, FreeSet};
+use super::free_set::{Entry, FreeSet, Key};
 use super::names::{BlockId, Slot};
 use super::request::{Found, Request};
 use crate::observer::Observer;
+use crate::ordered::Cursor;
 
 impl<D: Device, O: Observer> CachingAllocator<D, O> {
     /// The free block that serves a request, still among the free ones: the smallest that is large
@@ -19,9 +20,9 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
             self.pools[request.pool.0 as usize].searches += 1;
         }
         let free = &self.pools[request.pool.0 as usize].shelf(request.stream)?.free;
-        let mut cursor = free.at_least(request.rounded);
+        let mut cursor = free.at_least(Key::least(request.rounded));
         let mut entry = free.get(cursor)?;
-        if self.any_expandable && self.blocks[entry.slot].segment.is_some() {
+        if self.any_expandable && self.blocks[entry.value].segment.is_some() {
             (cursor, entry) = if request.expandable {
                 self.prefer_holes(free, cursor, entry)
             } else {
@@ -31,7 +32,7 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
         if !self.rules.sizes.may_serve(request.rounded, entry.key.size()) {
             return None;
         }
-        Some(Found { slot: entry.slot, place: Some(cursor) })
+        Some(Found { slot: entry.value, place: Some(cursor) })
     }
 
     /// Walks from a block that could grow to one that could not, while that is a closer fit: a
@@ -42,10 +43,10 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
         mut cursor: Cursor,
         mut entry: Entry,
     ) -> (Cursor, Entry) {
-        while self.blocks[entry.slot].segment.is_some() {
+        while self.blocks[entry.value].segment.is_some() {
             let next = free.after(cursor);
             let Some(candidate) = free.get(next) else { break };
-            if self.room_of(entry.slot) <= self.room_of(candidate.slot) {
+            if self.room_of(entry.value) <= self.room_of(candidate.value) {
                 break;
             }
             (cursor, entry) = (next, candidate);
@@ -64,7 +65,7 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
     fn skip_expandable(&self, free: &FreeSet, mut cursor: Cursor) -> Option<(Cursor, Entry)> {
         loop {
             let entry = free.get(cursor)?;
-            if self.blocks[entry.slot].segment.is_none() {
+            if self.blocks[entry.value].segment.is_none() {
                 return Some((cursor, entry));
             }
             cursor = free.after(cursor);

@@ -1,6 +1,5 @@
 //! An arena: the free blocks that requests of one stream from one pool may have.
 
-use std::collections::BTreeSet;
 use std::ops::{Index, IndexMut};
 
 use gapless_device::EventId;
@@ -9,19 +8,38 @@ use rustc_hash::FxHashMap;
 
 use super::block::Block;
 use super::names::{ArenaIndex, At};
+use crate::ordered::Ordered;
 
 /// All arenas of an allocator.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Arenas(Vec<Arena>);
+pub(super) struct Arenas {
+    arenas: Vec<Arena>,
+    by_name: FxHashMap<(PoolId, StreamId), ArenaIndex>,
+    /// The one asked for last, which most often is the one asked for next.
+    latest: Option<((PoolId, StreamId), ArenaIndex)>,
+}
 
 impl Arenas {
-    pub(super) fn add(&mut self, arena: Arena) -> ArenaIndex {
-        self.0.push(arena);
-        ArenaIndex(u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX))
+    /// The arena of a stream and pool, a new one where it is the first time.
+    #[inline]
+    pub(super) fn of(&mut self, pool: PoolId, stream: StreamId) -> ArenaIndex {
+        let name = (pool, stream);
+        if let Some((latest, index)) = self.latest
+            && latest == name
+        {
+            return index;
+        }
+        let next = ArenaIndex(u32::try_from(self.arenas.len()).unwrap_or(u32::MAX));
+        let index = *self.by_name.entry(name).or_insert(next);
+        if index == next {
+            self.arenas.push(Arena::new(stream, pool));
+        }
+        self.latest = Some((name, index));
+        index
     }
 
     pub(super) fn indices(&self) -> impl Iterator<Item = ArenaIndex> + use<> {
-        (0..).map(ArenaIndex).take(self.0.len())
+        (0..).map(ArenaIndex).take(self.arenas.len())
     }
 }
 
@@ -29,32 +47,30 @@ impl Index<ArenaIndex> for Arenas {
     type Output = Arena;
 
     fn index(&self, index: ArenaIndex) -> &Arena {
-        &self.0[index.0 as usize]
+        &self.arenas[index.0 as usize]
     }
 }
 
 impl IndexMut<ArenaIndex> for Arenas {
     fn index_mut(&mut self, index: ArenaIndex) -> &mut Arena {
-        &mut self.0[index.0 as usize]
+        &mut self.arenas[index.0 as usize]
     }
 }
 
-/// A free block in the order of search.
-type Key = (Bytes, Addr, At);
+/// The order of search: by size, equal ones by address.
+fn key(size: Bytes, addr: Addr) -> u128 {
+    u128::from(size.get()) << 64 | u128::from(addr.get())
+}
 
 /// The blocks of one stream and pool.
 #[derive(Clone, Debug)]
 pub(super) struct Arena {
     pub(super) stream: StreamId,
     pub(super) pool: PoolId,
-    /// Freed blocks as they were, by size, for the next request of that size.
-    pub(super) shelves: FxHashMap<Bytes, Vec<At>>,
-    /// How many blocks are shelved.
-    pub(super) shelved: usize,
     /// Free blocks with memory under all of their frames.
-    ready: BTreeSet<Key>,
+    ready: Ordered<u128, At>,
     /// Free blocks with memory under some or none of their frames.
-    holey: BTreeSet<Key>,
+    holey: Ordered<u128, At>,
     /// Work queued up to this time, on the allocator's clock, is done.
     pub(super) settled: u64,
     /// An event that says so for a later time.
@@ -62,31 +78,33 @@ pub(super) struct Arena {
 }
 
 impl Arena {
-    pub(super) fn new(stream: StreamId, pool: PoolId) -> Self {
+    fn new(stream: StreamId, pool: PoolId) -> Self {
         Self {
             stream,
             pool,
-            shelves: FxHashMap::default(),
-            shelved: 0,
-            ready: BTreeSet::new(),
-            holey: BTreeSet::new(),
+            ready: Ordered::default(),
+            holey: Ordered::default(),
             settled: 0,
             checkpoint: None,
         }
     }
 
-    fn set_of(&mut self, block: &Block) -> &mut BTreeSet<Key> {
+    fn set_of(&mut self, block: &Block) -> &mut Ordered<u128, At> {
         if block.holes == 0 { &mut self.ready } else { &mut self.holey }
     }
 
     pub(super) fn insert(&mut self, block: &Block, at: At) {
-        let key = (block.size, block.addr, at);
-        self.set_of(block).insert(key);
+        self.set_of(block).insert(key(block.size, block.addr), at);
     }
 
-    pub(super) fn remove(&mut self, block: &Block, at: At) {
-        let key = (block.size, block.addr, at);
-        self.set_of(block).remove(&key);
+    pub(super) fn remove(&mut self, block: &Block) {
+        self.set_of(block).remove(key(block.size, block.addr));
+    }
+
+    /// Whether a free block is in the books.
+    pub(super) fn has(&self, block: &Block, at: At) -> bool {
+        let set = if block.holes == 0 { &self.ready } else { &self.holey };
+        set.get(set.at_least(key(block.size, block.addr))).is_some_and(|entry| entry.value == at)
     }
 
     /// The smallest free block of at least this size that needs no memory.
@@ -99,26 +117,19 @@ impl Arena {
         Self::first(&self.holey, size)
     }
 
-    fn first(set: &BTreeSet<Key>, size: Bytes) -> Option<(Bytes, At)> {
-        let least = (size, Addr::default(), At(0));
-        set.range(least..).next().map(|&(size, _, at)| (size, at))
+    fn first(set: &Ordered<u128, At>, size: Bytes) -> Option<(Bytes, At)> {
+        let entry = set.get(set.at_least(key(size, Addr::default())))?;
+        let size = u64::try_from(entry.key >> 64).unwrap_or(u64::MAX);
+        Some((Bytes::new(size), entry.value))
     }
 
     /// Every free block of at least this size that lacks memory, the smallest first.
     pub(super) fn all_holey(&self, size: Bytes) -> impl Iterator<Item = At> {
-        let least = (size, Addr::default(), At(0));
-        self.holey.range(least..).map(|&(_, _, at)| at)
+        self.holey.from(self.holey.at_least(key(size, Addr::default()))).map(|entry| entry.value)
     }
 
-    /// Takes every shelved block off its shelf, in an order that depends on nothing but history.
-    pub(super) fn clear_shelves(&mut self) -> Vec<At> {
-        let mut blocks: Vec<At> = Vec::with_capacity(self.shelved);
-        #[expect(clippy::iter_over_hash_type, reason = "the blocks are sorted right after")]
-        for shelf in self.shelves.values_mut() {
-            blocks.append(shelf);
-        }
-        blocks.sort_unstable();
-        self.shelved = 0;
-        blocks
+    /// How many free blocks there are.
+    pub(super) fn free_count(&self) -> usize {
+        self.ready.values().count() + self.holey.values().count()
     }
 }

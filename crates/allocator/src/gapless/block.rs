@@ -13,6 +13,8 @@ pub(super) enum State {
     Held,
     /// Nobody but another stream, whose work is not yet done.
     Pending,
+    /// A request that is being served: its frames may lack memory as yet.
+    Serving,
     /// Nobody; it waits, uncut and unmerged, for a request of its size.
     Shelved,
     /// Nobody; it is merged with its free neighbors.
@@ -26,20 +28,18 @@ pub(super) struct Block {
     pub(super) size: Bytes,
     /// What was last asked for in it.
     pub(super) requested: Bytes,
+    /// When it became free, on the allocator's own clock.
+    pub(super) freed: u64,
     pub(super) arena: ArenaIndex,
     pub(super) territory: TerritoryIndex,
     pub(super) prev: At,
     pub(super) next: At,
+    /// Frames inside a free block that have no memory.
+    pub(super) holes: u32,
+    generation: u32,
     pub(super) state: State,
     /// Whether other streams used it since it was handed out.
     pub(super) used_elsewhere: bool,
-    /// Events of other streams that it waits for.
-    pub(super) events: u32,
-    /// Frames inside a free block that have no memory.
-    pub(super) holes: u32,
-    /// When it became free, on the allocator's own clock.
-    pub(super) freed: u64,
-    generation: u32,
 }
 
 impl Block {
@@ -72,16 +72,15 @@ impl Blocks {
             addr: extent.start(),
             size: extent.size(),
             requested: Bytes::ZERO,
+            freed: 0,
             arena,
             territory,
             prev: At::NONE,
             next: At::NONE,
+            holes,
+            generation: 0,
             state: State::Free,
             used_elsewhere: false,
-            events: 0,
-            holes,
-            freed: 0,
-            generation: 0,
         })
     }
 
@@ -130,7 +129,7 @@ impl Blocks {
     }
 
     /// Forgets a block that is part of no territory any more.
-    pub(super) fn retire(&mut self, at: At) {
+    fn retire(&mut self, at: At) {
         // A name of the block must not fit what comes to this place.
         self[at].generation = self[at].generation.wrapping_add(1);
         self[at].state = State::Free;

@@ -6,8 +6,9 @@ use gapless_device::{Device, DeviceError, EventId};
 use gapless_units::StreamId;
 use rustc_hash::FxHashMap;
 
-use super::GaplessAllocator;
 use super::block::State;
+use super::books::Books;
+use super::hold::Hold;
 use super::names::{ArenaIndex, At};
 use crate::observer::Observer;
 
@@ -18,6 +19,8 @@ pub(super) struct Deferred {
     uses: FxHashMap<At, Vec<StreamId>>,
     /// For each stream its events in order, with the block that waits for each.
     queues: BTreeMap<StreamId, VecDeque<(EventId, At)>>,
+    /// How many events each pending block waits for.
+    counts: BTreeMap<At, u32>,
 }
 
 impl Deferred {
@@ -37,40 +40,70 @@ impl Deferred {
         self.queues.iter().filter_map(|(&stream, queue)| Some((stream, queue.front()?.1)))
     }
 
-    /// How many events are queued for each block.
-    pub(super) fn queued_events(&self) -> BTreeMap<At, u32> {
-        let mut counts = BTreeMap::new();
-        for &(_, at) in self.queues.values().flatten() {
-            *counts.entry(at).or_default() += 1;
+    /// How many events each pending block waits for.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (At, u32)> {
+        self.counts.iter().map(|(&at, &count)| (at, count))
+    }
+
+    /// How many events are queued.
+    pub(super) fn queued(&self) -> usize {
+        self.queues.values().map(VecDeque::len).sum()
+    }
+
+    fn first_of(&self, stream: StreamId) -> Option<(EventId, At)> {
+        self.queues.get(&stream)?.front().copied()
+    }
+
+    fn pop_first(&mut self, stream: StreamId) {
+        if let Some(queue) = self.queues.get_mut(&stream) {
+            queue.pop_front();
+            if queue.is_empty() {
+                self.queues.remove(&stream);
+            }
         }
-        counts
+    }
+
+    /// Notes that a block waits for one event less; says whether that was the last.
+    fn is_last(&mut self, at: At) -> bool {
+        let Some(count) = self.counts.get_mut(&at) else { return false };
+        *count -= 1;
+        let is_last = *count == 0;
+        if is_last {
+            self.counts.remove(&at);
+        }
+        is_last
     }
 }
 
-impl<D: Device, O: Observer> GaplessAllocator<D, O> {
+impl<O: Observer> Books<O> {
     /// Frees a block that other streams used, once they are done.
-    pub(super) fn free_later(&mut self, at: At) -> Result<(), DeviceError> {
+    pub(super) fn free_later(
+        &mut self,
+        device: &mut impl Device,
+        at: At,
+    ) -> Result<(), DeviceError> {
         let uses = self.deferred.uses.remove(&at).unwrap_or_default();
-        self.blocks[at].used_elsewhere = false;
-        self.blocks[at].state = State::Pending;
         for (done, &stream) in uses.iter().enumerate() {
-            match self.device.record_event(stream) {
+            match device.record_event(stream) {
                 Ok(event) => {
-                    self.blocks[at].events += 1;
+                    *self.deferred.counts.entry(at).or_default() += 1;
                     self.deferred.queues.entry(stream).or_default().push_back((event, at));
                 }
                 Err(error) => {
                     // The program still has the block, with the uses that no event stands for.
-                    self.take_back(at, uses[done..].to_vec());
+                    self.take_back(device, at, uses[done..].to_vec());
                     return Err(error);
                 }
             }
         }
+        let block = &mut self.blocks[at];
+        block.used_elsewhere = false;
+        block.state = State::Pending;
         Ok(())
     }
 
-    /// Undoes a free that failed: the block is the program's again.
-    fn take_back(&mut self, at: At, mut uses: Vec<StreamId>) {
+    /// Undoes a free that failed: the block is the program's as before.
+    fn take_back(&mut self, device: &mut impl Device, at: At, mut uses: Vec<StreamId>) {
         let mut void = Vec::new();
         for (&stream, queue) in &mut self.deferred.queues {
             // Only the last of a queue can be this block's, which was just freed.
@@ -81,93 +114,88 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         }
         for event in void {
             // The device fails already; an event it does not forget now holds no memory.
-            let _ = self.device.drop_event(event);
+            let _ = device.drop_event(event);
         }
         self.deferred.queues.retain(|_, queue| !queue.is_empty());
-        let block = &mut self.blocks[at];
-        block.events = 0;
-        block.state = State::Held;
-        block.used_elsewhere = true;
+        self.deferred.counts.remove(&at);
         self.deferred.uses.insert(at, uses);
     }
 
     /// Frees what waited for events that are complete.
-    pub(super) fn finish_frees(&mut self) -> Result<(), DeviceError> {
+    pub(super) fn finish_frees(&mut self, device: &mut impl Device) -> Result<(), DeviceError> {
         let streams: Vec<StreamId> = self.deferred.queues.keys().copied().collect();
         for stream in streams {
-            while let Some(&(event, at)) = self.first_of(stream) {
-                if !self.device.is_complete(event)? {
+            while let Some((event, at)) = self.deferred.first_of(stream) {
+                if !device.is_complete(event)? {
                     break;
                 }
-                self.finish_first(stream, event, at)?;
+                device.drop_event(event)?;
+                self.deferred.pop_first(stream);
+                self.finish(at);
             }
         }
         Ok(())
     }
 
-    /// Waits for the first event of a stream, and frees what waited for it alone.
-    pub(super) fn wait_for_first(&mut self, stream: StreamId) -> Result<(), DeviceError> {
-        if let Some(&(event, at)) = self.first_of(stream) {
-            self.device.wait_for_event(event)?;
-            self.finish_first(stream, event, at)?;
-        }
-        Ok(())
-    }
-
-    fn first_of(&self, stream: StreamId) -> Option<&(EventId, At)> {
-        self.deferred.queues.get(&stream)?.front()
-    }
-
-    fn finish_first(
-        &mut self,
-        stream: StreamId,
-        event: EventId,
-        at: At,
-    ) -> Result<(), DeviceError> {
-        self.device.drop_event(event)?;
-        if let Some(queue) = self.deferred.queues.get_mut(&stream) {
-            queue.pop_front();
-            if queue.is_empty() {
-                self.deferred.queues.remove(&stream);
-            }
-        }
-        self.blocks[at].events -= 1;
-        if self.blocks[at].events == 0 {
+    fn finish(&mut self, at: At) {
+        if self.deferred.is_last(at) {
             self.shelve(at);
         }
-        Ok(())
     }
 
     /// Looks how far an arena's stream is, without waiting: up to when, on the allocator's clock,
     /// its work is done.
-    pub(super) fn settle(&mut self, arena: ArenaIndex) -> Result<u64, DeviceError> {
+    pub(super) fn settle(
+        &mut self,
+        device: &mut impl Device,
+        arena: ArenaIndex,
+    ) -> Result<u64, DeviceError> {
         let clock = self.clock;
         let book = &mut self.arenas[arena];
         if book.settled == clock {
             return Ok(clock);
         }
         if book.checkpoint.is_none() {
-            book.checkpoint = Some((self.device.record_event(book.stream)?, clock));
+            book.checkpoint = Some((device.record_event(book.stream)?, clock));
         }
         if let Some((event, time)) = book.checkpoint
-            && self.device.is_complete(event)?
+            && device.is_complete(event)?
         {
-            self.device.drop_event(event)?;
+            device.drop_event(event)?;
             book.checkpoint = None;
             book.settled = book.settled.max(time);
         }
         Ok(book.settled)
     }
+}
 
-    /// Waits until all work queued on an arena's stream is done.
-    pub(super) fn wait_for_arena(&mut self, arena: ArenaIndex) -> Result<(), DeviceError> {
-        let book = &mut self.arenas[arena];
-        self.device.wait_for_stream(book.stream)?;
-        book.settled = self.clock;
-        if let Some((event, _)) = book.checkpoint {
-            self.device.drop_event(event)?;
-            book.checkpoint = None;
-        }
-        Ok(())
+/// Waits for the first event of a stream, and frees what waited for it alone.
+pub(super) fn wait_for_first<H: Hold>(hold: &mut H, stream: StreamId) -> Result<(), DeviceError> {
+    let Some((event, at)) = hold.books().deferred.first_of(stream) else { return Ok(()) };
+    // Out of the queue, so that nobody else drops the event meanwhile.
+    hold.books().deferred.pop_first(stream);
+    let waited = hold.outside(|device| device.wait_for_event(event));
+    let (books, device) = hold.parts();
+    if let Err(error) = waited.and_then(|()| device.drop_event(event)) {
+        books.deferred.queues.entry(stream).or_default().push_front((event, at));
+        return Err(error);
     }
+    books.finish(at);
+    Ok(())
+}
+
+/// Waits until all work queued on an arena's stream is done.
+pub(super) fn wait_for_arena<H: Hold>(hold: &mut H, arena: ArenaIndex) -> Result<(), DeviceError> {
+    let (stream, now) = (hold.books().arenas[arena].stream, hold.books().clock);
+    hold.outside(|device| device.wait_for_stream(stream))?;
+    let (books, device) = hold.parts();
+    let book = &mut books.arenas[arena];
+    book.settled = book.settled.max(now);
+    if let Some((event, time)) = book.checkpoint
+        && time <= now
+    {
+        device.drop_event(event)?;
+        book.checkpoint = None;
+    }
+    Ok(())
 }

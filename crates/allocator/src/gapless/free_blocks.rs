@@ -1,77 +1,119 @@
 //! Which blocks are free: by size, by address, by age. All books of free blocks change here.
 
-use gapless_device::Device;
+use gapless_units::Extent;
 
-use super::GaplessAllocator;
 use super::block::State;
-use super::names::{ArenaIndex, At};
+use super::books::Books;
+use super::names::At;
 use crate::observer::Observer;
 
-impl<D: Device, O: Observer> GaplessAllocator<D, O> {
+impl<O: Observer> Books<O> {
     /// Enters a free block, already merged, into the books.
     pub(super) fn put_free(&mut self, at: At) {
         let block = &self.blocks[at];
-        self.free.insert(block.addr, at);
-        let (freed, arena) = (block.freed, block.arena);
-        self.arenas[arena].insert(block, at);
+        self.arenas[block.arena].insert(block, at);
         if self.has_movable_pages(at) {
-            self.movable.insert((freed, at));
+            self.idle.insert(&self.blocks[at], at);
         }
     }
 
     /// Takes a free block out of the books.
     pub(super) fn take_free(&mut self, at: At) {
         let block = &self.blocks[at];
-        self.free.remove(&block.addr);
-        let (freed, arena) = (block.freed, block.arena);
-        self.arenas[arena].remove(block, at);
-        self.movable.remove(&(freed, at));
+        self.arenas[block.arena].remove(block);
+        if self.table.page_size <= block.size {
+            self.idle.remove(block, at);
+        }
     }
 
     /// Whether whole pages lie in a free block that are not bound to a private pool.
-    fn has_movable_pages(&self, at: At) -> bool {
+    pub(super) fn has_movable_pages(&self, at: At) -> bool {
         let block = &self.blocks[at];
-        let start = self.table.territory(block.territory).extent.start();
-        let whole = block.extent().whole_pages(start, self.table.page_size).size();
-        let pool = self.arenas[block.arena].pool;
-        u64::from(block.holes) < whole.get() / self.table.page_size.get()
-            && (!pool.is_private() || self.ended.contains(&pool))
+        self.table.page_size <= block.size
+            && block.holes < self.table.inside_count(block.territory, block.extent())
+            && self.may_move(block.arena)
     }
 
-    /// Merges a block that nobody uses with its free neighbors and enters it into the books.
-    pub(super) fn merge_free(&mut self, mut at: At) {
-        self.blocks[at].state = State::Free;
-        self.blocks[at].holes = 0;
-        if let Some(next) = self.blocks[at].next.some()
+    /// Merges a block that nobody uses, with memory under all of it, with its free neighbors.
+    #[inline]
+    pub(super) fn merge_free(&mut self, at: At) {
+        let at = self.merge(at);
+        self.put_free(at);
+    }
+
+    /// Makes a block free and lets it and its free neighbors be one, in no book.
+    fn merge(&mut self, mut at: At) -> At {
+        let block = &mut self.blocks[at];
+        block.state = State::Free;
+        block.holes = 0;
+        let (prev, next) = (block.prev, block.next);
+        if let Some(next) = next.some()
             && self.blocks[next].state == State::Free
         {
             self.take_free(next);
             self.blocks.absorb_next(at);
         }
-        if let Some(prev) = self.blocks[at].prev.some()
+        if let Some(prev) = prev.some()
             && self.blocks[prev].state == State::Free
         {
             self.take_free(prev);
             self.blocks.absorb_next(prev);
             at = prev;
         }
-        self.put_free(at);
+        at
     }
 
-    /// Merges everything that an arena has on its shelves.
-    pub(super) fn clear_shelves(&mut self, arena: ArenaIndex) {
-        if self.arenas[arena].shelved == 0 {
-            return;
-        }
-        for at in self.arenas[arena].clear_shelves() {
+    /// Merges everything that lies in the front.
+    pub(super) fn clear_front(&mut self) {
+        while let Some(at) = self.front.take_oldest() {
             self.merge_free(at);
         }
     }
 
-    /// Merges everything that is on any shelf.
-    pub(super) fn clear_all_shelves(&mut self) {
-        for arena in self.arenas.indices() {
-            self.clear_shelves(arena);
+    /// Cuts a part out of a free block for a request; `lacking` of the frames it touches have no
+    /// memory. The rest stays free.
+    pub(super) fn cut_out(&mut self, at: At, part: Extent, lacking: u32) -> At {
+        self.take_free(at);
+        let before = part.start() - self.blocks[at].addr;
+        // Nothing alive touches a frame without memory: each lies wholly in the free block.
+        let holes = self.blocks[at].holes - lacking;
+        let taken = if before.is_zero() { at } else { self.blocks.cut(at, before) };
+        let rest =
+            (part.size() < self.blocks[taken].size).then(|| self.blocks.cut(taken, part.size()));
+        let block = &mut self.blocks[taken];
+        block.holes = 0;
+        block.state = State::Serving;
+        self.serving += 1;
+        let left = (taken != at).then_some(at);
+        let left_holes = match (left, rest) {
+            (Some(left), Some(_)) if 0 < holes => self.count_holes(left),
+            (Some(_), None) => holes,
+            _ => 0,
+        };
+        for (at, holes) in [(left, left_holes), (rest, holes - left_holes)] {
+            if let Some(at) = at {
+                self.blocks[at].holes = holes;
+                self.put_free(at);
+            }
         }
+        taken
+    }
+
+    /// Puts back what was cut out; some of its frames may lack memory.
+    pub(super) fn put_back(&mut self, at: At) {
+        self.serving -= 1;
+        let block = &self.blocks[at];
+        let frames = self.table.touched(block.territory, block.extent());
+        let lacking = frames.filter(|&frame| !self.table.frame(frame).active).count();
+        let at = self.merge(at);
+        self.blocks[at].holes += u32::try_from(lacking).unwrap_or(u32::MAX);
+        self.put_free(at);
+    }
+
+    fn count_holes(&self, at: At) -> u32 {
+        let block = &self.blocks[at];
+        let frames = self.table.inside(block.territory, block.extent());
+        let holes = frames.filter(|&frame| !self.table.frame(frame).active).count();
+        u32::try_from(holes).unwrap_or(u32::MAX)
     }
 }

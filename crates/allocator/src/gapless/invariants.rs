@@ -1,11 +1,11 @@
 //! What is true of the allocator between any two calls.
 
-use gapless_device::Device;
 use gapless_units::Bytes;
 
-use super::GaplessAllocator;
 use super::block::State;
+use super::books::Books;
 use super::names::{At, Frame, TerritoryIndex};
+use super::pages::Whereabouts;
 use crate::observer::Observer;
 
 /// Something that is true of every sound allocator is not.
@@ -17,25 +17,31 @@ fn broken<T>(what: String) -> Result<T, BrokenInvariant> {
     Err(BrokenInvariant(what))
 }
 
-impl<D: Device, O: Observer> GaplessAllocator<D, O> {
-    /// Looks at everything; for tests, since it takes as long as there are blocks and pages.
-    pub fn check_invariants(&self) -> Result<(), BrokenInvariant> {
+impl<O: Observer> Books<O> {
+    /// Looks at everything, while no request is being served.
+    pub(super) fn check_invariants(&self) -> Result<(), BrokenInvariant> {
         let mut live = Bytes::ZERO;
         let mut free = 0;
-        for territory in (0..self.table.next_territory().0).map(TerritoryIndex) {
+        for (territory, _) in self.table.territories() {
             live += self.check_territory(territory, &mut free)?;
         }
         if live != self.live {
             return broken(format!("{live} are alive, {} are counted", self.live));
         }
-        if free != self.free.len() {
+        let known: usize =
+            self.arenas.indices().map(|arena| self.arenas[arena].free_count()).sum();
+        if free != known || 0 < self.serving {
             return broken("the books know another number of free blocks".to_owned());
         }
-        let queued = self.deferred.queued_events();
-        for (at, count) in queued {
-            if self.blocks[at].state != State::Pending || self.blocks[at].events != count {
-                return broken(format!("{at:?} waits for other events than are queued"));
+        let mut events = 0;
+        for (at, count) in self.deferred.counts() {
+            events += count as usize;
+            if self.blocks[at].state != State::Pending {
+                return broken(format!("{at:?} waits for events and is not pending"));
             }
+        }
+        if events != self.deferred.queued() {
+            return broken("blocks wait for other events than are queued".to_owned());
         }
         self.check_pages()
     }
@@ -94,8 +100,12 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         if holes as u64 != u64::from(block.holes) {
             return broken(format!("{at:?} has {holes} holes, {} are counted", block.holes));
         }
-        if self.free.get(&block.addr) != Some(&at) {
+        if !self.arenas[block.arena].has(block, at) {
             return broken(format!("{at:?} is free and in no book"));
+        }
+        let is_idle = self.idle.all().any(|idle| idle == (block.freed, at));
+        if is_idle != self.has_movable_pages(at) {
+            return broken(format!("{at:?} has pages to give and is not known to, or neither"));
         }
         Ok(())
     }
@@ -107,11 +117,17 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         for (index, page) in self.table.pages() {
             count += 1;
             aliases += page.aliases.len();
-            let is_spare = self.table.spare.contains(&index);
-            if is_spare != page.home.is_none() {
+            let is_spare = self.table.spare().contains(&index);
+            let is_known_so = match page.whereabouts {
+                Whereabouts::Home(_) => !is_spare,
+                Whereabouts::Spare => is_spare,
+                Whereabouts::Underway => false,
+            };
+            if !is_known_so || 0 < page.vanishing {
                 return broken(format!("{index:?} is spare and active, or neither"));
             }
-            let places = page.home.iter().map(|&home| (home, true));
+            let home = page.home();
+            let places = home.iter().map(|&home| (home, true));
             let places = places.chain(page.aliases.iter().map(|&alias| (alias, false)));
             for (frame, active) in places {
                 let book = self.table.frame(frame);
@@ -120,18 +136,13 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
                 }
             }
         }
-        let held = Bytes::new(count * self.table.page_size.get());
+        let held = self.table.bytes_of(count);
         if held != self.reserved || aliases != self.table.alias_count {
             return broken(format!("{held} of pages, {} reserved", self.reserved));
         }
-        let mapped: usize = (0..self.table.next_territory().0)
-            .map(TerritoryIndex)
-            .map(|territory| {
-                let frames = self.table.frames(territory);
-                frames.filter(|&frame| self.table.frame(frame).page.is_some()).count()
-            })
-            .sum();
-        let homes = self.table.pages().filter(|(_, page)| page.home.is_some()).count();
+        let frames = self.table.territories().flat_map(|(index, _)| self.table.frames(index));
+        let mapped = frames.filter(|&frame| self.table.frame(frame).page.is_some()).count();
+        let homes = self.table.pages().filter(|(_, page)| page.home().is_some()).count();
         if mapped != homes + aliases {
             return broken("a frame shows a page that does not know it".to_owned());
         }

@@ -1,11 +1,14 @@
-//! What is tried when no shelf has the block: every step that needs no wait before any that does.
+//! What is tried when the front has no block: every step that needs no wait before any that does.
 
-use gapless_device::{Device, DeviceError};
+use gapless_device::Device;
 use gapless_trace::Action;
 use gapless_units::{Addr, Bytes, PoolId, StreamId};
 
-use super::GaplessAllocator;
+use super::books::Books;
+use super::deferred::{wait_for_arena, wait_for_first};
+use super::hold::Hold;
 use super::names::{ArenaIndex, At};
+use super::place::take_best;
 use super::supply::Refusal;
 use crate::failure::AllocationError;
 use crate::observer::{Happening, Observer};
@@ -19,39 +22,62 @@ enum Awaited {
     Arena(ArenaIndex),
 }
 
-impl<D: Device, O: Observer> GaplessAllocator<D, O> {
-    /// A block of exactly `rounded` bytes that is in no book.
-    pub(super) fn acquire(
-        &mut self,
-        arena: ArenaIndex,
-        rounded: Bytes,
-        requested: Bytes,
-    ) -> Result<At, AllocationError> {
-        self.clear_shelves(arena);
-        match self.take_best(arena, rounded) {
+/// A block of exactly `rounded` bytes, for a request to have.
+pub(super) fn acquire<H: Hold>(
+    hold: &mut H,
+    arena: ArenaIndex,
+    rounded: Bytes,
+    requested: Bytes,
+) -> Result<At, AllocationError> {
+    let (books, device) = hold.parts();
+    if books.deferred.is_waiting() {
+        books.finish_frees(device)?;
+    }
+    if let Some(at) = books.take_ready(arena, rounded) {
+        return Ok(at);
+    }
+    books.clear_front();
+    let short = loop {
+        let short = match take_best(hold, arena, rounded) {
             Ok(at) => return Ok(at),
-            Err(refusal) => pages_short(refusal)?,
+            Err(Refusal::Device(error)) => return Err(error.into()),
+            Err(Refusal::Short(short)) => short,
+            // A frame is in the way, not a page; whatever is waited for may end the work on it.
+            Err(Refusal::Busy | Refusal::Underway) => 1,
         };
-        self.clear_all_shelves();
-        let short = loop {
-            let short = match self.take_best(arena, rounded) {
-                Ok(at) => return Ok(at),
-                Err(refusal) => pages_short(refusal)?,
-            };
-            let need = Bytes::new(short * self.table.page_size.get());
-            let Some(awaited) = self.smallest_sufficient(arena, need) else {
+        if !hold.wait_for_others() {
+            let need = hold.books().table.bytes_of(short);
+            let Some(awaited) = hold.books().smallest_sufficient(arena, need) else {
                 break short;
             };
-            self.wait_for(awaited)?;
-            // What the wait freed may fit as it is, so everything is searched again.
-            self.clear_all_shelves();
-        };
-        let tried = Bytes::new(short * self.table.page_size.get());
-        let book = &self.arenas[arena];
-        let (pool, stream) = (book.pool, book.stream);
-        Err(self.out_of_memory(requested, rounded, tried, pool, stream))
-    }
+            hold.books().stalls += 1;
+            match awaited {
+                Awaited::Use(stream) => wait_for_first(hold, stream)?,
+                Awaited::Arena(arena) => wait_for_arena(hold, arena)?,
+            }
+        }
+        // What the wait freed may fit as it is, so everything is searched again.
+        hold.books().clear_front();
+    };
+    let (books, device) = hold.parts();
+    let tried = books.table.bytes_of(short);
+    let book = &books.arenas[arena];
+    let (pool, stream) = (book.pool, book.stream);
+    let device_free = device.memory().free;
+    Err(books.out_of_memory(Shortage { requested, rounded, tried, device_free }, pool, stream))
+}
 
+/// What a request that failed would have needed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shortage {
+    pub(super) requested: Bytes,
+    pub(super) rounded: Bytes,
+    /// What was asked of the device.
+    pub(super) tried: Bytes,
+    pub(super) device_free: Bytes,
+}
+
+impl<O: Observer> Books<O> {
     /// What to wait for: the least that frees enough, or else the most.
     fn smallest_sufficient(&self, arena: ArenaIndex, need: Bytes) -> Option<Awaited> {
         let mut gains: Vec<(Bytes, Awaited)> = Vec::new();
@@ -60,17 +86,17 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         }
         for index in self.arenas.indices() {
             let settled = self.arenas[index].settled;
-            let unsettled = self.movable.iter().filter(|&&(freed, at)| {
+            let unsettled = self.idle.all().filter(|&(freed, at)| {
                 index != arena && self.blocks[at].arena == index && settled < freed
             });
             // A request that failed may have left pages spare that lay free in this arena.
-            let spare = self.table.spare.iter().filter(|&&page| {
+            let spare = self.table.spare().iter().filter(|&&page| {
                 let last_use = self.table.page(page).map(|page| page.last_use);
                 last_use
                     .is_some_and(|(last, until)| index != arena && last == index && settled < until)
             });
             let spare = spare.map(|_| self.table.page_size).sum::<Bytes>();
-            let gain = spare + unsettled.map(|&(_, at)| self.blocks[at].size).sum();
+            let gain = spare + unsettled.map(|(_, at)| self.blocks[at].size).sum();
             if !gain.is_zero() {
                 gains.push((gain, Awaited::Arena(index)));
             }
@@ -79,24 +105,14 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         sufficient.or_else(|| gains.iter().max()).map(|&(_, awaited)| awaited)
     }
 
-    fn wait_for(&mut self, awaited: Awaited) -> Result<(), DeviceError> {
-        self.stalls += 1;
-        match awaited {
-            Awaited::Use(stream) => self.wait_for_first(stream),
-            Awaited::Arena(arena) => self.wait_for_arena(arena),
-        }
-    }
-
     /// Counts and tells a failure.
     pub(super) fn out_of_memory(
         &mut self,
-        requested: Bytes,
-        rounded: Bytes,
-        tried: Bytes,
+        shortage: Shortage,
         pool: PoolId,
         stream: StreamId,
     ) -> AllocationError {
-        let device_free = self.device.memory().free;
+        let Shortage { requested, rounded, tried, device_free } = shortage;
         self.statistics.num_ooms += 1;
         self.observer.observe(Happening {
             action: Action::OutOfMemory,
@@ -106,15 +122,5 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
             pool,
         });
         AllocationError::OutOfMemory { requested, rounded, tried, device_free, limit: None }
-    }
-}
-
-/// How many pages a refusal lacks; the error where it is the device's.
-fn pages_short(refusal: Refusal) -> Result<u64, AllocationError> {
-    match refusal {
-        Refusal::Short(short) => Ok(short),
-        // A frame is in the way, not a page; whatever is waited for may end the work on it.
-        Refusal::Busy => Ok(1),
-        Refusal::Device(error) => Err(error.into()),
     }
 }

@@ -3,6 +3,10 @@
 //! A page may be mapped under several frames. At most one of these mappings is *active*: only
 //! there may the bytes be used. The others are aliases, left behind when the page moved; one is
 //! made active again without a call of the device.
+//!
+//! A page is active at its *home*, or *spare*, or *underway*: taken by a request, which will give
+//! it a home or make it spare. What is underway nobody else touches, so a request may call the
+//! device without keeping others from the table.
 
 use gapless_device::Handle;
 use gapless_units::{Addr, Bytes, Extent};
@@ -16,6 +20,8 @@ pub(super) struct FrameBook {
     pub(super) page: Option<PageIndex>,
     /// Whether the page's bytes are used here.
     pub(super) active: bool,
+    /// Whether a request is about to change what is mapped there.
+    pub(super) underway: bool,
     /// How many reasons there are not to move the page.
     pub(super) pins: u32,
     /// When the page moved away, on the allocator's clock.
@@ -32,56 +38,104 @@ pub(super) struct Territory {
     frames: Vec<FrameBook>,
 }
 
+/// Where a page is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whereabouts {
+    /// Under this frame.
+    Home(Frame),
+    /// Nowhere; any request may take it.
+    Spare,
+    /// Nowhere; a request has taken it.
+    Underway,
+}
+
 /// A page of physical memory.
 #[derive(Clone, Debug)]
 pub(super) struct Page {
     pub(super) handle: Handle,
-    /// Where it is active.
-    pub(super) home: Option<Frame>,
-    /// Where else it is mapped.
+    pub(super) whereabouts: Whereabouts,
+    /// Where it is mapped and not used.
     pub(super) aliases: Vec<Frame>,
+    /// Aliases that are being unmapped.
+    pub(super) vanishing: u32,
     /// The arena that used it last, and until when on the allocator's clock.
     pub(super) last_use: (ArenaIndex, u64),
+}
+
+impl Page {
+    pub(super) fn home(&self) -> Option<Frame> {
+        match self.whereabouts {
+            Whereabouts::Home(frame) => Some(frame),
+            Whereabouts::Spare | Whereabouts::Underway => None,
+        }
+    }
 }
 
 /// All territories and all pages.
 #[derive(Clone, Debug)]
 pub(super) struct PageTable {
     pub(super) page_size: Bytes,
+    /// The page size is two to this power.
+    shift: u32,
     territories: Vec<Territory>,
     pages: Vec<Option<Page>>,
     vacant: Vec<PageIndex>,
-    /// Pages that are active nowhere.
-    pub(super) spare: Vec<PageIndex>,
+    spare: Vec<PageIndex>,
     pub(super) alias_count: usize,
 }
 
 impl PageTable {
+    /// For pages of a size that is a power of two.
     pub(super) fn new(page_size: Bytes) -> Self {
+        assert!(page_size.get().is_power_of_two(), "granules of {page_size}");
+        let shift = page_size.get().trailing_zeros();
         let (territories, pages, vacant) = (Vec::new(), Vec::new(), Vec::new());
-        Self { page_size, territories, pages, vacant, spare: Vec::new(), alias_count: 0 }
+        Self { page_size, shift, territories, pages, vacant, spare: Vec::new(), alias_count: 0 }
+    }
+
+    /// How many pages these bytes fill, the last perhaps in part.
+    pub(super) fn pages_for(&self, size: Bytes) -> u64 {
+        (size + (self.page_size - Bytes::new(1))).get() >> self.shift
+    }
+
+    /// How many whole pages these bytes are.
+    pub(super) fn whole_pages(&self, size: Bytes) -> u64 {
+        size.get() >> self.shift
+    }
+
+    pub(super) fn bytes_of(&self, pages: u64) -> Bytes {
+        Bytes::new(pages << self.shift)
+    }
+
+    pub(super) fn add_territory(
+        &mut self,
+        extent: Extent,
+        arena: ArenaIndex,
+        first: At,
+    ) -> TerritoryIndex {
+        self.territories.push(Territory { extent, arena, first, frames: Vec::new() });
+        TerritoryIndex(u32::try_from(self.territories.len() - 1).unwrap_or(u32::MAX))
     }
 
     pub(super) fn next_territory(&self) -> TerritoryIndex {
         TerritoryIndex(u32::try_from(self.territories.len()).unwrap_or(u32::MAX))
     }
 
-    pub(super) fn add_territory(&mut self, extent: Extent, arena: ArenaIndex, first: At) {
-        self.territories.push(Territory { extent, arena, first, frames: Vec::new() });
-    }
-
-    pub(super) fn territories(&self) -> &[Territory] {
-        &self.territories
+    pub(super) fn territories(&self) -> impl Iterator<Item = (TerritoryIndex, &Territory)> {
+        (0..).map(TerritoryIndex).zip(&self.territories)
     }
 
     pub(super) fn territory(&self, index: TerritoryIndex) -> &Territory {
         &self.territories[index.0 as usize]
     }
 
-    /// The number of the frame that an address lies in.
-    pub(super) fn number_of(&self, territory: TerritoryIndex, addr: Addr) -> u32 {
-        let offset = (addr - self.territory(territory).extent.start()).get();
-        u32::try_from(offset / self.page_size.get()).unwrap_or(u32::MAX)
+    /// The first frame that shares a byte with what begins at an address, and the one behind the
+    /// last that shares a byte with what ends at another.
+    fn touched_numbers(&self, territory: TerritoryIndex, extent: Extent) -> (u32, u32) {
+        let start = self.territory(territory).extent.start();
+        let first = self.whole_pages(extent.start() - start);
+        let end = self.pages_for(extent.end() - start);
+        (number(first), number(end))
     }
 
     /// The frames that share a byte with an extent.
@@ -90,11 +144,22 @@ impl PageTable {
         territory: TerritoryIndex,
         extent: Extent,
     ) -> impl DoubleEndedIterator<Item = Frame> + use<> {
-        let first = self.number_of(territory, extent.start());
-        let start = self.territory(territory).extent.start();
-        let end = (extent.end() - start).get().div_ceil(self.page_size.get());
-        let end = u32::try_from(end).unwrap_or(u32::MAX);
+        let (first, end) = self.touched_numbers(territory, extent);
         (first..end).map(move |number| Frame { territory, number })
+    }
+
+    /// How many frames share a byte with an extent.
+    pub(super) fn touched_count(&self, territory: TerritoryIndex, extent: Extent) -> u32 {
+        let (first, end) = self.touched_numbers(territory, extent);
+        end - first
+    }
+
+    /// The first frame that lies wholly in an extent, and the first behind those that do.
+    fn inside_numbers(&self, territory: TerritoryIndex, extent: Extent) -> (u32, u32) {
+        let start = self.territory(territory).extent.start();
+        let first = self.pages_for(extent.start() - start);
+        let end = self.whole_pages(extent.end() - start);
+        (number(first), number(end.max(first)))
     }
 
     /// The frames that lie wholly in an extent.
@@ -103,11 +168,14 @@ impl PageTable {
         territory: TerritoryIndex,
         extent: Extent,
     ) -> impl DoubleEndedIterator<Item = Frame> + use<> {
-        let start = self.territory(territory).extent.start();
-        let whole = extent.whole_pages(start, self.page_size);
-        let first = self.number_of(territory, whole.start());
-        let count = u32::try_from(whole.size().get() / self.page_size.get()).unwrap_or(u32::MAX);
-        (first..first + count).map(move |number| Frame { territory, number })
+        let (first, end) = self.inside_numbers(territory, extent);
+        (first..end).map(move |number| Frame { territory, number })
+    }
+
+    /// How many frames lie wholly in an extent.
+    pub(super) fn inside_count(&self, territory: TerritoryIndex, extent: Extent) -> u32 {
+        let (first, end) = self.inside_numbers(territory, extent);
+        end - first
     }
 
     pub(super) fn frame(&self, frame: Frame) -> FrameBook {
@@ -127,7 +195,7 @@ impl PageTable {
     /// Behind the farthest frame that ever had memory.
     pub(super) fn frontier(&self, territory: TerritoryIndex) -> Addr {
         let count = self.territory(territory).frames.len() as u64;
-        self.territory(territory).extent.start() + Bytes::new(count * self.page_size.get())
+        self.territory(territory).extent.start() + self.bytes_of(count)
     }
 
     /// All frames of a territory up to the farthest that ever had memory.
@@ -137,8 +205,7 @@ impl PageTable {
     }
 
     pub(super) fn addr(&self, frame: Frame) -> Addr {
-        let offset = self.page_size.get() * u64::from(frame.number);
-        self.territory(frame.territory).extent.start() + Bytes::new(offset)
+        self.territory(frame.territory).extent.start() + self.bytes_of(u64::from(frame.number))
     }
 
     pub(super) fn extent(&self, frame: Frame) -> Extent {
@@ -146,19 +213,27 @@ impl PageTable {
         Extent::between(addr, addr + self.page_size)
     }
 
-    /// Takes a fresh page into the books, as a spare one.
+    /// What a run of neighboring frames spans.
+    pub(super) fn span_of(&self, run: &[Frame]) -> Extent {
+        let (first, last) = (run[0], run[run.len() - 1]);
+        Extent::between(self.addr(first), self.extent(last).end())
+    }
+
+    /// Takes a fresh page into the books, for the request that it was made for.
     pub(super) fn add_page(&mut self, handle: Handle) -> PageIndex {
-        let last_use = (ArenaIndex(0), 0);
-        let page = Some(Page { handle, home: None, aliases: Vec::new(), last_use });
-        let index = if let Some(index) = self.vacant.pop() {
+        let page = Some(Page {
+            handle,
+            whereabouts: Whereabouts::Underway,
+            aliases: Vec::new(),
+            vanishing: 0,
+            last_use: (ArenaIndex(0), 0),
+        });
+        if let Some(index) = self.vacant.pop() {
             self.pages[index.0 as usize] = page;
-            index
-        } else {
-            self.pages.push(page);
-            PageIndex(u32::try_from(self.pages.len() - 1).unwrap_or(u32::MAX))
-        };
-        self.spare.push(index);
-        index
+            return index;
+        }
+        self.pages.push(page);
+        PageIndex(u32::try_from(self.pages.len() - 1).unwrap_or(u32::MAX))
     }
 
     /// Every page there is.
@@ -175,7 +250,28 @@ impl PageTable {
         self.pages.get_mut(index.0 as usize)?.as_mut()
     }
 
-    /// Takes the active page away from a frame, which keeps its mapping as an alias. `clock` is
+    /// Pages that any request may take.
+    pub(super) fn spare(&self) -> &[PageIndex] {
+        &self.spare
+    }
+
+    /// Takes a spare page for a request.
+    pub(super) fn take_spare(&mut self, index: PageIndex) {
+        self.spare.retain(|&spare| spare != index);
+        if let Some(page) = self.page_mut(index) {
+            page.whereabouts = Whereabouts::Underway;
+        }
+    }
+
+    /// Lets go of a page that a request had taken and does not use.
+    pub(super) fn put_spare(&mut self, index: PageIndex) {
+        if let Some(page) = self.page_mut(index) {
+            page.whereabouts = Whereabouts::Spare;
+            self.spare.push(index);
+        }
+    }
+
+    /// Takes the active page of a frame for a request; its mapping stays as an alias. `clock` is
     /// when its bytes were freed there, 0 where they were never used there.
     pub(super) fn deactivate(&mut self, frame: Frame, clock: u64) -> Option<PageIndex> {
         let arena = self.territory(frame.territory).arena;
@@ -185,62 +281,84 @@ impl PageTable {
         book.left = clock;
         self.alias_count += 1;
         let page = self.page_mut(index)?;
-        page.home = None;
+        page.whereabouts = Whereabouts::Underway;
         page.aliases.push(frame);
         if 0 < clock {
             page.last_use = (arena, clock);
         }
-        self.spare.push(index);
         Some(index)
     }
 
-    /// Makes the mapping that a frame has of a spare page the active one.
+    /// Makes the mapping that a frame has of a page that was taken the active one.
     pub(super) fn reactivate(&mut self, frame: Frame) {
         let Some(index) = self.frame(frame).page else { return };
         self.frame_mut(frame).active = true;
         self.alias_count -= 1;
         if let Some(page) = self.page_mut(index) {
             page.aliases.retain(|&alias| alias != frame);
-            page.home = Some(frame);
+            page.whereabouts = Whereabouts::Home(frame);
         }
-        self.spare.retain(|&spare| spare != index);
     }
 
-    /// Notes that a page was just mapped under a frame that had none, and is active there.
+    /// Notes that a page that was taken is mapped under a frame that had none, and active there.
     pub(super) fn mapped(&mut self, frame: Frame, index: PageIndex) {
         let book = self.frame_mut(frame);
         book.page = Some(index);
         book.active = true;
         if let Some(page) = self.page_mut(index) {
-            page.home = Some(frame);
+            page.whereabouts = Whereabouts::Home(frame);
         }
-        self.spare.retain(|&spare| spare != index);
     }
 
-    /// Notes that an alias was unmapped.
-    pub(super) fn unmapped(&mut self, frame: Frame) {
-        let Some(index) = self.frame_mut(frame).page.take() else { return };
+    /// Notes that a page that was taken got an alias, which may not be accessible: an attempt to
+    /// map it failed, and so did undoing that.
+    pub(super) fn stuck(&mut self, frame: Frame, index: PageIndex) {
+        let book = self.frame_mut(frame);
+        book.page = Some(index);
+        book.left = 0;
+        self.alias_count += 1;
+        if let Some(page) = self.page_mut(index) {
+            page.aliases.push(frame);
+        }
+    }
+
+    /// Takes the alias under a frame out of the books, to unmap it. The page stays known until
+    /// [`PageTable::unmapped`] or [`PageTable::kept`].
+    pub(super) fn begin_to_unmap(&mut self, frame: Frame) -> Option<PageIndex> {
+        let index = self.frame_mut(frame).page.take()?;
         self.alias_count -= 1;
         if let Some(page) = self.page_mut(index) {
             page.aliases.retain(|&alias| alias != frame);
+            page.vanishing += 1;
         }
+        Some(index)
     }
 
-    /// Notes that a page that was active under a frame is not mapped there any more; it is spare.
-    pub(super) fn lost(&mut self, frame: Frame) {
-        let book = self.frame_mut(frame);
-        book.active = false;
-        let Some(index) = book.page.take() else { return };
+    /// Notes that an alias of a page is gone.
+    pub(super) fn unmapped(&mut self, index: PageIndex) {
         if let Some(page) = self.page_mut(index) {
-            page.home = None;
+            page.vanishing -= 1;
         }
-        self.spare.push(index);
     }
 
-    /// Forgets a spare page that is mapped nowhere.
+    /// Notes that the alias under a frame could not be unmapped.
+    pub(super) fn kept(&mut self, frame: Frame, index: PageIndex) {
+        self.frame_mut(frame).page = Some(index);
+        self.alias_count += 1;
+        if let Some(page) = self.page_mut(index) {
+            page.vanishing -= 1;
+            page.aliases.push(frame);
+        }
+    }
+
+    /// Forgets a page that was taken and is mapped nowhere.
     pub(super) fn remove_page(&mut self, index: PageIndex) {
         self.pages[index.0 as usize] = None;
-        self.spare.retain(|&spare| spare != index);
         self.vacant.push(index);
     }
+}
+
+/// Territories have less than 2^32 frames.
+fn number(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

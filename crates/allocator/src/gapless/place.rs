@@ -1,11 +1,12 @@
 //! Where a block goes: best fit by addresses, at the end of the gap that touches fewer pages.
 
 use gapless_device::{Device, DeviceError};
-use gapless_units::{Addr, Bytes, Extent};
+use gapless_units::{Bytes, Extent};
 
-use super::GaplessAllocator;
-use super::names::{ArenaIndex, At, Frame};
-use super::supply::Refusal;
+use super::books::Books;
+use super::hold::Hold;
+use super::names::{ArenaIndex, At, Frame, TerritoryIndex};
+use super::supply::{Refusal, supply};
 use crate::observer::Observer;
 
 /// A territory is at least this many times the device.
@@ -24,22 +25,97 @@ pub(super) struct Place {
     part: Extent,
 }
 
-impl<D: Device, O: Observer> GaplessAllocator<D, O> {
-    /// A block of exactly this size, in no book, cut from where it fits best.
-    pub(super) fn take_best(&mut self, arena: ArenaIndex, size: Bytes) -> Result<At, Refusal> {
-        let best = match self.best_place(arena, size) {
+/// A block of exactly this size, for a request to have, cut from where it fits best.
+pub(super) fn take_best<H: Hold>(
+    hold: &mut H,
+    arena: ArenaIndex,
+    size: Bytes,
+) -> Result<At, Refusal> {
+    let best = match hold.books().best_place(arena, size) {
+        Some(place) => place,
+        None => new_territory(hold, arena, size)?,
+    };
+    let mut answer = carve(hold, best);
+    if let Err(Refusal::Busy) = answer {
+        let fresh = match hold.books().fresh_place(arena, size) {
             Some(place) => place,
-            None => self.new_territory(arena, size)?,
+            None => new_territory(hold, arena, size)?,
         };
-        let mut answer = self.carve(best);
-        if let Err(Refusal::Busy) = answer {
-            let fresh = self.fresh_place(arena, size)?;
-            answer = self.carve(fresh);
+        answer = carve(hold, fresh);
+    }
+    match answer {
+        Err(Refusal::Short(short)) => take_cheapest(hold, arena, size, short),
+        done => done,
+    }
+}
+
+/// When pages are short: a gap that needs none, or else the one that lacks the fewest.
+fn take_cheapest<H: Hold>(
+    hold: &mut H,
+    arena: ArenaIndex,
+    size: Bytes,
+    short: u64,
+) -> Result<At, Refusal> {
+    let Some(cheapest) = hold.books().cheapest_place(arena, size) else {
+        return Err(Refusal::Short(short));
+    };
+    match carve(hold, cheapest) {
+        Err(Refusal::Short(still)) => Err(Refusal::Short(still.min(short))),
+        Err(Refusal::Busy) => Err(Refusal::Short(short)),
+        done => done,
+    }
+}
+
+/// Cuts a place out of its free block, with memory under all of it.
+fn carve<H: Hold>(hold: &mut H, place: Place) -> Result<At, Refusal> {
+    let books = hold.books();
+    let lacking = books.lacking(place);
+    if lacking.iter().any(|&frame| books.table.frame(frame).underway) {
+        return Err(Refusal::Underway);
+    }
+    let count = u32::try_from(lacking.len()).unwrap_or(u32::MAX);
+    let taken = books.cut_out(place.at, place.part, count);
+    if 0 < count
+        && let Err(refusal) = supply(hold, taken, lacking)
+    {
+        hold.books().put_back(taken);
+        return Err(refusal);
+    }
+    Ok(taken)
+}
+
+/// Reserves more addresses for an arena.
+fn new_territory<H: Hold>(
+    hold: &mut H,
+    arena: ArenaIndex,
+    size: Bytes,
+) -> Result<Place, DeviceError> {
+    let page = hold.books().table.page_size;
+    let extent = hold.outside(|device| {
+        let total = device.memory().total;
+        let usual = Bytes::new(total.get().saturating_mul(TERRITORY_PER_DEVICE));
+        let wanted = usual.min(LARGEST_TERRITORY).max(size).round_up(page);
+        match device.reserve(wanted) {
+            Err(DeviceError::OutOfAddresses { .. }) => device.reserve(size.round_up(page)),
+            answer => answer,
         }
-        match answer {
-            Err(Refusal::Short(short)) => self.take_cheapest(arena, size, short),
-            done => done,
+    })?;
+    let books = hold.books();
+    let frames = u32::try_from(books.table.whole_pages(extent.size())).unwrap_or(u32::MAX);
+    let at = books.blocks.span(extent, arena, books.table.next_territory(), frames);
+    books.table.add_territory(extent, arena, at);
+    books.put_free(at);
+    Ok(books.place_in(at, size))
+}
+
+impl<O: Observer> Books<O> {
+    /// The block that serves a request as it lies, where the tightest gap has memory.
+    pub(super) fn take_ready(&mut self, arena: ArenaIndex, size: Bytes) -> Option<At> {
+        let place = self.best_place(arena, size)?;
+        if !self.lacking(place).is_empty() {
+            return None;
         }
+        Some(self.cut_out(place.at, place.part, 0))
     }
 
     /// The smallest gap; of equal ones the one that needs no memory.
@@ -54,25 +130,15 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         Some(self.place_in(at, size))
     }
 
-    /// When pages are short: a gap that needs none, or else the one that lacks the fewest.
-    fn take_cheapest(&mut self, arena: ArenaIndex, size: Bytes, short: u64) -> Result<At, Refusal> {
+    /// A gap that needs no memory, or else, of those not much looser than the tightest, the one
+    /// that lacks the fewest pages.
+    fn cheapest_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let book = &self.arenas[arena];
         if let Some((_, at)) = book.best_ready(size) {
-            return self.carve(self.place_in(at, size));
+            return Some(self.place_in(at, size));
         }
-        let lacking = |at: At| {
-            let place = self.place_in(at, size);
-            (self.missing(place).len(), place)
-        };
-        let gaps = book.all_holey(size).take(LOOKED_AT).map(lacking);
-        let Some((_, cheapest)) = gaps.min_by_key(|&(missing, _)| missing) else {
-            return Err(Refusal::Short(short));
-        };
-        match self.carve(cheapest) {
-            Err(Refusal::Short(still)) => Err(Refusal::Short(still.min(short))),
-            Err(Refusal::Busy) => Err(Refusal::Short(short)),
-            done => done,
-        }
+        let places = book.all_holey(size).take(LOOKED_AT).map(|at| self.place_in(at, size));
+        places.min_by_key(|&place| self.lacking(place).len())
     }
 
     /// At which end of a gap: where fewer pages are touched that nothing alive touches yet.
@@ -80,111 +146,47 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         let block = &self.blocks[at];
         let (start, end) = (block.addr, block.end());
         let left = Extent::between(start, start + size);
+        if block.size == size {
+            return Place { at, part: left };
+        }
         let right = Extent::between(start + (block.size - size), end);
         let territory = self.table.territory(block.territory).extent;
         let origin = territory.start();
-        let page = self.table.page_size.get();
-        let splits_page = |addr: Addr| !(addr - origin).get().is_multiple_of(page);
-        let spans = |part: Extent| {
-            let first = (part.start() - origin).get() / page;
-            (part.end() - origin).get().div_ceil(page) - first
-        };
-        let news_left = spans(left) - u64::from(splits_page(start));
-        let news_right = spans(right) - u64::from(splits_page(end));
+        let splits_page =
+            |addr| u32::from(!self.table.bytes_of(self.table.whole_pages(addr - origin)).eq(&(addr - origin)));
+        let spans = |part| self.table.touched_count(block.territory, part);
+        let news_left = spans(left) - splits_page(start);
+        let news_right = spans(right) - splits_page(end);
         let is_last = end == territory.end();
         let part = if news_right < news_left && !is_last { right } else { left };
         Place { at, part }
     }
 
     /// Addresses that nothing was ever mapped under.
-    fn fresh_place(&mut self, arena: ArenaIndex, size: Bytes) -> Result<Place, DeviceError> {
-        for index in (0..self.table.next_territory().0).map(super::names::TerritoryIndex) {
-            let territory = self.table.territory(index);
-            if territory.arena != arena {
-                continue;
-            }
-            let end = territory.extent.end();
-            let Some((_, &at)) = self.free.range(..end).next_back() else { continue };
-            let block = &self.blocks[at];
-            let start = block.addr.max(self.table.frontier(index));
-            if block.territory == index && block.end() == end && start <= end && size <= end - start
-            {
-                return Ok(Place { at, part: Extent::between(start, start + size) });
-            }
-        }
-        self.new_territory(arena, size)
+    fn fresh_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
+        let mut own = self.table.territories().filter(|(_, book)| book.arena == arena);
+        own.find_map(|(index, _)| self.fresh_place_in(index, size))
     }
 
-    /// Reserves more addresses for an arena.
-    fn new_territory(&mut self, arena: ArenaIndex, size: Bytes) -> Result<Place, DeviceError> {
-        let page = self.table.page_size;
-        let total = self.device.memory().total;
-        let usual = Bytes::new(total.get().saturating_mul(TERRITORY_PER_DEVICE));
-        let wanted = usual.min(LARGEST_TERRITORY).max(size).round_up(page);
-        let extent = match self.device.reserve(wanted) {
-            Err(DeviceError::OutOfAddresses { .. }) => self.device.reserve(size.round_up(page))?,
-            answer => answer?,
-        };
-        let frames = u32::try_from(extent.size().get() / page.get()).unwrap_or(u32::MAX);
-        let index = self.table.next_territory();
-        let at = self.blocks.span(extent, arena, index, frames);
-        self.table.add_territory(extent, arena, at);
-        self.put_free(at);
-        Ok(self.place_in(at, size))
+    fn fresh_place_in(&self, index: TerritoryIndex, size: Bytes) -> Option<Place> {
+        let territory = self.table.territory(index);
+        let end = territory.extent.end();
+        let at = self.arenas[territory.arena]
+            .all_holey(size)
+            .find(|&at| self.blocks[at].territory == index && self.blocks[at].end() == end)?;
+        let start = self.blocks[at].addr.max(self.table.frontier(index));
+        let fits = start <= end && size <= end - start;
+        fits.then(|| Place { at, part: Extent::between(start, start + size) })
     }
 
     /// The frames of a place that have no memory.
-    fn missing(&self, place: Place) -> Vec<Frame> {
+    fn lacking(&self, place: Place) -> Vec<Frame> {
         let block = &self.blocks[place.at];
-        if block.holes == 0 {
+        // Beside a block that is being served a frame may lack memory that both touch.
+        if block.holes == 0 && self.serving == 0 {
             return Vec::new();
         }
         let frames = self.table.touched(block.territory, place.part);
         frames.filter(|&frame| !self.table.frame(frame).active).collect()
-    }
-
-    /// Cuts a place out of its free block, with memory under all of it.
-    fn carve(&mut self, place: Place) -> Result<At, Refusal> {
-        let Place { at, part } = place;
-        let missing = self.missing(place);
-        self.take_free(at);
-        if !missing.is_empty()
-            && let Err(refusal) = self.fill(at, part, missing)
-        {
-            self.put_free(at);
-            return Err(refusal);
-        }
-        Ok(self.cut_out(at, part))
-    }
-
-    /// Cuts a part with memory out of a free block that is in no book; the rest goes back.
-    fn cut_out(&mut self, at: At, part: Extent) -> At {
-        let before = part.start() - self.blocks[at].addr;
-        let holes = self.blocks[at].holes;
-        let taken = if before.is_zero() { at } else { self.blocks.cut(at, before) };
-        let rest =
-            (part.size() < self.blocks[taken].size).then(|| self.blocks.cut(taken, part.size()));
-        self.blocks[taken].holes = 0;
-        let left = (taken != at).then_some(at);
-        // Frames without memory lie wholly in what is left and right of the part.
-        let left_holes = match (left, rest) {
-            (Some(left), Some(_)) if 0 < holes => self.count_holes(left),
-            (Some(_), None) => holes,
-            _ => 0,
-        };
-        for (at, holes) in [(left, left_holes), (rest, holes - left_holes)] {
-            if let Some(at) = at {
-                self.blocks[at].holes = holes;
-                self.put_free(at);
-            }
-        }
-        taken
-    }
-
-    fn count_holes(&self, at: At) -> u32 {
-        let block = &self.blocks[at];
-        let frames = self.table.inside(block.territory, block.extent());
-        let holes = frames.filter(|&frame| !self.table.frame(frame).active).count();
-        u32::try_from(holes).unwrap_or(u32::MAX)
     }
 }

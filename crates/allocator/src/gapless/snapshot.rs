@@ -1,27 +1,22 @@
 //! The allocator's state as a snapshot tells it.
 
-use gapless_device::Device;
 use gapless_trace::{BlockState, FinalBlock, FinalSegment, SizePool, StackId};
 use gapless_units::{Addr, Bytes, Extent};
 
-use super::GaplessAllocator;
 use super::block::State;
+use super::books::Books;
 use super::names::At;
 use crate::observer::Observer;
 
-impl<D: Device, O: Observer> GaplessAllocator<D, O> {
+impl<O: Observer> Books<O> {
     /// Every run of frames with memory, as an expandable segment with its blocks, by address.
-    pub fn segments(&self) -> Vec<FinalSegment> {
+    pub(super) fn segments(&self) -> Vec<FinalSegment> {
         let mut segments = Vec::new();
-        for (index, territory) in
-            (0..).map(super::names::TerritoryIndex).zip(self.table.territories())
-        {
+        for (index, territory) in self.table.territories() {
             let active = self.table.frames(index).filter(|&frame| self.table.frame(frame).active);
             let active: Vec<_> = active.collect();
             for run in active.chunk_by(|a, b| a.number + 1 == b.number) {
-                let (first, last) = (run[0], run[run.len() - 1]);
-                let extent = Extent::between(self.table.addr(first), self.table.extent(last).end());
-                segments.push(self.segment(extent, territory.first));
+                segments.push(self.segment(self.table.span_of(run), territory.first));
             }
         }
         segments.sort_by_key(|segment| segment.addr);
@@ -59,7 +54,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
             state: match block.state {
                 State::Held => BlockState::Allocated,
                 State::Pending => BlockState::PendingFree,
-                State::Shelved | State::Free => BlockState::Inactive,
+                State::Serving | State::Shelved | State::Free => BlockState::Inactive,
             },
             stack: StackId::default(),
         }

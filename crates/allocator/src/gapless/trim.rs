@@ -1,63 +1,94 @@
 //! Giving memory back to the device.
 
 use gapless_device::{Device, DeviceError};
-use gapless_units::Bytes;
+use gapless_units::{Bytes, Extent};
 
-use super::GaplessAllocator;
-use super::names::{At, Frame, PageIndex};
+use super::books::Books;
+use super::deferred::wait_for_arena;
+use super::hold::Hold;
+use super::names::{Frame, PageIndex};
+use super::supply::are_neighbors;
 use crate::observer::Observer;
 
-impl<D: Device, O: Observer> GaplessAllocator<D, O> {
-    /// Gives free pages back until no more than `keep` is reserved, those that are free longest
-    /// first. Waits for the streams that used them.
-    pub fn trim(&mut self, keep: Bytes) -> Result<(), DeviceError> {
-        self.finish_frees()?;
-        self.clear_all_shelves();
-        if self.reserved <= keep {
-            return Ok(());
+/// Gives free pages back until no more than `keep` is reserved, those that are free longest
+/// first. Waits for the streams that used them.
+pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError> {
+    let (books, device) = hold.parts();
+    books.finish_frees(device)?;
+    books.clear_front();
+    if books.reserved <= keep {
+        return Ok(());
+    }
+    for arena in books.arenas.indices() {
+        wait_for_arena(hold, arena)?;
+    }
+    let (books, device) = hold.parts();
+    let surplus = books.table.pages_for(books.reserved.saturating_sub(keep));
+    let surplus = usize::try_from(surplus).unwrap_or(usize::MAX);
+    let mut pages: Vec<PageIndex> = books.table.spare().iter().copied().take(surplus).collect();
+    for &index in &pages {
+        books.table.take_spare(index);
+    }
+    let taken = books.take_longest_free(device, None, &mut pages, surplus);
+    let mut answer = taken;
+    for index in pages {
+        let goes = answer.is_ok() && hold.books().may_go(index);
+        if goes {
+            answer = give_back(hold, index);
         }
-        for arena in self.arenas.indices() {
-            self.wait_for_arena(arena)?;
+        if !goes || answer.is_err() {
+            hold.books().table.put_spare(index);
         }
-        let spare = self.table.spare.clone();
-        for index in spare {
-            self.give_back(index, keep)?;
-        }
-        let free: Vec<At> = self.movable.iter().map(|&(_, at)| at).collect();
-        for at in free {
-            let (territory, extent) = (self.blocks[at].territory, self.blocks[at].extent());
-            for frame in self.table.inside(territory, extent) {
-                let book = self.table.frame(frame);
-                let Some(index) = book.page.filter(|_| book.active && book.pins == 0) else {
-                    continue;
-                };
-                if self.reserved <= keep {
-                    return Ok(());
-                }
-                self.take_free(at);
-                self.leave(at, frame);
-                self.put_free(at);
-                self.give_back(index, keep)?;
+    }
+    answer
+}
+
+impl<O: Observer> Books<O> {
+    /// Whether a page that was taken can be given back: no work may use any of its addresses.
+    fn may_go(&self, index: PageIndex) -> bool {
+        let is_settled = |&alias: &Frame| {
+            let arena = self.table.territory(alias.territory).arena;
+            self.table.frame(alias).left <= self.arenas[arena].settled
+        };
+        let page = self.table.page(index);
+        page.is_some_and(|page| page.vanishing == 0 && page.aliases.iter().all(is_settled))
+    }
+}
+
+/// Unmaps a page that was taken everywhere, and releases it.
+fn give_back<H: Hold>(hold: &mut H, index: PageIndex) -> Result<(), DeviceError> {
+    let books = hold.books();
+    let Some(page) = books.table.page(index) else { return Ok(()) };
+    let handle = page.handle;
+    let mut aliases: Vec<Frame> = page.aliases.clone();
+    aliases.sort_unstable();
+    for &frame in &aliases {
+        books.table.begin_to_unmap(frame);
+        books.table.frame_mut(frame).underway = true;
+    }
+    let runs: Vec<&[Frame]> = aliases.chunk_by(are_neighbors).collect();
+    let spans: Vec<Extent> = runs.iter().map(|run| books.table.span_of(run)).collect();
+    let (gone, answer) = hold.outside(|device| {
+        for (gone, &span) in spans.iter().enumerate() {
+            if let Err(error) = device.unmap(span) {
+                return (gone, Err(error));
             }
         }
-        Ok(())
-    }
-
-    /// Unmaps a spare page everywhere and releases it.
-    fn give_back(&mut self, index: PageIndex, keep: Bytes) -> Result<(), DeviceError> {
-        let Some(page) = self.table.page(index).filter(|_| keep < self.reserved) else {
-            return Ok(());
-        };
-        let (handle, aliases): (_, Vec<Frame>) = (page.handle, page.aliases.clone());
-        for frame in aliases {
-            self.clear_frames(&[frame])?;
+        (spans.len(), device.release(handle))
+    });
+    let books = hold.books();
+    for (place, run) in runs.iter().enumerate() {
+        for &frame in *run {
+            books.table.frame_mut(frame).underway = false;
+            if place < gone {
+                books.table.unmapped(index);
+            } else {
+                books.table.kept(frame, index);
+            }
         }
-        self.device.release(handle)?;
-        self.table.remove_page(index);
-        self.reserved -= self.table.page_size;
-        self.statistics.num_device_free += 1;
-        let size = self.table.page_size.get();
-        self.statistics.reserved_bytes.decrease(super::SizePool::Large, size);
-        Ok(())
     }
+    answer?;
+    books.table.remove_page(index);
+    books.count_released();
+    Ok(())
 }

@@ -1,0 +1,170 @@
+//! What the allocator knows: blocks, pages, what is free, what waits. No call of the device.
+
+use std::collections::BTreeSet;
+
+use gapless_trace::{Action, SizePool};
+use gapless_units::{Bytes, MIB, PoolId, StreamId};
+
+use super::arena::Arenas;
+use super::block::{Blocks, State};
+use super::deferred::Deferred;
+use super::front::Front;
+use super::idle::Idle;
+use super::knob::Slack;
+use super::names::{ArenaIndex, At, BlockId, Frame};
+use super::pages::PageTable;
+use crate::observer::{Happening, Observer};
+use crate::statistics::Statistics;
+
+/// Up to this size a request counts for the small pool in the statistics, as PyTorch's does.
+const SMALL: Bytes = Bytes::new(MIB);
+
+/// Everything the allocator knows.
+#[derive(Clone, Debug)]
+pub(super) struct Books<O> {
+    pub(super) observer: O,
+    pub(super) slack: Slack,
+    pub(super) blocks: Blocks,
+    pub(super) table: PageTable,
+    pub(super) arenas: Arenas,
+    pub(super) front: Front<At>,
+    pub(super) idle: Idle,
+    /// Private pools whose pages may move, because the program is done with them.
+    pub(super) ended: BTreeSet<PoolId>,
+    pub(super) deferred: Deferred,
+    pub(super) statistics: Statistics,
+    pub(super) reserved: Bytes,
+    /// Bytes of blocks that are not free.
+    pub(super) live: Bytes,
+    pub(super) live_peak: Bytes,
+    /// Counts frees.
+    pub(super) clock: u64,
+    pub(super) stalls: u64,
+    /// Blocks that requests have cut out and not handed out yet.
+    pub(super) serving: u32,
+}
+
+impl<O: Observer> Books<O> {
+    pub(super) fn new(page_size: Bytes, slack: Slack, observer: O) -> Self {
+        Self {
+            observer,
+            slack,
+            blocks: Blocks::default(),
+            table: PageTable::new(page_size),
+            arenas: Arenas::default(),
+            front: Front::default(),
+            idle: Idle::default(),
+            ended: BTreeSet::new(),
+            deferred: Deferred::default(),
+            statistics: Statistics::default(),
+            reserved: Bytes::ZERO,
+            live: Bytes::ZERO,
+            live_peak: Bytes::ZERO,
+            clock: 0,
+            stalls: 0,
+            serving: 0,
+        }
+    }
+
+    /// Puts a block into the program's hands that was counted as free.
+    #[inline]
+    pub(super) fn hand_out(&mut self, at: At, requested: Bytes) -> BlockId {
+        let id = self.blocks.hand_out(at, requested);
+        let size = self.blocks[at].size;
+        let kind = size_pool(size);
+        self.live += size;
+        self.live_peak = self.live_peak.max(self.live);
+        self.statistics.allocation.increase(kind, 1);
+        self.statistics.allocated_bytes.increase(kind, size.get());
+        self.statistics.active.increase(kind, 1);
+        self.statistics.active_bytes.increase(kind, size.get());
+        self.statistics.requested_bytes.increase(kind, requested.get());
+        self.tell_block(Action::Alloc, at);
+        id
+    }
+
+    /// Notes that the program gave a block back, which nobody uses or other streams still use.
+    #[inline]
+    pub(super) fn let_go(&mut self, at: At) {
+        let size = self.blocks[at].size;
+        let kind = size_pool(size);
+        self.statistics.allocation.decrease(kind, 1);
+        self.statistics.allocated_bytes.decrease(kind, size.get());
+        self.tell_block(Action::FreeRequested, at);
+    }
+
+    /// Puts a block that nobody uses any more into the front.
+    #[inline]
+    pub(super) fn shelve(&mut self, at: At) {
+        self.clock += 1;
+        let block = &mut self.blocks[at];
+        block.state = State::Shelved;
+        block.freed = self.clock;
+        let (size, requested, arena) = (block.size, block.requested, block.arena);
+        let kind = size_pool(size);
+        self.live -= size;
+        self.statistics.active.decrease(kind, 1);
+        self.statistics.active_bytes.decrease(kind, size.get());
+        self.statistics.requested_bytes.decrease(kind, requested.get());
+        self.tell_block(Action::FreeCompleted, at);
+        if let Some(oldest) = self.front.put(arena, size, at) {
+            self.merge_free(oldest);
+        }
+    }
+
+    /// Counts pages that the device gave.
+    pub(super) fn count_created(&mut self, pages: u64) {
+        let size = self.table.bytes_of(pages);
+        self.reserved += size;
+        self.statistics.num_device_alloc += pages;
+        self.statistics.reserved_bytes.increase(SizePool::Large, size.get());
+    }
+
+    /// Counts a page that went back to the device.
+    pub(super) fn count_released(&mut self) {
+        let size = self.table.page_size;
+        self.reserved -= size;
+        self.statistics.num_device_free += 1;
+        self.statistics.reserved_bytes.decrease(SizePool::Large, size.get());
+    }
+
+    /// Notes that another stream uses a block.
+    pub(super) fn note_use(&mut self, at: At, stream: StreamId) {
+        let block = &mut self.blocks[at];
+        if self.arenas[block.arena].stream != stream {
+            block.used_elsewhere = true;
+            self.deferred.note_use(at, stream);
+        }
+    }
+
+    /// Whether the pages under free blocks of an arena may move.
+    pub(super) fn may_move(&self, arena: ArenaIndex) -> bool {
+        let pool = self.arenas[arena].pool;
+        !pool.is_private() || self.ended.contains(&pool)
+    }
+
+    #[inline]
+    fn tell_block(&mut self, action: Action, at: At) {
+        let block = &self.blocks[at];
+        let arena = &self.arenas[block.arena];
+        self.observer.observe(Happening {
+            action,
+            addr: block.addr,
+            size: block.requested,
+            stream: arena.stream,
+            pool: arena.pool,
+        });
+    }
+
+    pub(super) fn tell_frame(&mut self, action: Action, frame: Frame) {
+        let arena = &self.arenas[self.table.territory(frame.territory).arena];
+        let (stream, pool): (StreamId, PoolId) = (arena.stream, arena.pool);
+        let (addr, size) = (self.table.addr(frame), self.table.page_size);
+        self.observer.observe(Happening { action, addr, size, stream, pool });
+    }
+}
+
+/// The size pool that PyTorch's statistics would count a block for.
+fn size_pool(size: Bytes) -> SizePool {
+    if size <= SMALL { SizePool::Small } else { SizePool::Large }
+}

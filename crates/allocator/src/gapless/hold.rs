@@ -1,0 +1,56 @@
+//! Books and device in one hand.
+//!
+//! What decides needs the books; what it decides, the device carries out. A call of the device may
+//! take long, so it is made [outside](Hold::outside): whoever shares the books may use them
+//! meanwhile. What the call is about has been marked as underway before, and nobody else touches it.
+
+use gapless_device::Device;
+
+use super::books::Books;
+use crate::observer::Observer;
+
+/// Has the books and the device.
+pub(super) trait Hold {
+    /// The device.
+    type Device: Device;
+    /// Who is told what happens.
+    type Observer: Observer;
+
+    /// The books and the device, for calls that do not take long: events are recorded and asked
+    /// about with the books in hand.
+    fn parts(&mut self) -> (&mut Books<Self::Observer>, &mut Self::Device);
+
+    /// The books.
+    fn books(&mut self) -> &mut Books<Self::Observer> {
+        self.parts().0
+    }
+
+    /// Calls the device with the books out of hand. They may be others afterwards.
+    fn outside<T>(&mut self, call: impl FnOnce(&mut Self::Device) -> T) -> T;
+
+    /// Waits until one of those that are outside is back; false where nobody is.
+    fn wait_for_others(&mut self) -> bool;
+}
+
+/// Nobody else has the books.
+pub(super) struct Alone<'a, D, O> {
+    pub(super) books: &'a mut Books<O>,
+    pub(super) device: &'a mut D,
+}
+
+impl<D: Device, O: Observer> Hold for Alone<'_, D, O> {
+    type Device = D;
+    type Observer = O;
+
+    fn parts(&mut self) -> (&mut Books<O>, &mut D) {
+        (self.books, self.device)
+    }
+
+    fn outside<T>(&mut self, call: impl FnOnce(&mut D) -> T) -> T {
+        call(self.device)
+    }
+
+    fn wait_for_others(&mut self) -> bool {
+        false
+    }
+}
