@@ -273,8 +273,7 @@ impl<O: Observer> Books<O> {
                 continue;
             }
             self.take_free(at);
-            let (territory, extent) = (self.blocks[at].territory, self.blocks[at].extent());
-            for frame in self.table.inside(territory, extent).rev() {
+            for frame in self.active_inside(at) {
                 if pages.len() == count {
                     break;
                 }
@@ -285,6 +284,14 @@ impl<O: Observer> Books<O> {
             self.put_free(at);
         }
         Ok(())
+    }
+
+    /// The frames with memory that lie wholly in a free block, from the last to the first.
+    fn active_inside(&self, at: At) -> Vec<Frame> {
+        let block = &self.blocks[at];
+        let (territory, extent) = (block.territory, block.extent());
+        let count = self.table.inside_count(territory, extent) - block.holes;
+        self.table.active_inside(territory, extent, count)
     }
 
     /// Decides the calls that bring pages under frames, and marks what they are about.
