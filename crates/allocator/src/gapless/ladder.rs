@@ -33,10 +33,10 @@ pub(super) fn acquire<H: Hold>(
     if books.deferred.is_waiting() {
         books.finish_frees(device)?;
     }
+    books.clear_front();
     if let Some(at) = books.take_ready(arena, rounded) {
         return Ok(at);
     }
-    books.clear_front();
     let short = loop {
         let short = match take_best(hold, arena, rounded) {
             Ok(at) => return Ok(at),
