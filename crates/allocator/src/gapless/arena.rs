@@ -128,6 +128,13 @@ impl Arena {
         self.holey.from(self.holey.at_least(key(size, Addr::default()))).map(|entry| entry.value)
     }
 
+    /// Every free block of at least this size, in no order that means anything.
+    pub(super) fn all_free(&self, size: Bytes) -> impl Iterator<Item = At> {
+        let least = key(size, Addr::default());
+        let ready = self.ready.from(self.ready.at_least(least)).map(|entry| entry.value);
+        ready.chain(self.all_holey(size))
+    }
+
     /// How many free blocks there are.
     pub(super) fn free_count(&self) -> usize {
         self.ready.values().count() + self.holey.values().count()

@@ -9,7 +9,6 @@ use super::arena::Arenas;
 use super::block::{Blocks, State};
 use super::deferred::Deferred;
 use super::front::Front;
-use super::idle::Idle;
 use super::knob::Slack;
 use super::names::{ArenaIndex, At, BlockId, Frame};
 use super::pages::PageTable;
@@ -28,7 +27,6 @@ pub(super) struct Books<O> {
     pub(super) table: PageTable,
     pub(super) arenas: Arenas,
     pub(super) front: Front<At>,
-    pub(super) idle: Idle,
     /// Private pools whose pages may move, because the program is done with them.
     pub(super) ended: BTreeSet<PoolId>,
     pub(super) deferred: Deferred,
@@ -53,7 +51,6 @@ impl<O: Observer> Books<O> {
             table: PageTable::new(page_size),
             arenas: Arenas::default(),
             front: Front::default(),
-            idle: Idle::default(),
             ended: BTreeSet::new(),
             deferred: Deferred::default(),
             statistics: Statistics::default(),

@@ -1,4 +1,4 @@
-//! Which blocks are free: by size, by address, by age. All books of free blocks change here.
+//! Which blocks are free: and how they are cut and merged.
 
 use gapless_units::Extent;
 
@@ -9,29 +9,17 @@ use crate::observer::Observer;
 
 impl<O: Observer> Books<O> {
     /// Enters a free block, already merged, into the books.
+    #[inline]
     pub(super) fn put_free(&mut self, at: At) {
         let block = &self.blocks[at];
         self.arenas[block.arena].insert(block, at);
-        if self.has_movable_pages(at) {
-            self.idle.insert(&self.blocks[at], at);
-        }
     }
 
     /// Takes a free block out of the books.
+    #[inline]
     pub(super) fn take_free(&mut self, at: At) {
         let block = &self.blocks[at];
         self.arenas[block.arena].remove(block);
-        if self.table.page_size <= block.size {
-            self.idle.remove(block, at);
-        }
-    }
-
-    /// Whether whole pages lie in a free block that are not bound to a private pool.
-    pub(super) fn has_movable_pages(&self, at: At) -> bool {
-        let block = &self.blocks[at];
-        self.table.page_size <= block.size
-            && block.holes < self.table.inside_count(block.territory, block.extent())
-            && self.may_move(block.arena)
     }
 
     /// Merges a block that nobody uses, with memory under all of it, with its free neighbors.

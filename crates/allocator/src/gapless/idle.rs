@@ -1,54 +1,54 @@
-//! Free blocks that have whole pages to give: by age, and by address.
+//! Free blocks that have whole pages to give, as they are at one instant: by age, and by address.
+//!
+//! They are looked for when pages are short, which costs a walk over the free blocks of a page or
+//! more. Keeping them in order all the time would cost every request more than that.
 
-use gapless_units::Addr;
+use gapless_units::{Addr, Extent};
 
-use super::block::Block;
+use super::books::Books;
 use super::names::At;
-use crate::ordered::Ordered;
+use crate::observer::Observer;
 
 /// Free blocks in which whole pages lie that may move.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Idle {
-    by_age: Ordered<(u64, At), ()>,
-    by_addr: Ordered<Addr, At>,
+    /// Each with its address, in the order of addresses.
+    blocks: Vec<(Addr, At)>,
 }
 
 impl Idle {
-    pub(super) fn insert(&mut self, block: &Block, at: At) {
-        self.by_age.insert((block.freed, at), ());
-        self.by_addr.insert(block.addr, at);
+    /// The block that begins last at or before an extent.
+    pub(super) fn at_or_before(&self, extent: Extent) -> Option<At> {
+        let behind = self.blocks.partition_point(|&(addr, _)| addr <= extent.start());
+        self.blocks[..behind].last().map(|&(_, at)| at)
+    }
+}
+
+impl<O: Observer> Books<O> {
+    /// The free blocks with pages to give, to be found by address.
+    pub(super) fn idle(&self) -> Idle {
+        let mut blocks: Vec<_> = self.idle_blocks().map(|at| (self.blocks[at].addr, at)).collect();
+        blocks.sort_unstable();
+        Idle { blocks }
     }
 
-    pub(super) fn remove(&mut self, block: &Block, at: At) {
-        if self.by_age.remove((block.freed, at)) {
-            self.by_addr.remove(block.addr);
-        }
+    /// The free blocks with pages to give, those that are free longest first, with their ages.
+    pub(super) fn idle_by_age(&self) -> Vec<(u64, At)> {
+        let mut blocks: Vec<_> = self.idle_blocks().map(|at| (self.blocks[at].freed, at)).collect();
+        blocks.sort_unstable();
+        blocks
     }
 
-    /// The block that is free longest, of those behind `after` in this order.
-    pub(super) fn longest_free(&self, after: Option<(u64, At)>) -> Option<(u64, At)> {
-        let mut cursor = self.by_age.at_least(after.unwrap_or_default());
-        let mut entry = self.by_age.get(cursor)?;
-        if after == Some(entry.key) {
-            cursor = self.by_age.after(cursor);
-            entry = self.by_age.get(cursor)?;
-        }
-        Some(entry.key)
+    /// The free blocks with pages to give.
+    pub(super) fn idle_blocks(&self) -> impl Iterator<Item = At> {
+        let arenas = self.arenas.indices().filter(|&arena| self.may_move(arena));
+        let large = arenas.flat_map(|arena| self.arenas[arena].all_free(self.table.page_size));
+        large.filter(|&at| 0 < self.active_pages(at))
     }
 
-    /// The last block that begins at or before an address.
-    pub(super) fn at_or_before(&self, addr: Addr) -> Option<At> {
-        let cursor = self.by_addr.at_least(addr);
-        if let Some(entry) = self.by_addr.get(cursor)
-            && entry.key == addr
-        {
-            return Some(entry.value);
-        }
-        self.by_addr.get(self.by_addr.before(cursor)?).map(|entry| entry.value)
-    }
-
-    /// All of them with their ages, those that are free longest first.
-    pub(super) fn all(&self) -> impl Iterator<Item = (u64, At)> {
-        self.by_age.from(self.by_age.at_least((0, At(0)))).map(|entry| entry.key)
+    /// How many frames with memory lie wholly in a free block.
+    pub(super) fn active_pages(&self, at: At) -> u32 {
+        let block = &self.blocks[at];
+        self.table.inside_count(block.territory, block.extent()) - block.holes
     }
 }

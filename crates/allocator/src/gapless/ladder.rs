@@ -1,5 +1,7 @@
 //! What is tried when the front has no block: every step that needs no wait before any that does.
 
+use std::collections::BTreeMap;
+
 use gapless_device::Device;
 use gapless_trace::Action;
 use gapless_units::{Addr, Bytes, PoolId, StreamId};
@@ -84,23 +86,21 @@ impl<O: Observer> Books<O> {
         for (stream, at) in self.deferred.heads() {
             gains.push((self.blocks[at].size, Awaited::Use(stream)));
         }
-        for index in self.arenas.indices() {
-            let settled = self.arenas[index].settled;
-            let unsettled = self.idle.all().filter(|&(freed, at)| {
-                index != arena && self.blocks[at].arena == index && settled < freed
-            });
-            // A request that failed may have left pages spare that lay free in this arena.
-            let spare = self.table.spare().iter().filter(|&&page| {
-                let last_use = self.table.page(page).map(|page| page.last_use);
-                last_use
-                    .is_some_and(|(last, until)| index != arena && last == index && settled < until)
-            });
-            let spare = spare.map(|_| self.table.page_size).sum::<Bytes>();
-            let gain = spare + unsettled.map(|(_, at)| self.blocks[at].size).sum();
-            if !gain.is_zero() {
-                gains.push((gain, Awaited::Arena(index)));
+        let mut unsettled: BTreeMap<ArenaIndex, Bytes> = BTreeMap::new();
+        let mut count = |owner: ArenaIndex, until, size| {
+            if owner != arena && self.arenas[owner].settled < until {
+                *unsettled.entry(owner).or_default() += size;
             }
+        };
+        for block in self.idle_blocks().map(|at| &self.blocks[at]) {
+            count(block.arena, block.freed, block.size);
         }
+        // A request that failed may have left pages spare that lay free in an arena.
+        for page in self.table.spare().iter().filter_map(|&index| self.table.page(index)) {
+            let (owner, until) = page.last_use;
+            count(owner, until, self.table.page_size);
+        }
+        gains.extend(unsettled.into_iter().map(|(arena, gain)| (gain, Awaited::Arena(arena))));
         let sufficient = gains.iter().filter(|(gain, _)| need <= *gain).min();
         sufficient.or_else(|| gains.iter().max()).map(|&(_, awaited)| awaited)
     }

@@ -6,6 +6,7 @@ use gapless_trace::Action;
 
 use super::books::Books;
 use super::hold::Hold;
+use super::idle::Idle;
 use super::names::{ArenaIndex, At, Frame, PageIndex};
 use super::pages::Whereabouts;
 use super::remap::{Carried, Remap};
@@ -142,12 +143,17 @@ impl<O: Observer> Books<O> {
         lacking: &mut Vec<Frame>,
     ) -> Result<(), DeviceError> {
         let arena = self.blocks[taker].arena;
+        let table = &self.table;
+        if !lacking.iter().any(|&frame| table.frame(frame).page.is_some()) {
+            return Ok(());
+        }
+        let idle = self.idle();
         let mut failure = None;
         lacking.retain(|&frame| {
             if failure.is_some() {
                 return true;
             }
-            let is_taken = self.take_page_of_alias(device, frame, arena);
+            let is_taken = self.take_page_of_alias(device, &idle, frame, arena);
             match is_taken {
                 Ok(true) => {
                     self.revive(taker, frame);
@@ -167,6 +173,7 @@ impl<O: Observer> Books<O> {
     fn take_page_of_alias(
         &mut self,
         device: &mut impl Device,
+        idle: &Idle,
         frame: Frame,
         arena: ArenaIndex,
     ) -> Result<bool, DeviceError> {
@@ -174,7 +181,7 @@ impl<O: Observer> Books<O> {
         let book = self.table.frame(frame);
         let Some(index) = book.page.filter(|_| 0 < book.left) else { return Ok(false) };
         match self.table.page(index).map(|page| page.whereabouts) {
-            Some(Whereabouts::Home(home)) => self.vacate(device, home, arena),
+            Some(Whereabouts::Home(home)) => self.vacate(device, idle, home, arena),
             Some(Whereabouts::Spare) if self.is_usable_by(device, index, arena)? => {
                 self.table.take_spare(index);
                 Ok(true)
@@ -212,11 +219,12 @@ impl<O: Observer> Books<O> {
     fn vacate(
         &mut self,
         device: &mut impl Device,
+        idle: &Idle,
         frame: Frame,
         arena: ArenaIndex,
     ) -> Result<bool, DeviceError> {
         let extent = self.table.extent(frame);
-        let Some(at) = self.idle.at_or_before(extent.start()) else { return Ok(false) };
+        let Some(at) = idle.at_or_before(extent) else { return Ok(false) };
         let block = &self.blocks[at];
         let (freed, owner) = (block.freed, block.arena);
         if !block.extent().contains(extent)
@@ -264,10 +272,10 @@ impl<O: Observer> Books<O> {
         pages: &mut Vec<PageIndex>,
         count: usize,
     ) -> Result<(), DeviceError> {
-        let mut after = None;
-        while pages.len() < count {
-            let Some((freed, at)) = self.idle.longest_free(after) else { break };
-            after = Some((freed, at));
+        for (freed, at) in self.idle_by_age() {
+            if pages.len() == count {
+                break;
+            }
             let owner = self.blocks[at].arena;
             if Some(owner) != arena && self.settle(device, owner)? < freed {
                 continue;
@@ -290,8 +298,7 @@ impl<O: Observer> Books<O> {
     fn active_inside(&self, at: At) -> Vec<Frame> {
         let block = &self.blocks[at];
         let (territory, extent) = (block.territory, block.extent());
-        let count = self.table.inside_count(territory, extent) - block.holes;
-        self.table.active_inside(territory, extent, count)
+        self.table.active_inside(territory, extent, self.active_pages(at))
     }
 
     /// Decides the calls that bring pages under frames, and marks what they are about.
