@@ -43,6 +43,7 @@ mod names;
 mod knob;
 mod block;
 mod pages;
+mod bins;
 mod arena;
 mod front;
 mod books;

@@ -34,6 +34,9 @@ pub(super) struct Block {
     pub(super) territory: TerritoryIndex,
     pub(super) prev: At,
     pub(super) next: At,
+    /// Neighbors among the free blocks of about this size.
+    pub(super) before: At,
+    pub(super) behind: At,
     /// Frames inside a free block that have no memory.
     pub(super) holes: u32,
     generation: u32,
@@ -77,6 +80,8 @@ impl Blocks {
             territory,
             prev: At::NONE,
             next: At::NONE,
+            before: At::NONE,
+            behind: At::NONE,
             holes,
             generation: 0,
             state: State::Free,

@@ -11,15 +11,15 @@ impl<O: Observer> Books<O> {
     /// Enters a free block, already merged, into the books.
     #[inline]
     pub(super) fn put_free(&mut self, at: At) {
-        let block = &self.blocks[at];
-        self.arenas[block.arena].insert(block, at);
+        let arena = self.blocks[at].arena;
+        self.arenas[arena].free.insert(&mut self.blocks, at);
     }
 
     /// Takes a free block out of the books.
     #[inline]
     pub(super) fn take_free(&mut self, at: At) {
-        let block = &self.blocks[at];
-        self.arenas[block.arena].remove(block);
+        let arena = self.blocks[at].arena;
+        self.arenas[arena].free.remove(&mut self.blocks, at);
     }
 
     /// Merges a block that nobody uses, with memory under all of it, with its free neighbors.

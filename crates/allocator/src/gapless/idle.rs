@@ -42,7 +42,8 @@ impl<O: Observer> Books<O> {
     /// The free blocks with pages to give.
     pub(super) fn idle_blocks(&self) -> impl Iterator<Item = At> {
         let arenas = self.arenas.indices().filter(|&arena| self.may_move(arena));
-        let large = arenas.flat_map(|arena| self.arenas[arena].all_free(self.table.page_size));
+        let page = self.table.page_size;
+        let large = arenas.flat_map(move |arena| self.arenas[arena].free.all(&self.blocks, page));
         large.filter(|&at| 0 < self.active_pages(at))
     }
 

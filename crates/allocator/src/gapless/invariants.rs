@@ -29,7 +29,7 @@ impl<O: Observer> Books<O> {
             return broken(format!("{live} are alive, {} are counted", self.live));
         }
         let known: usize =
-            self.arenas.indices().map(|arena| self.arenas[arena].free_count()).sum();
+            self.arenas.indices().map(|arena| self.arenas[arena].free.all(&self.blocks, Bytes::ZERO).count()).sum();
         if free != known || 0 < self.serving {
             return broken("the books know another number of free blocks".to_owned());
         }
@@ -100,7 +100,8 @@ impl<O: Observer> Books<O> {
         if holes as u64 != u64::from(block.holes) {
             return broken(format!("{at:?} has {holes} holes, {} are counted", block.holes));
         }
-        if !self.arenas[block.arena].has(block, at) {
+        let mut known = self.arenas[block.arena].free.all(&self.blocks, block.size);
+        if !known.any(|other| other == at) {
             return broken(format!("{at:?} is free and in no book"));
         }
         Ok(())

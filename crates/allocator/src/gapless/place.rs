@@ -118,26 +118,21 @@ impl<O: Observer> Books<O> {
         Some(self.cut_out(place.at, place.part, 0))
     }
 
-    /// The smallest gap; of equal ones the one that needs no memory.
+    /// The smallest gap; of equal ones one that needs no memory.
     fn best_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
-        let book = &self.arenas[arena];
-        let (ready, holey) = (book.best_ready(size), book.best_holey(size));
-        let at = match (ready, holey) {
-            (Some((ready, at)), Some((holey, _))) if ready <= holey => at,
-            (_, Some((_, at))) | (Some((_, at)), None) => at,
-            (None, None) => return None,
-        };
+        let at = self.arenas[arena].free.best(&self.blocks, size)?;
         Some(self.place_in(at, size))
     }
 
-    /// A gap that needs no memory, or else, of those not much looser than the tightest, the one
-    /// that lacks the fewest pages.
+    /// The smallest gap that needs no memory, or else, of those not much looser than the tightest,
+    /// the one that lacks the fewest pages.
     fn cheapest_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
-        let book = &self.arenas[arena];
-        if let Some((_, at)) = book.best_ready(size) {
+        let all = || self.arenas[arena].free.all(&self.blocks, size);
+        let ready = all().filter(|&at| self.blocks[at].holes == 0);
+        if let Some(at) = ready.min_by_key(|&at| (self.blocks[at].size, self.blocks[at].addr)) {
             return Some(self.place_in(at, size));
         }
-        let places = book.all_holey(size).take(LOOKED_AT).map(|at| self.place_in(at, size));
+        let places = all().take(LOOKED_AT).map(|at| self.place_in(at, size));
         places.min_by_key(|&place| self.lacking(place).len())
     }
 
@@ -171,8 +166,9 @@ impl<O: Observer> Books<O> {
     fn fresh_place_in(&self, index: TerritoryIndex, size: Bytes) -> Option<Place> {
         let territory = self.table.territory(index);
         let end = territory.extent.end();
-        let at = self.arenas[territory.arena]
-            .all_holey(size)
+        let free = &self.arenas[territory.arena].free;
+        let at = free
+            .all(&self.blocks, size)
             .find(|&at| self.blocks[at].territory == index && self.blocks[at].end() == end)?;
         let start = self.blocks[at].addr.max(self.table.frontier(index));
         let fits = start <= end && size <= end - start;

@@ -1,0 +1,158 @@
+//! Free blocks by size: best fit in a few steps, whatever their number.
+//!
+//! ```text
+//!   groups   1 0 1 1 0 …              a bit for each power of two
+//!              │
+//!   bins     0 0 1 0 0 1 …            32 bits within each, for 32 equal steps of size
+//!                │     │
+//!   blocks      ▢─▢    ▢─▢─▢          doubly linked through the blocks themselves
+//! ```
+//!
+//! Two words of bits lead to the first bin that has blocks, as in M. Masmano et al., "TLSF: a new
+//! dynamic memory allocator for real-time systems" (2004). Unlike there, the bin of the request's
+//! own size is searched as well and the smallest block of a bin is taken, so the fit is the best.
+//! A bin spans a thirty-second of its size, and few blocks share one; where many do, the first
+//! [`LOOKED_AT`] decide.
+
+use gapless_units::Bytes;
+
+use super::block::Blocks;
+use super::names::At;
+
+/// Sizes are counted in units of two to this power.
+const UNIT: u32 = 9;
+
+/// A group is cut into two to this power bins.
+const STEPS: u32 = 5;
+
+/// Bins in a group.
+const BINS: usize = 1 << STEPS;
+
+/// Groups: sizes below 2^41 units, more than there are addresses.
+const GROUPS: usize = 37;
+
+/// How many blocks of a bin are compared, at most, before the best of them is taken.
+const LOOKED_AT: usize = 32;
+
+/// Free blocks, each in the bin of its size.
+#[derive(Clone, Debug)]
+pub(super) struct Bins {
+    groups: u64,
+    bins: [u32; GROUPS],
+    heads: Box<[At; GROUPS * BINS]>,
+}
+
+impl Default for Bins {
+    fn default() -> Self {
+        Self { groups: 0, bins: [0; GROUPS], heads: Box::new([At::NONE; GROUPS * BINS]) }
+    }
+}
+
+/// The bin of a size: below 32 units one for each, from there on 32 for each power of two.
+#[inline]
+fn bin_of(size: Bytes) -> usize {
+    let units = size.get() >> UNIT;
+    let power = (units | 1).ilog2().saturating_sub(STEPS);
+    let step = (units >> power) as usize;
+    // From 32 units on the leading bit is in `step`, which makes the next group.
+    ((power as usize) << STEPS) + step
+}
+
+impl Bins {
+    #[inline]
+    pub(super) fn insert(&mut self, blocks: &mut Blocks, at: At) {
+        let bin = bin_of(blocks[at].size);
+        let head = std::mem::replace(&mut self.heads[bin], at);
+        let block = &mut blocks[at];
+        block.before = At::NONE;
+        block.behind = head;
+        if let Some(head) = head.some() {
+            blocks[head].before = at;
+        } else {
+            self.groups |= 1 << (bin >> STEPS);
+            self.bins[bin >> STEPS] |= 1 << (bin & (BINS - 1));
+        }
+    }
+
+    #[inline]
+    pub(super) fn remove(&mut self, blocks: &mut Blocks, at: At) {
+        let block = &blocks[at];
+        let (before, behind, size) = (block.before, block.behind, block.size);
+        if let Some(behind) = behind.some() {
+            blocks[behind].before = before;
+        }
+        if let Some(before) = before.some() {
+            blocks[before].behind = behind;
+            return;
+        }
+        let bin = bin_of(size);
+        self.heads[bin] = behind;
+        if behind == At::NONE {
+            let group = bin >> STEPS;
+            self.bins[group] &= !(1 << (bin & (BINS - 1)));
+            if self.bins[group] == 0 {
+                self.groups &= !(1 << group);
+            }
+        }
+    }
+
+    /// The smallest block of at least this size; of equal ones one that needs no memory.
+    #[inline]
+    pub(super) fn best(&self, blocks: &Blocks, size: Bytes) -> Option<At> {
+        let bin = bin_of(size);
+        if let Some(at) = Self::best_of(blocks, self.list(blocks, bin), size) {
+            return Some(at);
+        }
+        let next = self.next(bin)?;
+        Self::best_of(blocks, self.list(blocks, next), size)
+    }
+
+    #[inline]
+    fn best_of(blocks: &Blocks, list: impl Iterator<Item = At>, size: Bytes) -> Option<At> {
+        let mut best = None;
+        let mut least = (Bytes::new(u64::MAX), true);
+        for (count, at) in list.enumerate() {
+            let block = &blocks[at];
+            let rank = (block.size, 0 < block.holes);
+            if size <= block.size && rank < least {
+                (best, least) = (Some(at), rank);
+            }
+            // A bin that has many blocks has one that fits among the first or has none at all.
+            if best.is_some() && (LOOKED_AT <= count || least == (size, false)) {
+                break;
+            }
+        }
+        best
+    }
+
+    /// The blocks of a bin.
+    #[inline]
+    fn list<'a>(&self, blocks: &'a Blocks, bin: usize) -> impl Iterator<Item = At> + use<'a> {
+        std::iter::successors(self.heads[bin].some(), |&at| blocks[at].behind.some())
+    }
+
+    /// The first bin behind one that has blocks.
+    #[inline]
+    fn next(&self, bin: usize) -> Option<usize> {
+        let (group, step) = (bin >> STEPS, bin & (BINS - 1));
+        let rest = self.bins[group] & u32::MAX.checked_shl(step as u32 + 1).unwrap_or(0);
+        if rest != 0 {
+            return Some((group << STEPS) + rest.trailing_zeros() as usize);
+        }
+        let groups = self.groups & u64::MAX << (group + 1);
+        let group = groups.trailing_zeros() as usize;
+        let bins = self.bins.get(group)?;
+        Some((group << STEPS) + bins.trailing_zeros() as usize)
+    }
+
+    /// Every block of at least this size, bin by bin.
+    pub(super) fn all<'a>(
+        &'a self,
+        blocks: &'a Blocks,
+        size: Bytes,
+    ) -> impl Iterator<Item = At> + use<'a> {
+        let bins = std::iter::successors(Some(bin_of(size)), |&bin| self.next(bin));
+        let all = bins.flat_map(|bin| self.list(blocks, bin));
+        all.filter(move |&at| size <= blocks[at].size)
+    }
+}
