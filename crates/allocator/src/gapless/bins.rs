@@ -14,7 +14,7 @@
 //! A bin spans a thirty-second of its size, and few blocks share one; where many do, the first
 //! [`LOOKED_AT`] decide.
 
-use gapless_units::Bytes;
+use gapless_units::{Addr, Bytes};
 
 use super::block::Blocks;
 use super::names::At;
@@ -96,7 +96,8 @@ impl Bins {
         }
     }
 
-    /// The smallest block of at least this size; of equal ones one that needs no memory.
+    /// The smallest block of at least this size; of equal ones one that needs no memory, and the
+    /// first by address: a program that repeats itself then finds the same places again.
     #[inline]
     pub(super) fn best(&self, blocks: &Blocks, size: Bytes) -> Option<At> {
         let bin = bin_of(size);
@@ -110,15 +111,15 @@ impl Bins {
     #[inline]
     fn best_of(blocks: &Blocks, list: impl Iterator<Item = At>, size: Bytes) -> Option<At> {
         let mut best = None;
-        let mut least = (Bytes::new(u64::MAX), true);
+        let mut least = (Bytes::new(u64::MAX), true, Addr::default());
         for (count, at) in list.enumerate() {
             let block = &blocks[at];
-            let rank = (block.size, 0 < block.holes);
+            let rank = (block.size, 0 < block.holes, block.addr);
             if size <= block.size && rank < least {
                 (best, least) = (Some(at), rank);
             }
             // A bin that has many blocks has one that fits among the first or has none at all.
-            if best.is_some() && (LOOKED_AT <= count || least == (size, false)) {
+            if best.is_some() && LOOKED_AT <= count {
                 break;
             }
         }
