@@ -6,13 +6,20 @@
 //!
 //! [`Sim`] is a device that keeps books and no memory: addresses, capacity in 2 MiB granules, and
 //! the time each call would have taken by a cost model ([`Costs`]). [`Card`] names the cards whose
-//! memory it may stand for. [`suite::check`] is what every device must pass.
+//! memory it may stand for.
+//!
+//! [`suite::check`] is what every device must pass.
 
 mod costs;
 mod cards;
 
 mod device;
+
+mod ranges;
+mod books;
+
 mod sim;
+
 pub mod suite;
 
 pub use cards::Card;
