@@ -8,12 +8,15 @@
 //! the time each call would have taken by a cost model ([`Costs`]). [`Card`] names the cards whose
 //! memory it may stand for.
 //!
-//! [`suite::check`] is what every device must pass.
+//! [`suite::check`] is what every device must pass. [`Faulty`] lets calls of any device fail,
+//! [`Locked`] lets several threads use one.
 
 mod costs;
 mod cards;
 
 mod device;
+mod faulty;
+mod locked;
 
 mod ranges;
 mod books;
@@ -25,4 +28,6 @@ pub mod suite;
 pub use cards::Card;
 pub use costs::{Costs, CostsError};
 pub use device::{Device, DeviceError, EventId, Handle, MemoryInfo};
+pub use faulty::Faulty;
+pub use locked::Locked;
 pub use sim::{CallCounts, Completion, Placement, Script, Sim, SimSetup, Step};
