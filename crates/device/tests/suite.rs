@@ -26,3 +26,15 @@ fn adapters_keep_every_promise_of_what_they_adapt() {
     suite::check(|| Faulty::new(sim()));
     suite::check(|| Locked::new(sim()));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_host_keeps_every_promise() {
+    use gapless_device::{Host, HostSetup, Pace};
+    for granule in [Bytes::mib(2), Bytes::new(64 << 10)] {
+        for pace in [Pace::AtOnce, Pace::WhenAwaited] {
+            let setup = HostSetup { granule, pace, ..HostSetup::new(Bytes::gib(1)) };
+            suite::check(|| Host::new(setup).unwrap());
+        }
+    }
+}

@@ -34,6 +34,9 @@ pub(crate) struct Truth<D> {
 /// nothing to ask.
 pub(crate) type Answer = Option<Result<(), DeviceError>>;
 
+/// Whether a call makes sense, and what the device said.
+type Step = (bool, Result<(), DeviceError>);
+
 impl<D: Device> Truth<D> {
     /// Of a fresh device that `make` makes with so much memory.
     pub(crate) fn new(granule: Bytes, make: impl FnOnce(Bytes) -> D) -> Self {
@@ -66,7 +69,7 @@ impl<D: Device> Truth<D> {
         rounded.sum::<u64>() + held.map(|(_, made)| made.granules * self.granule).sum::<u64>()
     }
 
-    fn free(&self) -> u64 {
+    fn left(&self) -> u64 {
         GRANULES * self.granule - self.used()
     }
 
@@ -85,83 +88,88 @@ impl<D: Device> Truth<D> {
 
     /// Makes a call, and sees that the device does what makes sense and keeps its books.
     pub(crate) fn step(&mut self, call: Call) -> Answer {
-        let answer = match call {
-            Call::Allocate { .. } | Call::Free { .. } => self.step_allocation(call),
-            Call::Reserve(_) | Call::Unreserve(_) => self.step_reservation(call),
-            Call::Create(_) | Call::Release(_) => self.step_handle(call),
-            Call::Map { .. } | Call::Access { .. } | Call::Unmap { .. } => self.step_mapping(call),
+        let step = match call {
+            Call::Allocate { parts, bytes } => {
+                Some(self.allocate(parts * self.granule / 64 + bytes))
+            }
+            Call::Free { which, beside } => self.free(which, beside),
+            Call::Reserve(granules) => Some(self.reserve(granules)),
+            Call::Unreserve(which) => self.unreserve(which),
+            Call::Create(granules) => Some(self.create(granules)),
+            Call::Release(which) => self.release(which),
+            Call::Map { reservation, at, handle } => self.map(reservation, at, handle),
+            Call::Access { reservation, at, granules } => self.access(reservation, at, granules),
+            Call::Unmap { reservation, at, granules } => self.unmap(reservation, at, granules),
         };
-        assert_eq!(self.device.memory().free, Bytes::new(self.free()), "{call:?}: {answer:?}");
-        answer
+        let (makes_sense, answer) = step?;
+        assert_eq!(makes_sense, answer.is_ok(), "{call:?}: {answer:?}");
+        let free = Bytes::new(self.left());
+        assert_eq!(self.device.memory().free, free, "{call:?}: {answer:?}");
+        Some(answer)
     }
 
-    fn step_allocation(&mut self, call: Call) -> Answer {
-        if let Call::Allocate { parts, bytes } = call {
-            let size = parts * self.granule / 64 + bytes;
-            let fits = size.next_multiple_of(self.granule) <= self.free();
-            let answer = self.device.allocate(Bytes::new(size));
-            check_memory(fits, &answer, call);
-            if let Ok(addr) = answer {
-                let extent = Extent::new(addr, Bytes::new(size)).unwrap();
-                self.take(extent);
-                self.allocations.push(extent);
-            }
-            return Some(answer.map(drop));
+    fn allocate(&mut self, size: u64) -> Step {
+        let fits = size.next_multiple_of(self.granule) <= self.left();
+        let answer = self.device.allocate(Bytes::new(size));
+        check_refusal(&answer);
+        if let Ok(addr) = answer {
+            let extent = Extent::new(addr, Bytes::new(size)).unwrap();
+            self.take(extent);
+            self.allocations.push(extent);
         }
-        let Call::Free { which, beside } = call else { return None };
+        (fits, answer.map(drop))
+    }
+
+    fn free(&mut self, which: usize, beside: bool) -> Option<Step> {
         let which = which.checked_rem(self.allocations.len())?;
         let addr = self.allocations[which].start() + Bytes::new(u64::from(beside) * 512);
         let answer = self.device.free(addr);
-        check(!beside, &answer, call);
         if !beside {
             self.allocations.swap_remove(which);
         }
-        Some(answer)
+        Some((!beside, answer))
     }
 
-    fn step_reservation(&mut self, call: Call) -> Answer {
-        if let Call::Reserve(granules) = call {
-            let size = Bytes::new(granules * self.granule);
-            let extent = self.device.reserve(size).unwrap();
-            assert_eq!(extent.size(), size);
-            self.take(extent);
-            self.reservations.push(extent);
-            return Some(Ok(()));
-        }
-        let Call::Unreserve(which) = call else { return None };
+    fn reserve(&mut self, granules: u64) -> Step {
+        let size = Bytes::new(granules * self.granule);
+        let extent = self.device.reserve(size).unwrap();
+        assert_eq!(extent.size(), size);
+        self.take(extent);
+        self.reservations.push(extent);
+        (true, Ok(()))
+    }
+
+    fn unreserve(&mut self, which: usize) -> Option<Step> {
         let which = which.checked_rem(self.reservations.len())?;
         let extent = self.reservations[which];
         let (start, end) = (extent.start().get(), extent.end().get());
-        let idle = self.mapped.range(start..end).next().is_none();
+        let is_idle = self.mapped.range(start..end).next().is_none();
         let answer = self.device.unreserve(extent);
-        check(idle, &answer, call);
-        if idle {
+        if is_idle {
             self.reservations.swap_remove(which);
         }
-        Some(answer)
+        Some((is_idle, answer))
     }
 
-    fn step_handle(&mut self, call: Call) -> Answer {
-        if let Call::Create(granules) = call {
-            let fits = granules * self.granule <= self.free();
-            let answer = self.device.create(Bytes::new(granules * self.granule));
-            check_memory(fits, &answer, call);
-            if let Ok(handle) = answer {
-                self.made.push(Made { handle, granules, released: false });
-            }
-            return Some(answer.map(drop));
+    fn create(&mut self, granules: u64) -> Step {
+        let fits = granules * self.granule <= self.left();
+        let answer = self.device.create(Bytes::new(granules * self.granule));
+        check_refusal(&answer);
+        if let Ok(handle) = answer {
+            self.made.push(Made { handle, granules, released: false });
         }
-        let Call::Release(which) = call else { return None };
+        (fits, answer.map(drop))
+    }
+
+    fn release(&mut self, which: usize) -> Option<Step> {
         let which = which.checked_rem(self.made.len())?;
         let made = &mut self.made[which];
-        let answer = self.device.release(made.handle);
-        check(!made.released, &answer, call);
-        made.released = true;
-        Some(answer)
+        let was_held = !std::mem::replace(&mut made.released, true);
+        Some((was_held, self.device.release(made.handle)))
     }
 
-    /// So many granules at a place in a reservation that a call names, and whether they end in it.
-    fn range(&self, (reservation, at): (usize, u64), granules: u64) -> Option<(Extent, bool)> {
+    /// So many granules at a place in a reservation, and whether they end in it.
+    fn range(&self, reservation: usize, at: u64, granules: u64) -> Option<(Extent, bool)> {
         let which = reservation.checked_rem(self.reservations.len())?;
         let reservation = self.reservations[which];
         let at = at % (reservation.size().get() / self.granule);
@@ -170,51 +178,47 @@ impl<D: Device> Truth<D> {
         Some((range, reservation.contains(range)))
     }
 
-    fn step_mapping(&mut self, call: Call) -> Answer {
-        let place = match call {
-            Call::Map { reservation, at, .. }
-            | Call::Access { reservation, at, .. }
-            | Call::Unmap { reservation, at, .. } => (reservation, at),
-            _ => return None,
-        };
-        if let Call::Map { handle, .. } = call {
-            let which = handle.checked_rem(self.made.len())?;
-            let Made { handle, granules, released } = self.made[which];
-            let (range, reserved) = self.range(place, granules)?;
-            let start = range.start().get();
-            let vacant = self.mapped.range(start..range.end().get()).next().is_none();
-            let fits = reserved && vacant && !released;
-            let answer = self.device.map(range.start(), handle);
-            check(fits, &answer, call);
-            if fits {
-                let all = (0..granules).map(|at| (start + at * self.granule, (which, at)));
-                self.mapped.extend(all);
-            }
-            return Some(answer);
-        }
-        let (Call::Access { granules, .. } | Call::Unmap { granules, .. }) = call else {
-            return None;
-        };
-        let (range, reserved) = self.range(place, granules)?;
+    /// How many granules of a range are mapped, and whether no mapping sticks out of it.
+    fn mapped_in(&self, range: Extent) -> (u64, bool) {
         let (start, end) = (range.start().get(), range.end().get());
-        let count = self.mapped.range(start..end).count() as u64;
-        let whole = !self.cuts(start) && !self.cuts(end);
-        if let Call::Access { .. } = call {
-            // Where one reservation ends another may begin, or nothing.
-            if !reserved {
-                return None;
-            }
-            let answer = self.device.set_access(range);
-            check(count == granules && whole, &answer, call);
-            return Some(answer);
-        }
-        let answer = self.device.unmap(range);
-        let makes_sense = 0 < count && whole && reserved;
-        check(makes_sense, &answer, call);
+        let is_whole = !self.cuts(start) && !self.cuts(end);
+        (self.mapped.range(start..end).count() as u64, is_whole)
+    }
+
+    fn map(&mut self, reservation: usize, at: u64, handle: usize) -> Option<Step> {
+        let which = handle.checked_rem(self.made.len())?;
+        let Made { handle, granules, released } = self.made[which];
+        let (range, is_reserved) = self.range(reservation, at, granules)?;
+        let makes_sense = is_reserved && self.mapped_in(range).0 == 0 && !released;
+        let answer = self.device.map(range.start(), handle);
         if makes_sense {
-            self.mapped.retain(|&addr, _| !(start <= addr && addr < end));
+            let start = range.start().get();
+            let all = (0..granules).map(|at| (start + at * self.granule, (which, at)));
+            self.mapped.extend(all);
         }
-        Some(answer)
+        Some((makes_sense, answer))
+    }
+
+    fn access(&mut self, reservation: usize, at: u64, granules: u64) -> Option<Step> {
+        let (range, is_reserved) = self.range(reservation, at, granules)?;
+        // Where one reservation ends another may begin, or nothing.
+        if !is_reserved {
+            return None;
+        }
+        let makes_sense = self.mapped_in(range) == (granules, true);
+        Some((makes_sense, self.device.set_access(range)))
+    }
+
+    fn unmap(&mut self, reservation: usize, at: u64, granules: u64) -> Option<Step> {
+        let (range, is_reserved) = self.range(reservation, at, granules)?;
+        let (count, is_whole) = self.mapped_in(range);
+        let makes_sense = 0 < count && is_whole && is_reserved;
+        let answer = self.device.unmap(range);
+        if makes_sense {
+            let numbers = range.start().get()..range.end().get();
+            self.mapped.retain(|addr, _| !numbers.contains(addr));
+        }
+        Some((makes_sense, answer))
     }
 
     /// Gives everything back, and sees that it was everything.
@@ -236,11 +240,9 @@ impl<D: Device> Truth<D> {
     }
 }
 
-fn check_memory<T>(fits: bool, answer: &Result<T, DeviceError>, call: Call) {
-    let out = matches!(answer, Err(DeviceError::OutOfMemory { .. }));
-    assert!(fits == answer.is_ok() && fits != out, "{call:?} when it fits: {fits}");
-}
-
-fn check(makes_sense: bool, answer: &Result<(), DeviceError>, call: Call) {
-    assert_eq!(makes_sense, answer.is_ok(), "{call:?}: {answer:?}");
+/// Memory is refused for want of it and for nothing else.
+fn check_refusal<T>(answer: &Result<T, DeviceError>) {
+    if let Err(error) = answer {
+        assert!(matches!(error, DeviceError::OutOfMemory { .. }), "{error}");
+    }
 }
