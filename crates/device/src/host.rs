@@ -103,6 +103,15 @@ impl HostSetup {
 /// then on: [`Host::fault`] says where, and every call answers with [`DeviceError::Driver`]. Wrong
 /// bytes and mappings that go away under queued work are noticed too ([`Host::complaints`]).
 ///
+/// # What it costs
+///
+/// The system gives memory when it is first written, and takes it back when it is released; where
+/// it has none left it ends the process, as it does for any memory. Each mapping is one of those
+/// that the kernel counts, of which a process may have `vm.max_map_count`: 65,530 where nobody
+/// changed it, less than 128 GiB in granules of 2 MiB. A call that it refuses for that, or for
+/// another reason of its own, fails with [`DeviceError::Driver`] and no effect. Calls that change a
+/// mapping wait for the work that runs at the moment, on any stream.
+///
 /// # Waiting
 ///
 /// Whoever waits really waits for the stream's thread, [`Device::free`] for all streams. Work
@@ -116,11 +125,14 @@ pub struct Host {
 
 /// Ends the workers when the last handle goes.
 #[derive(Debug)]
-struct Running(Arc<Engine>);
+struct Running {
+    engine: Arc<Engine>,
+    granule: Bytes,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.close();
+        self.engine.close();
     }
 }
 
@@ -134,11 +146,11 @@ impl Host {
         }
         let memory = Memory::new(setup.total, setup.granule)?;
         let engine = Arc::new(Engine::new(memory, Streams::new(setup.pace)));
-        Ok(Self { running: Arc::new(Running(engine)) })
+        Ok(Self { running: Arc::new(Running { engine, granule: setup.granule }) })
     }
 
     fn engine(&self) -> &Arc<Engine> {
-        &self.running.0
+        &self.running.engine
     }
 
     /// Writes the pattern of `seed` to `extent`. Patterns of different seeds have hardly a byte in
@@ -245,7 +257,7 @@ impl Device for Host {
     }
 
     fn granule(&self) -> Bytes {
-        self.engine().memory().granule()
+        self.running.granule
     }
 
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {

@@ -43,10 +43,6 @@ impl Memory {
         MemoryInfo { free: self.books.free(), total: self.total }
     }
 
-    pub(super) fn granule(&self) -> Bytes {
-        self.books.granule()
-    }
-
     /// How much memory the system holds for the device.
     pub(super) fn resident(&self) -> Bytes {
         self.backing.resident()

@@ -73,7 +73,7 @@ impl Streams {
     pub(super) fn complain(&mut self, complaint: Complaint) {
         self.complaints.push(complaint);
         if let Complaint::Fault(fault) = complaint {
-            self.fault = Some(fault);
+            self.fault.get_or_insert(fault);
             // Nothing more is done. Who waits for an answer learns it from the queue's end.
             for queue in self.queues.values_mut() {
                 queue.items.clear();

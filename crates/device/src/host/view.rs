@@ -61,10 +61,13 @@ impl<'a> View<'a> {
         let (lead, end) = (self.lead, self.lead + self.len);
         self.words.iter().enumerate().map(move |(index, word)| {
             let start = index * WORD;
-            let (first, last) = (lead.max(start) - start, end.min(start + WORD) - start);
-            let bytes: [u8; WORD] =
-                std::array::from_fn(|at| if first <= at && at < last { 0xff } else { 0 });
-            Lane { word, offset: signed(start) - signed(lead), mask: u64::from_ne_bytes(bytes) }
+            let offset = signed(start) - signed(lead);
+            if lead <= start && start + WORD <= end {
+                return Lane { word, offset, mask: u64::MAX };
+            }
+            let inside = |at| lead <= start + at && start + at < end;
+            let bytes: [u8; WORD] = std::array::from_fn(|at| if inside(at) { 0xff } else { 0 });
+            Lane { word, offset, mask: u64::from_ne_bytes(bytes) }
         })
     }
 
