@@ -137,3 +137,57 @@ impl<D: Device> Device for Faulty<D> {
         self.admit("wait for stream")?.wait_for_stream(stream)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::{Sim, SimSetup};
+
+    /// Every call once, in an order in which each makes sense, up to the first that fails.
+    fn calls(device: &mut Faulty<Sim>) -> Result<(), DeviceError> {
+        let size = Bytes::mib(2);
+        let addr = device.allocate(size)?;
+        device.free(addr)?;
+        let range = device.reserve(size)?;
+        let handle = device.create(size)?;
+        device.map(range.start(), handle)?;
+        device.set_access(range)?;
+        device.unmap(range)?;
+        device.release(handle)?;
+        device.unreserve(range)?;
+        let event = device.record_event(StreamId::DEFAULT)?;
+        device.is_complete(event)?;
+        device.wait_for_event(event)?;
+        device.drop_event(event)?;
+        device.wait_for_stream(StreamId::DEFAULT)
+    }
+
+    #[test]
+    fn each_call_may_fail() {
+        let new = || Faulty::new(Sim::new(SimSetup::new(Bytes::gib(1))));
+        let mut device = new();
+        assert_eq!(calls(&mut device), Ok(()));
+        let count = device.calls();
+        assert_eq!((count, device.failed()), (14, 0));
+        for number in 1..=count {
+            let mut device = new();
+            device.fail(number..number + 1);
+            assert!(matches!(calls(&mut device), Err(DeviceError::Driver { .. })));
+            assert_eq!((device.calls(), device.failed()), (number, 1));
+            // Questions that cannot fail are not counted, and the next call is passed on.
+            device.memory();
+            assert_eq!(device.wait_for_stream(StreamId::DEFAULT), Ok(()));
+            assert_eq!((device.calls(), device.failed()), (number + 1, 1));
+        }
+    }
+
+    #[test]
+    fn a_call_that_fails_is_not_passed_on() {
+        let mut device = Faulty::new(Sim::new(SimSetup::new(Bytes::gib(1))));
+        device.fail(1..3);
+        assert!(device.create(Bytes::mib(2)).is_err() && device.create(Bytes::mib(2)).is_err());
+        assert_eq!(device.device().calls().create, 0);
+        assert!(device.create(Bytes::mib(2)).is_ok());
+        assert_eq!(device.device_mut().calls().create, 1);
+    }
+}

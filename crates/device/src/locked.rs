@@ -112,3 +112,29 @@ impl<D: Device> Device for Locked<D> {
         self.lock().wait_for_stream(stream)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::sim::{Sim, SimSetup};
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "it is about threads")]
+    fn threads_share_a_device() {
+        let device = Locked::new(Sim::new(SimSetup::new(Bytes::gib(1))));
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                let mut device = device.clone();
+                scope.spawn(move || {
+                    for _ in 0..100 {
+                        let handle = device.create(Bytes::mib(2)).unwrap();
+                        device.release(handle).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(device.with(|sim| (sim.calls().create, sim.is_idle())), (400, true));
+    }
+}
