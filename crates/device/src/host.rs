@@ -108,7 +108,7 @@ impl HostSetup {
 /// The system gives memory when it is first written, and takes it back when it is released; where
 /// it has none left it ends the process, as it does for any memory. Each mapping is one of those
 /// that the kernel counts, of which a process may have `vm.max_map_count`: 65,530 where nobody
-/// changed it, and a granule that is mapped between two others takes two. There a call fails with
+/// changed it, and a mapping with nothing beside it takes two. Beyond that a call fails with
 /// [`DeviceError::Driver`] and no effect, unmapping too. Calls that change a mapping wait for the
 /// work that runs at the moment, on any stream.
 ///
