@@ -90,11 +90,12 @@ pub trait Device {
     /// after [`Device::set_access`].
     fn map(&mut self, addr: Addr, handle: Handle) -> Result<(), DeviceError>;
 
-    /// Lets the device read and write `range`, which is mapped throughout (`cuMemSetAccess`).
+    /// Lets the device read and write `range`, which is mapped throughout by handles of which none
+    /// sticks out of it (`cuMemSetAccess`).
     fn set_access(&mut self, range: Extent) -> Result<(), DeviceError>;
 
-    /// Takes all handles away that are mapped in `range`, none of which sticks out of it
-    /// (`cuMemUnmap`).
+    /// Takes all handles away that are mapped in `range`, which lies in one reservation and out of
+    /// which none of them sticks (`cuMemUnmap`).
     fn unmap(&mut self, range: Extent) -> Result<(), DeviceError>;
 
     /// Marks the end of the work queued on `stream` so far (`cudaEventRecord`).

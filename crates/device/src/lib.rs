@@ -6,16 +6,36 @@
 //!
 //! [`Sim`] is a device that keeps books and no memory: addresses, capacity in 2 MiB granules, and
 //! the time each call would have taken by a cost model ([`Costs`]). [`Card`] names the cards whose
-//! memory it may stand for. [`suite::check`] is what every device must pass.
+//! memory it may stand for.
+//!
+//! `Host` is a device of real memory, where there is Linux: handles are parts of a file in memory,
+//! mappings are the kernel's, streams are threads. What a stream wrote can be read back, so a test
+//! sees what happens to data.
+//!
+//! [`suite::check`] is what every device must pass. [`Faulty`] lets calls of any device fail,
+//! [`Locked`] lets several threads use one.
 
 mod costs;
 mod cards;
 
 mod device;
+mod faulty;
+mod locked;
+
+mod ranges;
+mod books;
+
 mod sim;
+#[cfg(target_os = "linux")]
+mod host;
+
 pub mod suite;
 
 pub use cards::Card;
 pub use costs::{Costs, CostsError};
 pub use device::{Device, DeviceError, EventId, Handle, MemoryInfo};
+pub use faulty::Faulty;
+#[cfg(target_os = "linux")]
+pub use host::{Complaint, Fault, Gate, Host, HostSetup, Mismatch, Pace, Reading};
+pub use locked::Locked;
 pub use sim::{CallCounts, Completion, Placement, Script, Sim, SimSetup, Step};

@@ -1,6 +1,6 @@
-//! The simulated device keeps every promise of a device, however it is set up.
+//! Every device keeps every promise of a device, however it is set up.
 
-use gapless_device::{Completion, Placement, Sim, SimSetup, suite};
+use gapless_device::{Completion, Faulty, Locked, Placement, Sim, SimSetup, suite};
 use gapless_units::Bytes;
 
 #[test]
@@ -18,4 +18,23 @@ fn the_simulated_device_keeps_every_promise() {
 fn what_lies_outside_cannot_be_had() {
     let setup = SimSetup { outside: Bytes::mib(700), ..SimSetup::new(Bytes::gib(1)) };
     suite::check(|| Sim::new(setup.clone()));
+}
+
+#[test]
+fn adapters_keep_every_promise_of_what_they_adapt() {
+    let sim = || Sim::new(SimSetup::new(Bytes::gib(1)));
+    suite::check(|| Faulty::new(sim()));
+    suite::check(|| Locked::new(sim()));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_host_keeps_every_promise() {
+    use gapless_device::{Host, HostSetup, Pace};
+    for granule in [Bytes::mib(2), Bytes::new(64 << 10)] {
+        for pace in [Pace::AtOnce, Pace::WhenAwaited] {
+            let setup = HostSetup { granule, pace, ..HostSetup::new(Bytes::gib(1)) };
+            suite::check(|| Host::new(setup).unwrap());
+        }
+    }
 }

@@ -47,13 +47,13 @@ fn program(length: usize, seed: u64) -> Vec<Step> {
 fn run(steps: &[Step], first: u64, count: u64) -> Result<u64, String> {
     let circumstances = Circumstances { capacity: Bytes::mib(64), slack: Slack::NONE };
     let mut shadow = Shadow::new(circumstances);
-    shadow.allocator.device_mut().faults = first..first + count;
+    shadow.allocator.device_mut().fail(first..first + count);
     let mut since_fault = 0;
     for (number, &step) in steps.iter().enumerate() {
         let context = |what: String| format!("fault {first}, step {number}, {step:?}: {what}");
         shadow.step(step).map_err(context)?;
         // Before the fault all runs are the same.
-        if shadow.allocator.device().failed == 0 && 0 < count {
+        if shadow.allocator.device().failed() == 0 && 0 < count {
             continue;
         }
         since_fault += 1;
@@ -62,7 +62,7 @@ fn run(steps: &[Step], first: u64, count: u64) -> Result<u64, String> {
         }
     }
     let device = shadow.allocator.device();
-    let (calls, moves, waits) = (device.calls, device.moves, device.waits);
+    let (calls, moves, waits) = (device.calls(), device.device().moves, device.device().waits);
     // A program without these would show nothing.
     if count == 0 && (moves < 20 || waits < 10 || shadow.refused == 0) {
         return Err(format!("a tame program: {moves} moves, {waits} waits, {}", shadow.refused));

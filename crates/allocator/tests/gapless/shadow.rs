@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gapless_allocator::gapless::BlockId;
 use gapless_allocator::{AllocationError, Allocator, FreeError, GaplessAllocator};
-use gapless_device::{Device, DeviceError, Handle};
+use gapless_device::{Device, DeviceError, Faulty, Handle};
 use gapless_trace::BlockState;
 use gapless_units::{Addr, Bytes, Extent, PoolId, StreamId};
 
@@ -37,7 +37,7 @@ struct Lingering {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Shadow {
-    pub(crate) allocator: GaplessAllocator<Watched>,
+    pub(crate) allocator: GaplessAllocator<Faulty<Watched>>,
     held: Vec<Held>,
     lingering: Vec<Lingering>,
     stale: Option<BlockId>,
@@ -54,7 +54,7 @@ pub(crate) struct Shadow {
 
 impl Shadow {
     pub(crate) fn new(circumstances: Circumstances) -> Self {
-        let device = Watched::new(circumstances.capacity);
+        let device = Faulty::new(Watched::new(circumstances.capacity));
         Self {
             allocator: GaplessAllocator::new(device, circumstances.slack, ()),
             held: Vec::new(),
@@ -70,10 +70,10 @@ impl Shadow {
 
     /// Does a step, and sees that a fault in it was reported.
     pub(crate) fn step(&mut self, step: Step) -> Result<(), String> {
-        let failed = self.allocator.device().failed;
+        let failed = self.allocator.device().failed();
         self.reported = false;
         self.perform(step)?;
-        let faulted = failed < self.allocator.device().failed;
+        let faulted = failed < self.allocator.device().failed();
         if faulted != self.reported {
             return Err(format!("fault injected: {faulted}, reported: {}", self.reported));
         }
@@ -94,13 +94,13 @@ impl Shadow {
                 let held = &mut self.held[which % count];
                 let stream = StreamId(stream);
                 self.allocator.record_stream(held.block, stream).map_err(told)?;
-                self.allocator.device_mut().queue(stream, held.extent);
+                self.allocator.device_mut().device_mut().queue(stream, held.extent);
                 if stream != held.stream {
                     held.uses.insert(stream);
                 }
             }
             Step::FinishStream(stream) => {
-                self.allocator.device_mut().finish_stream(StreamId(stream));
+                self.allocator.device_mut().device_mut().finish_stream(StreamId(stream));
             }
             Step::FinishAll => self.finish_all(),
             Step::Trim(keep) => {
@@ -113,7 +113,7 @@ impl Shadow {
             }
             Step::Pin(which) if 0 < count => {
                 let extent = self.allocator.pin(self.held[which % count].block).map_err(told)?;
-                let granules = self.allocator.device().granules(extent);
+                let granules = self.allocator.device().device().granules(extent);
                 self.pinned.push((extent, granules));
             }
             Step::Unpin(which) if !self.pinned.is_empty() => {
@@ -147,7 +147,7 @@ impl Shadow {
         if extent.size() < size || extent.start().get() % 512 != 0 {
             return Err(format!("{extent:?} for {size} is too small or begins oddly"));
         }
-        let device = self.allocator.device_mut();
+        let device = self.allocator.device_mut().device_mut();
         let pieces = device.pieces(extent).ok_or(format!("{extent:?} lacks memory"))?;
         if let Some(work) = device.in_use_by_others(stream, &pieces) {
             return Err(format!("{extent:?}, {pieces:?} for {stream:?} is in use by {work}"));
@@ -182,7 +182,7 @@ impl Shadow {
 
     fn free(&mut self, which: usize) -> Result<(), String> {
         let block = self.held[which].block;
-        let freed = self.allocator.device_mut().next_tick();
+        let freed = self.allocator.device_mut().device_mut().next_tick();
         match self.allocator.free(block) {
             Ok(()) => {}
             // The program has the block as before.
@@ -207,7 +207,7 @@ impl Shadow {
 
     fn finish_all(&mut self) {
         for stream in (0..STREAMS).map(StreamId) {
-            self.allocator.device_mut().finish_stream(stream);
+            self.allocator.device_mut().device_mut().finish_stream(stream);
         }
     }
 
@@ -224,7 +224,7 @@ impl Shadow {
     }
 
     fn forget_what_is_done(&mut self) {
-        let device = self.allocator.device();
+        let device = self.allocator.device().device();
         self.lingering.retain(|block| {
             let done = |&stream: &StreamId| device.is_done(stream, block.freed);
             !block.streams.iter().all(done)
@@ -234,7 +234,7 @@ impl Shadow {
     /// What has to be true between any two steps.
     pub(crate) fn check(&self) -> Result<(), String> {
         self.allocator.check_invariants().map_err(told)?;
-        let device = self.allocator.device();
+        let device = self.allocator.device().device();
         if let Some(complaint) = &device.complaint {
             return Err(complaint.clone());
         }
@@ -295,7 +295,7 @@ impl Shadow {
     }
 
     fn check_sums(&self) -> Result<(), String> {
-        let given = self.allocator.device().given();
+        let given = self.allocator.device().device().given();
         let statistics = self.allocator.statistics();
         let sum = |size: fn(&Held) -> Bytes| self.held.iter().map(size).sum::<Bytes>().get();
         let sums = [
@@ -348,7 +348,7 @@ impl Shadow {
 
     /// Gives everything back, and looks whether that is everything.
     pub(crate) fn end(&mut self) -> Result<(), String> {
-        self.allocator.device_mut().faults = 0..0;
+        self.allocator.device_mut().fail(0..0);
         while !self.held.is_empty() {
             self.step(Step::Free(0))?;
         }
@@ -359,7 +359,7 @@ impl Shadow {
         self.step(Step::FinishAll)?;
         self.step(Step::EmptyCache)?;
         self.check_active()?;
-        let device = self.allocator.device();
+        let device = self.allocator.device().device();
         if !device.given().is_zero() || device.has_mappings() {
             return Err(format!("{} never went back", device.given()));
         }

@@ -1,7 +1,6 @@
 //! A device that knows which memory lies under which address and which work still uses it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use gapless_device::{Completion, Device, DeviceError, EventId, Handle, MemoryInfo, Sim, SimSetup};
 use gapless_units::{Addr, Bytes, Extent, StreamId};
@@ -52,12 +51,6 @@ pub(crate) struct Watched {
     work: Vec<Work>,
     /// The first thing that must not happen.
     pub(crate) complaint: Option<String>,
-    /// How many calls could have failed so far.
-    pub(crate) calls: u64,
-    /// The numbers of the calls that fail.
-    pub(crate) faults: Range<u64>,
-    /// How many calls failed so.
-    pub(crate) failed: u64,
     placed: BTreeSet<Handle>,
     /// How often memory was mapped that had been elsewhere before.
     pub(crate) moves: u64,
@@ -77,9 +70,6 @@ impl Watched {
             done: BTreeMap::new(),
             work: Vec::new(),
             complaint: None,
-            calls: 0,
-            faults: 0..0,
-            failed: 0,
             placed: BTreeSet::new(),
             moves: 0,
             waits: 0,
@@ -171,16 +161,6 @@ impl Watched {
     fn complain(&mut self, what: String) {
         self.complaint.get_or_insert(what);
     }
-
-    /// Counts a call, and fails it where it was said to.
-    fn admit(&mut self, call: &'static str) -> Result<(), DeviceError> {
-        self.calls += 1;
-        if self.faults.contains(&self.calls) {
-            self.failed += 1;
-            return Err(DeviceError::Driver { call, reason: "a fault was injected".to_owned() });
-        }
-        Ok(())
-    }
 }
 
 impl Device for Watched {
@@ -193,34 +173,28 @@ impl Device for Watched {
     }
 
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {
-        self.admit("allocate")?;
         self.sim.allocate(size)
     }
 
     fn free(&mut self, addr: Addr) -> Result<(), DeviceError> {
-        self.admit("free")?;
         self.sim.free(addr)
     }
 
     fn reserve(&mut self, size: Bytes) -> Result<Extent, DeviceError> {
-        self.admit("reserve")?;
         self.sim.reserve(size)
     }
 
     fn unreserve(&mut self, reservation: Extent) -> Result<(), DeviceError> {
-        self.admit("unreserve")?;
         self.sim.unreserve(reservation)
     }
 
     fn create(&mut self, size: Bytes) -> Result<Handle, DeviceError> {
-        self.admit("create")?;
         let handle = self.sim.create(size)?;
         self.sizes.insert(handle, size);
         Ok(handle)
     }
 
     fn release(&mut self, handle: Handle) -> Result<(), DeviceError> {
-        self.admit("release")?;
         if self.mappings.values().any(|mapping| mapping.handle == handle) {
             self.complain(format!("{handle:?} is released and mapped"));
         }
@@ -230,7 +204,6 @@ impl Device for Watched {
     }
 
     fn map(&mut self, addr: Addr, handle: Handle) -> Result<(), DeviceError> {
-        self.admit("map")?;
         self.sim.map(addr, handle)?;
         self.moves += u64::from(!self.placed.insert(handle));
         let size = self.sizes.get(&handle).copied().unwrap_or_default();
@@ -239,7 +212,6 @@ impl Device for Watched {
     }
 
     fn set_access(&mut self, range: Extent) -> Result<(), DeviceError> {
-        self.admit("set access")?;
         self.sim.set_access(range)?;
         for (_, mapping) in self.mappings.range_mut(range.start()..range.end()) {
             mapping.accessible = true;
@@ -248,7 +220,6 @@ impl Device for Watched {
     }
 
     fn unmap(&mut self, range: Extent) -> Result<(), DeviceError> {
-        self.admit("unmap")?;
         if let Some(work) = self.work.iter().find(|work| work.addresses.overlaps(range)) {
             self.complain(format!("{range:?} is unmapped under {work:?}"));
         }
@@ -258,7 +229,6 @@ impl Device for Watched {
     }
 
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
-        self.admit("record event")?;
         let event = self.sim.record_event(stream)?;
         self.recorded.insert(event, (stream, self.tick));
         // What is queued from now on comes behind the event.
@@ -276,7 +246,6 @@ impl Device for Watched {
     }
 
     fn wait_for_event(&mut self, event: EventId) -> Result<(), DeviceError> {
-        self.admit("wait for event")?;
         self.sim.wait_for_event(event)?;
         self.waits += 1;
         if let Some(&(stream, tick)) = self.recorded.get(&event) {
@@ -286,13 +255,11 @@ impl Device for Watched {
     }
 
     fn drop_event(&mut self, event: EventId) -> Result<(), DeviceError> {
-        self.admit("drop event")?;
         self.recorded.remove(&event);
         self.sim.drop_event(event)
     }
 
     fn wait_for_stream(&mut self, stream: StreamId) -> Result<(), DeviceError> {
-        self.admit("wait for stream")?;
         self.waits += 1;
         self.finish_stream(stream);
         Ok(())

@@ -1,8 +1,11 @@
 //! The address space of the simulated device.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::ops::Range;
 
 use gapless_units::{Addr, Bytes, Extent, GIB};
+
+use crate::ranges::Ranges;
 
 /// The first address the device gives, where real drivers put theirs.
 const FIRST: u64 = 0x7000_0000_0000;
@@ -25,8 +28,7 @@ pub enum Placement {
 #[derive(Clone, Debug)]
 pub(super) struct Addresses {
     placement: Placement,
-    /// Free ranges, start to end, none touching another.
-    free: BTreeMap<u64, u64>,
+    free: Ranges,
     /// Ranges that allocations get next, and ranges that reservations get next.
     wished: [VecDeque<Extent>; 2],
 }
@@ -41,7 +43,7 @@ pub(super) enum Use {
 impl Addresses {
     pub(super) fn new(placement: Placement) -> Self {
         // The device itself gives only its own span; recordings name addresses all over.
-        let free = BTreeMap::from([(0, u64::MAX)]);
+        let free = Ranges::of(0..u64::MAX);
         Self { placement, free, wished: Default::default() }
     }
 
@@ -69,42 +71,29 @@ impl Addresses {
 
     /// The free ranges the device gives from, in the order of addresses.
     fn own_ranges(&self) -> impl DoubleEndedIterator<Item = Extent> {
-        let first = self.free.range(..=FIRST).next_back().map_or(FIRST, |(&start, _)| start);
         let behind = match self.placement {
             Placement::LowestFirst => FIRST + LONG_SPAN,
             Placement::HighestFirst => FIRST + SPAN,
         };
-        self.free.range(first..behind).map(move |(&start, &end)| {
-            Extent::between(Addr::new(start.max(FIRST)), Addr::new(end.min(behind)))
-        })
+        let ranges = self.free.within(FIRST..behind);
+        ranges.map(|range| Extent::between(Addr::new(range.start), Addr::new(range.end)))
     }
 
     /// Takes exactly these addresses, where all are free.
     pub(super) fn take_at(&mut self, extent: Extent) -> Option<Extent> {
-        let (start, end) = (extent.start().get(), extent.end().get());
-        let (&from, &to) = self.free.range(..=start).next_back().filter(|&(_, &to)| end <= to)?;
-        self.free.remove(&from);
-        if from < start {
-            self.free.insert(from, start);
+        if !self.free.contains(&numbers(extent)) {
+            return None;
         }
-        if end < to {
-            self.free.insert(end, to);
-        }
+        self.free.remove(numbers(extent));
         Some(extent)
     }
 
     /// Gives addresses back.
     pub(super) fn give(&mut self, extent: Extent) {
-        let (mut start, mut end) = (extent.start().get(), extent.end().get());
-        if let Some((&from, &to)) = self.free.range(..start).next_back()
-            && to == start
-        {
-            self.free.remove(&from);
-            start = from;
-        }
-        if let Some(to) = self.free.remove(&end) {
-            end = to;
-        }
-        self.free.insert(start, end);
+        self.free.insert(numbers(extent));
     }
+}
+
+fn numbers(extent: Extent) -> Range<u64> {
+    extent.start().get()..extent.end().get()
 }

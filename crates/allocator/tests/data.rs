@@ -1,0 +1,153 @@
+//! Allocators over real memory: what a program wrote to a block is there until the block is free,
+//! whatever is remapped meanwhile, and however far streams lag behind.
+//!
+//! Each block is filled on its own stream when it is given, read on other streams, which the
+//! allocator is told, and compared on its own stream as the last thing before it is freed. So
+//! memory that is handed on too early, shared, or mapped elsewhere shows as wrong bytes, and a
+//! mapping that goes away too early as a fault.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a call that makes sense and fails stops the test")]
+
+use gapless_allocator::{AllocationError, Allocator, CachingAllocator, GaplessAllocator, Slack};
+use gapless_device::{Device, Host, HostSetup, Pace};
+use gapless_trace::{Release, Settings};
+use gapless_units::{Bytes, Extent, KIB, MIB, PoolId, StreamId};
+use proptest::prelude::*;
+
+const STREAMS: u64 = 3;
+
+/// What a program does; the numbers choose among what there is.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Allocate { size: u64, stream: u64 },
+    Free(usize),
+    Use { which: usize, stream: u64 },
+    Wait(u64),
+    EmptyCache,
+}
+
+/// Steps with sizes up to so many units.
+fn step(unit: u64) -> impl Strategy<Value = Step> {
+    let size = prop_oneof![1 => 1..unit / 4, 3 => 1..3 * unit, 2 => 2 * unit..7 * unit];
+    let stream = || prop_oneof![3 => Just(0_u64), 2 => 1..STREAMS];
+    prop_oneof![
+        20 => (size, stream()).prop_map(|(size, stream)| Step::Allocate { size, stream }),
+        17 => any::<usize>().prop_map(Step::Free),
+        6 => (any::<usize>(), 0..STREAMS).prop_map(|(which, stream)| Step::Use { which, stream }),
+        2 => (0..STREAMS).prop_map(Step::Wait),
+        1 => Just(Step::EmptyCache),
+    ]
+}
+
+/// A block the program holds, full of the pattern of a seed.
+struct Held<B> {
+    block: B,
+    extent: Extent,
+    stream: StreamId,
+    seed: u64,
+}
+
+struct Program<A: Allocator<Device = Host>> {
+    allocator: A,
+    /// The allocator's device, to queue work on.
+    host: Host,
+    held: Vec<Held<A::Block>>,
+    next_seed: u64,
+}
+
+impl<A: Allocator<Device = Host>> Program<A> {
+    fn new(host: Host, make: impl FnOnce(Host) -> A) -> Self {
+        Self { allocator: make(host.clone()), host, held: Vec::new(), next_seed: 0 }
+    }
+
+    fn run(mut self, steps: impl IntoIterator<Item = Step>) {
+        for step in steps {
+            self.step(step);
+            assert_eq!(self.host.complaints(), [], "{step:?}");
+        }
+        while !self.held.is_empty() {
+            self.step(Step::Free(0));
+        }
+        self.host.wait_for_device().unwrap();
+        self.step(Step::EmptyCache);
+        assert_eq!(self.host.complaints(), []);
+        assert_eq!(self.host.memory().free, self.host.memory().total);
+        assert_eq!(self.host.resident(), Bytes::ZERO);
+    }
+
+    fn step(&mut self, step: Step) {
+        let count = self.held.len();
+        match step {
+            Step::Allocate { size, stream } => self.allocate(Bytes::new(size), StreamId(stream)),
+            Step::Free(which) if 0 < count => {
+                let held = self.held.swap_remove(which % count);
+                self.host.check(held.stream, held.extent, held.seed).unwrap();
+                self.allocator.free(held.block).unwrap();
+            }
+            Step::Use { which, stream } if 0 < count => {
+                let (held, stream) = (&self.held[which % count], StreamId(stream));
+                let filled = self.host.record_event(held.stream).unwrap();
+                self.host.make_wait(stream, filled).unwrap();
+                self.host.drop_event(filled).unwrap();
+                self.host.check(stream, held.extent, held.seed).unwrap();
+                self.allocator.record_stream(held.block, stream).unwrap();
+            }
+            Step::Wait(stream) => self.host.wait_for_stream(StreamId(stream)).unwrap(),
+            Step::EmptyCache => self.allocator.empty_cache().unwrap(),
+            Step::Free(_) | Step::Use { .. } => {}
+        }
+    }
+
+    fn allocate(&mut self, size: Bytes, stream: StreamId) {
+        let block = match self.allocator.allocate_in(PoolId::DEFAULT, size, stream) {
+            Ok(block) => block,
+            Err(AllocationError::OutOfMemory { .. }) => return,
+            Err(error) => panic!("{size} on {stream}: {error}"),
+        };
+        let extent = self.allocator.extent(block).unwrap();
+        let seed = self.next_seed;
+        self.next_seed += 1;
+        self.host.fill(stream, extent, seed).unwrap();
+        self.held.push(Held { block, extent, stream, seed });
+    }
+}
+
+fn pace() -> impl Strategy<Value = Pace> {
+    prop::sample::select(vec![Pace::AtOnce, Pace::WhenAwaited])
+}
+
+fn host(setup: HostSetup) -> Host {
+    Host::new(setup).unwrap()
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+    #[test]
+    fn the_gapless_allocator_loses_no_data(
+        steps in prop::collection::vec(step(64 * KIB), 0..120),
+        pages in 12..40_u64,
+        pace in pace(),
+    ) {
+        let granule = Bytes::new(64 * KIB);
+        let setup = HostSetup { granule, pace, ..HostSetup::new(Bytes::new(pages * granule.get())) };
+        Program::new(host(setup), |host| GaplessAllocator::new(host, Slack::NONE, ())).run(steps);
+    }
+
+    #[test]
+    fn the_caching_allocator_loses_no_data(
+        steps in prop::collection::vec(step(MIB), 0..60),
+        capacity in 20..60_u64,
+        expandable_segments in any::<bool>(),
+        pace in pace(),
+    ) {
+        let settings = Settings { expandable_segments, ..Settings::default() };
+        let make = |host| CachingAllocator::new(host, &settings, Release::new(2, 15), ());
+        let setup = HostSetup { pace, ..HostSetup::new(Bytes::mib(2 * capacity)) };
+        Program::new(host(setup), make).run(steps);
+    }
+}
