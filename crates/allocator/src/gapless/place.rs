@@ -1,4 +1,5 @@
-//! Where a block goes: best fit by addresses, at the end of the gap that touches fewer pages.
+//! Where a block goes: best fit by addresses, at the end of the gap that touches fewer pages. When
+//! pages are short, where the fewest have to be mapped.
 
 use gapless_device::{Device, DeviceError};
 use gapless_units::{Bytes, Extent};
@@ -15,7 +16,7 @@ const TERRITORY_PER_DEVICE: u64 = 2;
 /// And at most this large, unless one request is larger.
 const LARGEST_TERRITORY: Bytes = Bytes::gib(512);
 
-/// How many gaps are looked at for the one that lacks the fewest pages when pages are short.
+/// How many gaps are looked at for the cheapest when pages are short.
 const LOOKED_AT: usize = 64;
 
 /// A part of a free block.
@@ -31,25 +32,33 @@ pub(super) fn take_best<H: Hold>(
     arena: ArenaIndex,
     size: Bytes,
 ) -> Result<At, Refusal> {
-    let best = match hold.books().best_place(arena, size) {
-        Some(place) => place,
+    let books = hold.books();
+    let best = match books.best_place(arena, size) {
+        Some(place) if books.is_within_budget(place) => place,
+        Some(place) => books.cheapest_place(arena, size).unwrap_or(place),
         None => new_territory(hold, arena, size)?,
     };
-    let mut answer = carve(hold, best);
-    if let Err(Refusal::Busy) = answer {
-        let fresh = match hold.books().fresh_place(arena, size) {
-            Some(place) => place,
-            None => new_territory(hold, arena, size)?,
-        };
-        answer = carve(hold, fresh);
-    }
-    match answer {
+    match carve(hold, best) {
+        Err(Refusal::Busy) => take_fresh(hold, arena, size),
+        // The device has less than the budget.
         Err(Refusal::Short(short)) => take_cheapest(hold, arena, size, short),
         done => done,
     }
 }
 
-/// When pages are short: a gap that needs none, or else the one that lacks the fewest.
+/// A block where no mapping is in the way.
+fn take_fresh<H: Hold>(hold: &mut H, arena: ArenaIndex, size: Bytes) -> Result<At, Refusal> {
+    let fresh = match hold.books().fresh_place(arena, size) {
+        Some(place) => place,
+        None => new_territory(hold, arena, size)?,
+    };
+    match carve(hold, fresh) {
+        Err(Refusal::Short(short)) => take_cheapest(hold, arena, size, short),
+        done => done,
+    }
+}
+
+/// A block where the fewest pages are missing, for want of more than `short` of them elsewhere.
 fn take_cheapest<H: Hold>(
     hold: &mut H,
     arena: ArenaIndex,
@@ -124,16 +133,26 @@ impl<O: Observer> Books<O> {
         Some(self.place_in(at, size))
     }
 
-    /// The smallest gap that needs no memory, or else, of those not much looser than the tightest,
-    /// the one that lacks the fewest pages.
+    /// Whether what a place lacks may be taken from the device.
+    fn is_within_budget(&self, place: Place) -> bool {
+        let lacking = self.table.bytes_of(self.lacking(place).len() as u64);
+        lacking.is_zero() || self.reserved + lacking <= self.slack.budget(self.live_peak)
+    }
+
+    /// Of the tightest gaps, and of all that need no memory the tightest, the one for which the
+    /// fewest pages have to be mapped.
     fn cheapest_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
-        let all = || self.arenas[arena].free.all(&self.blocks, size);
-        let ready = all().filter(|&at| self.blocks[at].holes == 0);
-        if let Some(at) = ready.min_by_key(|&at| (self.blocks[at].size, self.blocks[at].addr)) {
-            return Some(self.place_in(at, size));
-        }
-        let places = all().take(LOOKED_AT).map(|at| self.place_in(at, size));
-        places.min_by_key(|&place| self.lacking(place).len())
+        let idle = self.idle();
+        let cost = |place: Place| {
+            let lacking = self.lacking(place).into_iter();
+            let count = lacking.filter(|&frame| !self.can_revive(&idle, frame)).count();
+            (count, self.blocks[place.at].size, place.part.start())
+        };
+        let gaps = || self.arenas[arena].free.all(&self.blocks, size);
+        let ready = gaps().filter(|&at| self.blocks[at].holes == 0);
+        let ready = ready.min_by_key(|&at| (self.blocks[at].size, self.blocks[at].addr));
+        let places = gaps().take(LOOKED_AT).chain(ready).map(|at| self.place_in(at, size));
+        places.min_by_key(|&place| cost(place))
     }
 
     /// At which end of a gap: where fewer pages are touched that nothing alive touches yet.

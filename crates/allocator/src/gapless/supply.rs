@@ -190,6 +190,26 @@ impl<O: Observer> Books<O> {
         }
     }
 
+    /// Whether the page that is mapped under a frame without memory lies free, as far as can be
+    /// told without asking the device.
+    pub(super) fn can_revive(&self, idle: &Idle, frame: Frame) -> bool {
+        let book = self.table.frame(frame);
+        let Some(index) = book.page.filter(|_| 0 < book.left) else { return false };
+        match self.table.page(index).map(|page| page.whereabouts) {
+            Some(Whereabouts::Home(home)) => self.idle_holder(idle, home).is_some(),
+            Some(Whereabouts::Spare) => true,
+            Some(Whereabouts::Underway) | None => false,
+        }
+    }
+
+    /// The free block that the page of a frame can be taken from.
+    fn idle_holder(&self, idle: &Idle, frame: Frame) -> Option<At> {
+        let extent = self.table.extent(frame);
+        let at = idle.at_or_before(extent)?;
+        let is_free = self.blocks[at].extent().contains(extent);
+        (is_free && self.table.frame(frame).pins == 0).then_some(at)
+    }
+
     fn revive(&mut self, taker: At, frame: Frame) {
         self.table.reactivate(frame);
         self.table.frame_mut(frame).underway = false;
@@ -223,14 +243,9 @@ impl<O: Observer> Books<O> {
         frame: Frame,
         arena: ArenaIndex,
     ) -> Result<bool, DeviceError> {
-        let extent = self.table.extent(frame);
-        let Some(at) = idle.at_or_before(extent) else { return Ok(false) };
-        let block = &self.blocks[at];
-        let (freed, owner) = (block.freed, block.arena);
-        if !block.extent().contains(extent)
-            || 0 < self.table.frame(frame).pins
-            || owner != arena && self.settle(device, owner)? < freed
-        {
+        let Some(at) = self.idle_holder(idle, frame) else { return Ok(false) };
+        let (freed, owner) = (self.blocks[at].freed, self.blocks[at].arena);
+        if owner != arena && self.settle(device, owner)? < freed {
             return Ok(false);
         }
         self.take_free(at);
