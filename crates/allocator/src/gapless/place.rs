@@ -143,16 +143,21 @@ impl<O: Observer> Books<O> {
     /// fewest pages have to be mapped.
     fn cheapest_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let idle = self.idle();
-        let cost = |place: Place| {
+        let missing = |place: Place| {
             let lacking = self.lacking(place).into_iter();
-            let count = lacking.filter(|&frame| !self.can_revive(&idle, frame)).count();
-            (count, self.blocks[place.at].size, place.part.start())
+            lacking.filter(|&frame| !self.can_revive(&idle, frame)).count()
         };
+        let best = self.best_place(arena, size)?;
+        if missing(best) == 0 {
+            return Some(best);
+        }
+        let cost =
+            |&place: &Place| (missing(place), self.blocks[place.at].size, place.part.start());
         let gaps = || self.arenas[arena].free.all(&self.blocks, size);
         let ready = gaps().filter(|&at| self.blocks[at].holes == 0);
         let ready = ready.min_by_key(|&at| (self.blocks[at].size, self.blocks[at].addr));
         let places = gaps().take(LOOKED_AT).chain(ready).map(|at| self.place_in(at, size));
-        places.min_by_key(|&place| cost(place))
+        places.min_by_key(cost)
     }
 
     /// At which end of a gap: where fewer pages are touched that nothing alive touches yet.
