@@ -41,6 +41,7 @@
 
 mod names;
 mod knob;
+mod request;
 mod block;
 mod pages;
 mod bins;
@@ -59,6 +60,8 @@ mod pins;
 mod trim;
 mod snapshot;
 mod invariants;
+mod sync;
+pub mod shared;
 
 use gapless_device::{Device, DeviceError};
 use gapless_trace::FinalSegment;
@@ -68,20 +71,14 @@ use crate::allocator::Allocator;
 use crate::failure::{AllocationError, FreeError};
 use crate::observer::Observer;
 use crate::statistics::Statistics;
-use block::State;
 use books::Books;
 use hold::Alone;
-use ladder::{Shortage, acquire};
+use ladder::acquire;
+use request::{REQUEST_LIMIT, rounded};
 
 pub use invariants::BrokenInvariant;
 pub use knob::Slack;
 pub use names::BlockId;
-
-/// Blocks begin and end at multiples of this, as PyTorch's do.
-const UNIT: Bytes = Bytes::new(512);
-
-/// Requests from this size on fail before anything is looked at.
-const REQUEST_LIMIT: Bytes = Bytes::new(1 << 46);
 
 /// The allocator that does not fragment, over a device that can map pages.
 ///
@@ -200,14 +197,11 @@ impl<D: Device, O: Observer> Allocator for GaplessAllocator<D, O> {
         size: Bytes,
         stream: StreamId,
     ) -> Result<BlockId, AllocationError> {
-        if REQUEST_LIMIT <= size {
-            let device_free = self.device.memory().free;
-            let shortage =
-                Shortage { requested: size, rounded: size, tried: size, device_free };
-            return Err(self.books.out_of_memory(shortage, pool, stream));
-        }
-        let rounded = size.max(Bytes::new(1)).round_up(UNIT);
         let arena = self.books.arenas.of(pool, stream);
+        if REQUEST_LIMIT <= size {
+            return Err(self.books.too_large(&self.device, size, arena));
+        }
+        let rounded = rounded(size);
         if let Some(at) = self.books.front.take(arena, rounded) {
             return Ok(self.books.hand_out(at, size));
         }
@@ -225,9 +219,7 @@ impl<D: Device, O: Observer> Allocator for GaplessAllocator<D, O> {
             self.books.free_later(&mut self.device, at)?;
         }
         self.books.let_go(at);
-        if self.books.blocks[at].state == State::Held {
-            self.books.shelve(at);
-        }
+        self.books.shelve_if_unused(at);
         Ok(())
     }
 

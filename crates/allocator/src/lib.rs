@@ -21,6 +21,7 @@ pub mod gapless;
 pub use allocator::Allocator;
 pub use caching::{BlockId, CachingAllocator, Rules};
 pub use failure::{AllocationError, FreeError};
+pub use gapless::shared::{SharedAllocator, ThreadFront};
 pub use gapless::{GaplessAllocator, Slack};
 pub use observer::{Happening, Observer, Recorder};
 pub use statistics::{Change, Statistic, Statistics};

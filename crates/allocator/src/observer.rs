@@ -20,16 +20,23 @@ pub struct Happening {
 
 /// Is told what an allocator does.
 pub trait Observer {
+    /// Whether anybody listens. Where nobody does, threads serve themselves without telling.
+    const LISTENS: bool = true;
+
     /// Something happened.
     fn observe(&mut self, happening: Happening);
 }
 
 /// Nobody listens.
 impl Observer for () {
+    const LISTENS: bool = false;
+
     fn observe(&mut self, _: Happening) {}
 }
 
 impl<O: Observer> Observer for &mut O {
+    const LISTENS: bool = O::LISTENS;
+
     fn observe(&mut self, happening: Happening) {
         (**self).observe(happening);
     }

@@ -103,7 +103,11 @@ impl Bench {
 }
 
 /// Nanoseconds for each of so many steps in the best of the passes.
-fn best(passes: usize, steps: usize, mut pass: impl FnMut() -> Result<(), Box<dyn Error>>) -> Result<f64, Box<dyn Error>> {
+fn best(
+    passes: usize,
+    steps: usize,
+    mut pass: impl FnMut() -> Result<(), Box<dyn Error>>,
+) -> Result<f64, Box<dyn Error>> {
     let mut best = f64::INFINITY;
     for _ in 0..passes {
         let began = Instant::now();
@@ -140,7 +144,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let pairs = 1_000;
         let nanos = best(passes, pairs, || {
             for _ in 0..pairs {
-                let block = bench.allocator.allocate(black_box(Bytes::new(size)), StreamId::DEFAULT)?;
+                let block =
+                    bench.allocator.allocate(black_box(Bytes::new(size)), StreamId::DEFAULT)?;
                 bench.allocator.free(black_box(block))?;
             }
             Ok(())
@@ -156,12 +161,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         let program = if trace.is_placed() { program.begun_anew() } else { program };
         let steps = steps(&program);
         let mut bench = Bench::new(program.requests.len());
-        let nanos = best(passes, steps.len(), || steps.iter().try_for_each(|&step| bench.step(step)))?;
+        let nanos =
+            best(passes, steps.len(), || steps.iter().try_for_each(|&step| bench.step(step)))?;
         let before = bench.allocator.device().calls().granules_mapped;
         let slow = slowest_hundredth(&mut bench, &steps)?;
         let mapped = bench.allocator.device().calls().granules_mapped - before;
         let name = path.rsplit('/').next().unwrap_or(&path);
-        println!("{name:42} {:7} operations {nanos:6.1} ns each, p99 {slow:5.0} ns, {mapped} granules mapped", steps.len());
+        println!(
+            "{name:42} {:7} operations {nanos:6.1} ns each, p99 {slow:5.0} ns, {mapped} granules mapped",
+            steps.len()
+        );
     }
     Ok(())
 }

@@ -46,7 +46,7 @@ impl fmt::Display for Addr {
 }
 
 /// The addresses `[start, end)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Extent {
     start: Addr,
     size: Bytes,

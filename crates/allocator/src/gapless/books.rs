@@ -90,6 +90,14 @@ impl<O: Observer> Books<O> {
         self.tell_block(Action::FreeRequested, at);
     }
 
+    /// Puts a block that was let go into the front, unless other streams still use it.
+    #[inline]
+    pub(super) fn shelve_if_unused(&mut self, at: At) {
+        if self.blocks[at].state == State::Held {
+            self.shelve(at);
+        }
+    }
+
     /// Puts a block that nobody uses any more into the front.
     #[inline]
     pub(super) fn shelve(&mut self, at: At) {

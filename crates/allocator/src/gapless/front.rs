@@ -41,10 +41,6 @@ impl<T: Copy + Default> Default for Front<T> {
 }
 
 impl<T: Copy + Default> Front<T> {
-    pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// The newest block of exactly this size for an arena.
     #[inline]
     pub(super) fn take(&mut self, arena: ArenaIndex, size: Bytes) -> Option<T> {
@@ -109,7 +105,7 @@ mod tests {
         assert_eq!(front.take(ONE, size(8)), Some('a'));
         assert_eq!(front.take(ONE, size(8)), None);
         assert_eq!(front.take_oldest(), Some('b'));
-        assert!(front.is_empty());
+        assert_eq!(front.take_oldest(), None);
     }
 
     #[test]

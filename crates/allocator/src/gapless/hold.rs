@@ -28,8 +28,18 @@ pub(super) trait Hold {
     /// Calls the device with the books out of hand. They may be others afterwards.
     fn outside<T>(&mut self, call: impl FnOnce(&mut Self::Device) -> T) -> T;
 
-    /// Waits until one of those that are outside is back; false where nobody is.
+    /// Merges all that waits in any front.
+    fn clear_fronts(&mut self) {
+        self.books().clear_front();
+    }
+
+    /// Waits until one of those that are outside is back. False where nobody is, and from the
+    /// second time on: two that are short would wait for each other in turn for ever.
     fn wait_for_others(&mut self) -> bool;
+
+    /// Whether a search that found nothing, and has nothing to wait for, may find something if it
+    /// is made again, because of what others did meanwhile.
+    fn may_search_again(&mut self) -> bool;
 }
 
 /// Nobody else has the books.
@@ -51,6 +61,10 @@ impl<D: Device, O: Observer> Hold for Alone<'_, D, O> {
     }
 
     fn wait_for_others(&mut self) -> bool {
+        false
+    }
+
+    fn may_search_again(&mut self) -> bool {
         false
     }
 }

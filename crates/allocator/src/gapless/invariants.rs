@@ -28,8 +28,11 @@ impl<O: Observer> Books<O> {
         if live != self.live {
             return broken(format!("{live} are alive, {} are counted", self.live));
         }
-        let known: usize =
-            self.arenas.indices().map(|arena| self.arenas[arena].free.all(&self.blocks, Bytes::ZERO).count()).sum();
+        let known: usize = self
+            .arenas
+            .indices()
+            .map(|arena| self.arenas[arena].free.all(&self.blocks, Bytes::ZERO).count())
+            .sum();
         if free != known || 0 < self.serving {
             return broken("the books know another number of free blocks".to_owned());
         }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use gapless_device::Device;
+use gapless_device::{Device, DeviceError};
 use gapless_trace::Action;
-use gapless_units::{Addr, Bytes, PoolId, StreamId};
+use gapless_units::{Addr, Bytes, StreamId};
 
 use super::books::Books;
 use super::deferred::{wait_for_arena, wait_for_first};
@@ -49,34 +49,37 @@ pub(super) fn acquire<H: Hold>(
         };
         if !hold.wait_for_others() {
             let need = hold.books().table.bytes_of(short);
-            let Some(awaited) = hold.books().smallest_sufficient(arena, need) else {
-                break short;
-            };
-            hold.books().stalls += 1;
-            match awaited {
-                Awaited::Use(stream) => wait_for_first(hold, stream)?,
-                Awaited::Arena(arena) => wait_for_arena(hold, arena)?,
+            match hold.books().smallest_sufficient(arena, need) {
+                Some(awaited) => wait_for(hold, awaited)?,
+                None if hold.may_search_again() => {}
+                None => break short,
             }
         }
         // What the wait freed may fit as it is, so everything is searched again.
-        hold.books().clear_front();
+        hold.clear_fronts();
     };
     let (books, device) = hold.parts();
     let tried = books.table.bytes_of(short);
-    let book = &books.arenas[arena];
-    let (pool, stream) = (book.pool, book.stream);
     let device_free = device.memory().free;
-    Err(books.out_of_memory(Shortage { requested, rounded, tried, device_free }, pool, stream))
+    Err(books.out_of_memory(Shortage { requested, rounded, tried, device_free }, arena))
+}
+
+fn wait_for<H: Hold>(hold: &mut H, awaited: Awaited) -> Result<(), DeviceError> {
+    hold.books().stalls += 1;
+    match awaited {
+        Awaited::Use(stream) => wait_for_first(hold, stream),
+        Awaited::Arena(arena) => wait_for_arena(hold, arena),
+    }
 }
 
 /// What a request that failed would have needed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shortage {
-    pub(super) requested: Bytes,
-    pub(super) rounded: Bytes,
+struct Shortage {
+    requested: Bytes,
+    rounded: Bytes,
     /// What was asked of the device.
-    pub(super) tried: Bytes,
-    pub(super) device_free: Bytes,
+    tried: Bytes,
+    device_free: Bytes,
 }
 
 impl<O: Observer> Books<O> {
@@ -105,13 +108,21 @@ impl<O: Observer> Books<O> {
         sufficient.or_else(|| gains.iter().max()).map(|&(_, awaited)| awaited)
     }
 
-    /// Counts and tells a failure.
-    pub(super) fn out_of_memory(
+    /// Refuses a request that no device could meet.
+    pub(super) fn too_large(
         &mut self,
-        shortage: Shortage,
-        pool: PoolId,
-        stream: StreamId,
+        device: &impl Device,
+        size: Bytes,
+        arena: ArenaIndex,
     ) -> AllocationError {
+        let device_free = device.memory().free;
+        let shortage = Shortage { requested: size, rounded: size, tried: size, device_free };
+        self.out_of_memory(shortage, arena)
+    }
+
+    /// Counts and tells a failure.
+    fn out_of_memory(&mut self, shortage: Shortage, arena: ArenaIndex) -> AllocationError {
+        let (pool, stream) = (self.arenas[arena].pool, self.arenas[arena].stream);
         let Shortage { requested, rounded, tried, device_free } = shortage;
         self.statistics.num_ooms += 1;
         self.observer.observe(Happening {

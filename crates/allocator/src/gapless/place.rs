@@ -171,8 +171,11 @@ impl<O: Observer> Books<O> {
         let right = Extent::between(start + (block.size - size), end);
         let territory = self.table.territory(block.territory).extent;
         let origin = territory.start();
-        let splits_page =
-            |addr| u32::from(!self.table.bytes_of(self.table.whole_pages(addr - origin)).eq(&(addr - origin)));
+        let splits_page = |addr| {
+            u32::from(
+                !self.table.bytes_of(self.table.whole_pages(addr - origin)).eq(&(addr - origin)),
+            )
+        };
         let spans = |part| self.table.touched_count(block.territory, part);
         let news_left = spans(left) - splits_page(start);
         let news_right = spans(right) - splits_page(end);

@@ -60,9 +60,7 @@ impl Remap {
         let Some(last) = last else { return Vec::new() };
         let granule = device.granule();
         let made = self.spans.iter().filter(|span| span.start() <= last);
-        let made = made.map(|span| {
-            Extent::between(span.start(), span.end().min(last + granule))
-        });
+        let made = made.map(|span| Extent::between(span.start(), span.end().min(last + granule)));
         made.filter(|&run| device.unmap(run).is_err()).collect()
     }
 }

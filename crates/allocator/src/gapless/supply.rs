@@ -92,8 +92,8 @@ fn gather<H: Hold>(
     let within = usize::try_from(books.table.whole_pages(room)).unwrap_or(count);
     create(hold, pages, within.min(count - pages.len()))?;
     if pages.len() < count {
-        // What lies in the front is free as well.
-        hold.books().clear_front();
+        // What lies in fronts is free as well.
+        hold.clear_fronts();
         let (books, device) = hold.parts();
         books.take_longest_free(device, Some(arena), pages, count)?;
     }

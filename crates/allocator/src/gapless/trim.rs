@@ -15,7 +15,8 @@ use crate::observer::Observer;
 pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError> {
     let (books, device) = hold.parts();
     books.finish_frees(device)?;
-    books.clear_front();
+    hold.clear_fronts();
+    let books = hold.books();
     if books.reserved <= keep {
         return Ok(());
     }

@@ -1,0 +1,290 @@
+//! The gapless allocator for several threads.
+//!
+//! ```text
+//!   a thread ──► its front ──► hand out           a lock that nobody else takes,
+//!                   │ miss                        but to empty the front
+//!                   ▼
+//!                 the books ──► hand out          one lock, out of hand while
+//!                   │                             the device maps, waits or creates
+//!                   ▼
+//!                 the device                      the thread's own handle of it
+//! ```
+//!
+//! Each thread has a [`ThreadFront`]: blocks of up to 256 KiB that it gave back last, for its next
+//! requests of these sizes. A request that is served there, and a free that ends there, touch
+//! nothing that other threads use. Whoever runs short of pages empties all fronts first.
+//!
+//! Locks are taken in one order: the books, then a front. Nobody who has a front in hand asks for
+//! the books.
+
+mod block;
+mod kept;
+mod in_hand;
+
+use std::fmt;
+
+use gapless_device::{Device, DeviceError};
+use gapless_trace::FinalSegment;
+use gapless_units::{Bytes, Extent, PoolId, StreamId};
+use rustc_hash::FxHashMap;
+
+use super::books::Books;
+use super::hold::Hold;
+use super::invariants::BrokenInvariant;
+use super::knob::Slack;
+use super::ladder::acquire;
+use super::names::ArenaIndex;
+use super::request::{REQUEST_LIMIT, rounded};
+use super::sync::{Arc, Mutex};
+use super::trim::trim;
+use crate::failure::{AllocationError, FreeError};
+use crate::observer::Observer;
+use crate::statistics::Statistics;
+use in_hand::{InHand, SharedBooks, lock};
+use kept::{Kept, Parcel};
+
+pub use block::{Block, NotFreed};
+
+/// Blocks up to this size are kept by the threads that gave them back. What all of them keep
+/// counts as alive, so it is little: 4 MiB a thread at most.
+const KEPT: Bytes = Bytes::new(256 << 10);
+
+/// The allocator that does not fragment, for several threads. Clones are the same allocator.
+///
+/// `D` is a handle of a device: clones of it are the same device, and may be called at the same
+/// time.
+pub struct SharedAllocator<D, O = ()> {
+    books: Arc<SharedBooks<O>>,
+    device: D,
+}
+
+impl<D: Clone, O> Clone for SharedAllocator<D, O> {
+    fn clone(&self) -> Self {
+        Self { books: Arc::clone(&self.books), device: self.device.clone() }
+    }
+}
+
+impl<D, O> fmt::Debug for SharedAllocator<D, O> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("SharedAllocator").finish_non_exhaustive()
+    }
+}
+
+/// A thread's own way to a [`SharedAllocator`]. What it kept goes back when it is dropped.
+pub struct ThreadFront<D: Device, O: Observer = ()> {
+    books: Arc<SharedBooks<O>>,
+    device: D,
+    kept: Arc<Mutex<Kept>>,
+    arenas: FxHashMap<(PoolId, StreamId), ArenaIndex>,
+}
+
+impl<D: Device, O: Observer> fmt::Debug for ThreadFront<D, O> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("ThreadFront").finish_non_exhaustive()
+    }
+}
+
+impl<D: Device + Clone, O: Observer> SharedAllocator<D, O> {
+    /// An allocator that holds nothing yet, over a device whose granules are a power of two.
+    pub fn new(device: D, slack: Slack, observer: O) -> Self {
+        let books = SharedBooks::new(Books::new(device.granule(), slack, observer));
+        Self { books: Arc::new(books), device }
+    }
+
+    /// A way to the allocator for one thread.
+    pub fn front(&self) -> ThreadFront<D, O> {
+        let kept = Arc::new(Mutex::new(Kept::default()));
+        self.books.state().fronts.push(Arc::clone(&kept));
+        ThreadFront {
+            books: Arc::clone(&self.books),
+            device: self.device.clone(),
+            kept,
+            arenas: FxHashMap::default(),
+        }
+    }
+
+    fn hold<T>(&self, work: impl FnOnce(&mut InHand<'_, D, O>) -> T) -> T {
+        work(&mut InHand::new(&self.books, &mut self.device.clone()))
+    }
+
+    /// Gives free pages back until no more than `keep` is reserved, those that are free longest
+    /// first. Waits for the streams that used them.
+    pub fn trim(&self, keep: Bytes) -> Result<(), DeviceError> {
+        self.hold(|hold| trim(hold, keep))
+    }
+
+    /// Frees what waited for work that is done by now.
+    pub fn process_events(&self) -> Result<(), DeviceError> {
+        self.hold(|hold| {
+            let (books, device) = hold.parts();
+            books.finish_frees(device)
+        })
+    }
+
+    /// Keeps the pages under a block where they are, also after the block was given back: for
+    /// memory that was exported, registered or captured.
+    pub fn pin(&self, block: &Block) -> Extent {
+        self.books.state().books.pin(block.at)
+    }
+
+    /// Ends a pin: what [`SharedAllocator::pin`] answered, once for each. Says whether there was
+    /// one.
+    pub fn unpin(&self, pinned: Extent) -> bool {
+        self.books.state().books.unpin(pinned)
+    }
+
+    /// Lets the pages of a private pool move from now on: nothing that was captured from it will
+    /// run again.
+    pub fn end_pool(&self, pool: PoolId) {
+        self.books.state().books.end_pool(pool);
+    }
+
+    /// Bytes held from the device.
+    pub fn reserved(&self) -> Bytes {
+        self.books.state().books.reserved
+    }
+
+    /// Keeps another amount of memory beyond what is alive from now on.
+    pub fn set_slack(&self, slack: Slack) {
+        self.books.state().books.slack = slack;
+    }
+
+    /// How often a request waited for the device.
+    pub fn stalls(&self) -> u64 {
+        self.books.state().books.stalls
+    }
+
+    /// What it counts, under PyTorch's names. Peaks take what threads keep in their fronts for
+    /// allocated, which is 4 MiB a thread at most.
+    pub fn statistics(&self) -> Statistics {
+        let state = self.books.state();
+        let mut statistics = state.books.statistics;
+        for kept in &state.fronts {
+            lock(kept).tally.add_to(&mut statistics);
+        }
+        statistics
+    }
+
+    /// Every run of frames with memory, as an expandable segment with its blocks, by address.
+    pub fn segments(&self) -> Vec<FinalSegment> {
+        let mut state = self.books.state();
+        state.clear_fronts();
+        state.books.segments()
+    }
+
+    /// Looks at everything that is true of a sound allocator while no request is being served.
+    pub fn check_invariants(&self) -> Result<(), BrokenInvariant> {
+        self.books.state().books.check_invariants()
+    }
+}
+
+impl<D: Device, O: Observer> ThreadFront<D, O> {
+    /// A block of at least `size` bytes for work on `stream`.
+    ///
+    /// Fails where the device has not enough memory even after everything free was used, with
+    /// the bytes that were missing, or where the device itself fails.
+    pub fn allocate(&mut self, size: Bytes, stream: StreamId) -> Result<Block, AllocationError> {
+        self.allocate_in(PoolId::DEFAULT, size, stream)
+    }
+
+    /// The same from a private pool.
+    pub fn allocate_in(
+        &mut self,
+        pool: PoolId,
+        size: Bytes,
+        stream: StreamId,
+    ) -> Result<Block, AllocationError> {
+        let rounded = rounded(size);
+        let arena = self.arena(pool, stream);
+        if rounded <= KEPT && !O::LISTENS {
+            let mut kept = lock(&self.kept);
+            if let Some(parcel) = kept.front.take(arena, rounded) {
+                kept.tally.hand_out(rounded, size);
+                drop(kept);
+                return Ok(block(parcel, arena, size, self.books.name));
+            }
+        }
+        let name = self.books.name;
+        let mut hold = InHand::new(&self.books, &mut self.device);
+        if REQUEST_LIMIT <= size {
+            let (books, device) = hold.parts();
+            return Err(books.too_large(device, size, arena));
+        }
+        let at = match hold.books().front.take(arena, rounded) {
+            Some(at) => at,
+            None => {
+                let at = acquire(&mut hold, arena, rounded, size)?;
+                hold.books().serving -= 1;
+                at
+            }
+        };
+        let books = hold.books();
+        books.hand_out(at, size);
+        let parcel = Parcel { at, extent: books.blocks[at].extent() };
+        Ok(block(parcel, arena, size, name))
+    }
+
+    /// Takes a block back. It is free again once every stream that used it is done. Where the
+    /// device fails, the program has it as before.
+    pub fn free(&mut self, block: Block) -> Result<(), NotFreed> {
+        if block.books != self.books.name {
+            return Err(NotFreed { block, reason: FreeError::NotAllocated });
+        }
+        let size = block.extent.size();
+        if KEPT < size || O::LISTENS || !block.uses.is_empty() {
+            return self.free_to_books(block);
+        }
+        let parcel = Parcel { at: block.at, extent: block.extent };
+        let mut kept = lock(&self.kept);
+        kept.tally.take_back(size, block.requested);
+        let oldest = kept.front.put(block.arena, size, parcel);
+        drop(kept);
+        if let Some(oldest) = oldest {
+            let mut state = self.books.state();
+            state.take_in(&mut lock(&self.kept).tally, oldest);
+        }
+        Ok(())
+    }
+
+    fn free_to_books(&mut self, block: Block) -> Result<(), NotFreed> {
+        let mut hold = InHand::new(&self.books, &mut self.device);
+        let (books, device) = hold.parts();
+        for &stream in &block.uses {
+            books.note_use(block.at, stream);
+        }
+        if books.blocks[block.at].used_elsewhere
+            && let Err(error) = books.free_later(device, block.at)
+        {
+            return Err(NotFreed { block, reason: error.into() });
+        }
+        // The books may know what was asked for in it before a thread kept it.
+        let counted = books.blocks[block.at].requested;
+        lock(&self.kept).tally.correct(counted, block.requested);
+        books.let_go(block.at);
+        books.shelve_if_unused(block.at);
+        Ok(())
+    }
+
+    fn arena(&mut self, pool: PoolId, stream: StreamId) -> ArenaIndex {
+        let books = &self.books;
+        let find = || books.state().books.arenas.of(pool, stream);
+        *self.arenas.entry((pool, stream)).or_insert_with(find)
+    }
+}
+
+impl<D: Device, O: Observer> Drop for ThreadFront<D, O> {
+    fn drop(&mut self) {
+        let mut state = self.books.state();
+        state.fronts.retain(|front| !Arc::ptr_eq(front, &self.kept));
+        let mut kept = lock(&self.kept);
+        let Kept { front, tally } = &mut *kept;
+        while let Some(parcel) = front.take_oldest() {
+            state.take_in(tally, parcel);
+        }
+        tally.add_to(&mut state.books.statistics);
+    }
+}
+
+fn block(parcel: Parcel, arena: ArenaIndex, requested: Bytes, books: u64) -> Block {
+    Block { at: parcel.at, arena, extent: parcel.extent, requested, uses: Vec::new(), books }
+}

@@ -1,0 +1,197 @@
+//! Shared books, and one thread that has them in hand beside its device.
+
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use gapless_device::Device;
+
+use super::kept::{Kept, Parcel, Tally};
+use crate::gapless::books::Books;
+use crate::gapless::hold::Hold;
+use crate::gapless::sync::{Arc, Condvar, Mutex, MutexGuard};
+use crate::observer::Observer;
+
+/// The name of the next books.
+static NEXT_NAME: AtomicU64 = AtomicU64::new(0);
+
+/// Books that several threads use, one at a time.
+pub(super) struct SharedBooks<O> {
+    /// So that no block goes to an allocator it is not from.
+    pub(super) name: u64,
+    state: Mutex<State<O>>,
+    /// Somebody came back from the device.
+    returned: Condvar,
+}
+
+/// The books, and who uses them.
+pub(super) struct State<O> {
+    pub(super) books: Books<O>,
+    /// How many threads call the device at this moment.
+    outside: u32,
+    /// How often one came back.
+    returns: u64,
+    /// Whether a request searches a last time before it fails. One does at a time: two would see
+    /// each other take and put back the same pages for ever.
+    last_search: bool,
+    pub(super) fronts: Vec<Arc<Mutex<Kept>>>,
+}
+
+/// Takes a lock, also where a thread panicked with it: the books are changed by code that does not
+/// panic, and an observer that does leaves them as they are.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<O: Observer> SharedBooks<O> {
+    pub(super) fn new(books: Books<O>) -> Self {
+        Self {
+            name: NEXT_NAME.fetch_add(1, Ordering::Relaxed),
+            state: Mutex::new(State {
+                books,
+                outside: 0,
+                returns: 0,
+                last_search: false,
+                fronts: Vec::new(),
+            }),
+            returned: Condvar::new(),
+        }
+    }
+
+    /// The books, as soon as nobody else has them in hand.
+    pub(super) fn state(&self) -> MutexGuard<'_, State<O>> {
+        lock(&self.state)
+    }
+}
+
+impl<O: Observer> State<O> {
+    /// Gives the books a block that a thread kept.
+    pub(super) fn take_in(&mut self, tally: &mut Tally, parcel: Parcel) {
+        let counted = self.books.blocks[parcel.at].requested;
+        tally.return_to_books(parcel.extent.size(), counted);
+        self.books.let_go(parcel.at);
+        self.books.shelve(parcel.at);
+    }
+
+    /// Merges all that waits in any front.
+    pub(super) fn clear_fronts(&mut self) {
+        for kept in self.fronts.clone() {
+            let mut kept = lock(&kept);
+            let Kept { front, tally } = &mut *kept;
+            while let Some(parcel) = front.take_oldest() {
+                self.take_in(tally, parcel);
+            }
+        }
+        self.books.clear_front();
+    }
+}
+
+/// The shared books in one hand, the device in the other.
+pub(super) struct InHand<'a, D, O: Observer> {
+    books: &'a SharedBooks<O>,
+    /// None while the device is called.
+    state: Option<MutexGuard<'a, State<O>>>,
+    device: &'a mut D,
+    /// How often this thread came back from the device.
+    returns: u64,
+    /// Whether this thread waited for others.
+    has_waited: bool,
+    /// While this thread searches a last time: what others had done when it began.
+    last_search: Option<Deeds>,
+}
+
+/// What may have freed something: how often others came back from the device, and all frees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Deeds {
+    returns: u64,
+    frees: u64,
+}
+
+impl<'a, D, O: Observer> InHand<'a, D, O> {
+    pub(super) fn new(books: &'a SharedBooks<O>, device: &'a mut D) -> Self {
+        Self { books, state: None, device, returns: 0, has_waited: false, last_search: None }
+    }
+
+    fn state(&mut self) -> &mut State<O> {
+        self.state.get_or_insert_with(|| self.books.state())
+    }
+
+    /// Waits for somebody to come back or to end a search, as long as something is so.
+    fn wait_while(&mut self, is_so: impl Fn(&State<O>) -> bool) {
+        self.state();
+        while let Some(state) = self.state.take_if(|state| is_so(state)) {
+            let state = self.books.returned.wait(state);
+            self.state = Some(state.unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    fn wait_for_return(&mut self) {
+        let returns = self.state().returns;
+        self.wait_while(|state| state.returns == returns);
+    }
+
+    fn deeds(&mut self) -> Deeds {
+        let own = self.returns;
+        let state = self.state();
+        Deeds { returns: state.returns - own, frees: state.books.clock }
+    }
+}
+
+impl<D: Device, O: Observer> Hold for InHand<'_, D, O> {
+    type Device = D;
+    type Observer = O;
+
+    fn parts(&mut self) -> (&mut Books<O>, &mut D) {
+        let state = self.state.get_or_insert_with(|| self.books.state());
+        (&mut state.books, self.device)
+    }
+
+    fn outside<T>(&mut self, call: impl FnOnce(&mut D) -> T) -> T {
+        self.state().outside += 1;
+        self.state = None;
+        let answer = call(self.device);
+        let state = self.state();
+        state.outside -= 1;
+        state.returns += 1;
+        self.returns += 1;
+        self.books.returned.notify_all();
+        answer
+    }
+
+    fn wait_for_others(&mut self) -> bool {
+        if self.has_waited || self.state().outside == 0 {
+            return false;
+        }
+        self.has_waited = true;
+        self.wait_for_return();
+        true
+    }
+
+    fn may_search_again(&mut self) -> bool {
+        if self.last_search.is_none() {
+            self.wait_while(|state| state.last_search);
+            self.state().last_search = true;
+        }
+        let now = self.deeds();
+        if self.last_search.replace(now) != Some(now) {
+            return true;
+        }
+        let is_somebody_outside = 0 < self.state().outside;
+        if is_somebody_outside {
+            self.wait_for_return();
+        }
+        is_somebody_outside
+    }
+
+    fn clear_fronts(&mut self) {
+        self.state().clear_fronts();
+    }
+}
+
+impl<D, O: Observer> Drop for InHand<'_, D, O> {
+    fn drop(&mut self) {
+        if self.last_search.is_some() {
+            self.state().last_search = false;
+            self.books.returned.notify_all();
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What a thread keeps for itself.
+
+use gapless_units::{Bytes, Extent};
+
+use crate::gapless::front::Front;
+use crate::gapless::names::At;
+use crate::statistics::{Statistic, Statistics};
+
+/// What a thread keeps, and what happened to it that the books do not know. To them a block that is
+/// kept is in the program's hands.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept {
+    pub(super) front: Front<Parcel>,
+    pub(super) tally: Tally,
+}
+
+/// A block that is kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Parcel {
+    pub(super) at: At,
+    pub(super) extent: Extent,
+}
+
+/// What the books do not know of requests and frees: how much more was handed out than they count.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    blocks: i64,
+    bytes: i64,
+    requested: i64,
+    /// All that was handed out.
+    all_blocks: u64,
+    all_bytes: u64,
+    all_requested: u64,
+}
+
+fn signed(size: Bytes) -> i64 {
+    i64::try_from(size.get()).unwrap_or(i64::MAX)
+}
+
+impl Tally {
+    /// A kept block was handed out again.
+    pub(super) fn hand_out(&mut self, size: Bytes, requested: Bytes) {
+        self.blocks += 1;
+        self.bytes += signed(size);
+        self.requested += signed(requested);
+        self.all_blocks += 1;
+        self.all_bytes += size.get();
+        self.all_requested += requested.get();
+    }
+
+    /// A block was given back and kept.
+    pub(super) fn take_back(&mut self, size: Bytes, requested: Bytes) {
+        self.blocks -= 1;
+        self.bytes -= signed(size);
+        self.requested -= signed(requested);
+    }
+
+    /// A block goes back through the books, which count another size of request for it.
+    pub(super) fn correct(&mut self, counted: Bytes, requested: Bytes) {
+        self.requested += signed(counted) - signed(requested);
+    }
+
+    /// The books are about to count a block as given back.
+    pub(super) fn return_to_books(&mut self, size: Bytes, counted: Bytes) {
+        self.blocks += 1;
+        self.bytes += signed(size);
+        self.requested += signed(counted);
+    }
+
+    /// Adds what the books do not know to what they count. All of it is in the small pool.
+    pub(super) fn add_to(&self, statistics: &mut Statistics) {
+        let add = |statistic: &mut Statistic, more: i64, all: u64| {
+            statistic.adjust_small(more, all);
+        };
+        add(&mut statistics.allocation, self.blocks, self.all_blocks);
+        add(&mut statistics.active, self.blocks, self.all_blocks);
+        add(&mut statistics.allocated_bytes, self.bytes, self.all_bytes);
+        add(&mut statistics.active_bytes, self.bytes, self.all_bytes);
+        add(&mut statistics.requested_bytes, self.requested, self.all_requested);
+    }
+}
