@@ -59,7 +59,7 @@ pub fn compare(
     } else {
         let least = smallest_capacity.saturating_sub(GRANULE);
         smallest_that(least, most, GRANULE, |available| {
-            run(available).map(|it| it.is_stall_free())
+            contender.is_stall_free(program, available, costs)
         })?
     };
     Ok(Comparison {
