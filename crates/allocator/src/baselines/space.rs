@@ -118,6 +118,27 @@ impl Space {
         self.merge(at, |one, other| one.stamp.stream == other.stamp.stream);
     }
 
+    /// Gives `stream` all that is free on other streams and done, merged with what it has; says
+    /// whether there was something.
+    pub(super) fn adopt<D: Device, O: Observer>(
+        &mut self,
+        holdings: &mut Holdings<D, O>,
+        stream: StreamId,
+    ) -> Result<bool, DeviceError> {
+        let others = self.free.iter().filter(|&(&owner, _)| owner != stream);
+        let others = others.flat_map(|(_, free)| &free.by_size).map(|&(_, _, at)| at);
+        let mut has_adopted = false;
+        for at in others.collect::<Vec<_>>() {
+            if holdings.is_ready(self.blocks[at].stamp, stream)? {
+                self.leave(at);
+                let stamp = Stamp { stream: Some(stream), ..self.blocks[at].stamp };
+                self.take_back(at, stamp);
+                has_adopted = true;
+            }
+        }
+        Ok(has_adopted)
+    }
+
     /// Brings `size` bytes of memory, in whole granules, under a gap: what lies free on this stream
     /// or is done on others, and new memory for the rest. They are then a free block of the stream.
     pub(super) fn grow<D: Device, O: Observer>(

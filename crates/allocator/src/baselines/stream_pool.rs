@@ -80,15 +80,20 @@ pub struct StreamPool {
 
 impl StreamPool {
     fn find<D: Device, O: Observer>(
-        &self,
+        &mut self,
         holdings: &mut Holdings<D, O>,
         size: Bytes,
         want: Want,
     ) -> Result<Option<At>, DeviceError> {
-        match self.space.find_own(size, want.stream) {
-            None if self.settings.reuses_done => self.space.find_done(holdings, size, want.stream),
-            own => Ok(own),
+        let own = self.space.find_own(size, want.stream);
+        if own.is_some() || !self.settings.reuses_done {
+            return Ok(own);
         }
+        let done = self.space.find_done(holdings, size, want.stream)?;
+        if done.is_some() || !self.space.adopt(holdings, want.stream)? {
+            return Ok(done);
+        }
+        Ok(self.space.find_own(size, want.stream))
     }
 }
 
