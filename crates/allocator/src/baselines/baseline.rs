@@ -42,8 +42,8 @@ type Resort<B> = fn(&mut B, usize, Want) -> Result<bool, DeviceError>;
 struct Pool<P> {
     id: PoolId,
     policy: P,
-    /// Whether its memory may go back to the device.
-    may_shrink: bool,
+    /// Whether its memory may leave the addresses that it has.
+    may_move: bool,
 }
 
 /// An allocator with the rules of a policy, over any device.
@@ -107,8 +107,8 @@ impl<P: Policy, D: Device, O: Observer> Baseline<P, D, O> {
     /// Lets the memory of a private pool go back to the device from now on: nothing that was
     /// captured from it will run again.
     pub fn end_pool(&mut self, pool: PoolId) {
-        let ended = self.pools.iter_mut().filter(|known| known.id == pool);
-        ended.for_each(|pool| pool.may_shrink = true);
+        let at = self.pool(pool);
+        self.pools[at].may_move = true;
     }
 
     /// The place of a pool among all of them.
@@ -119,7 +119,7 @@ impl<P: Policy, D: Device, O: Observer> Baseline<P, D, O> {
         let known = self.pools.iter().position(|pool| pool.id == id);
         self.latest = known.unwrap_or_else(|| {
             let policy = P::new(&self.settings, self.holdings.device.granule());
-            self.pools.push(Pool { id, policy, may_shrink: !id.is_private() });
+            self.pools.push(Pool { id, policy, may_move: !id.is_private() });
             self.pools.len() - 1
         });
         self.latest
@@ -180,7 +180,7 @@ impl<P: Policy, D: Device, O: Observer> Baseline<P, D, O> {
     fn trim_others(&mut self, at: usize, want: Want) -> Result<bool, DeviceError> {
         let before = self.holdings.reserved();
         for (index, pool) in self.pools.iter_mut().enumerate() {
-            if index != at && pool.may_shrink {
+            if index != at && pool.may_move {
                 let owner = Owner { stream: want.stream, pool: pool.id };
                 pool.policy.trim(&mut self.holdings, owner)?;
             }
@@ -285,11 +285,11 @@ impl<P: Policy, D: Device, O: Observer> Allocator for Baseline<P, D, O> {
         stream: StreamId,
     ) -> Result<BlockId, AllocationError> {
         self.finish_frees(false)?;
-        let want = Want { size, stream, pool };
+        let at = self.pool(pool);
+        let want = Want { size, stream, pool, may_move: self.pools[at].may_move };
         if REQUEST_LIMIT <= size {
             return Err(self.out_of_memory(want, size, size));
         }
-        let at = self.pool(pool);
         let (piece, extent) = self.acquire(at, want)?;
         let block = self.blocks.hand_out(piece, extent, size, stream, at);
         let kind = kind_of(extent.size());
@@ -341,7 +341,7 @@ impl<P: Policy, D: Device, O: Observer> Allocator for Baseline<P, D, O> {
 
     fn empty_cache(&mut self) -> Result<(), DeviceError> {
         self.finish_frees(true)?;
-        for pool in self.pools.iter_mut().filter(|pool| pool.may_shrink) {
+        for pool in self.pools.iter_mut().filter(|pool| pool.may_move) {
             let owner = Owner { stream: StreamId(0), pool: pool.id };
             pool.policy.trim(&mut self.holdings, owner)?;
         }
@@ -351,7 +351,7 @@ impl<P: Policy, D: Device, O: Observer> Allocator for Baseline<P, D, O> {
     fn note_synchronized(&mut self) -> Result<(), DeviceError> {
         self.finish_frees(false)?;
         self.holdings.note_all_done();
-        for pool in self.pools.iter_mut().filter(|pool| pool.may_shrink) {
+        for pool in self.pools.iter_mut().filter(|pool| pool.may_move) {
             let owner = Owner { stream: StreamId(0), pool: pool.id };
             pool.policy.note_synchronized(&mut self.holdings, owner)?;
         }

@@ -179,7 +179,7 @@ impl Policy for Bfc {
         let whole = self.regions.whole_segments();
         let free: Bytes = whole.iter().map(|&at| self.regions.block(at).size).sum();
         let can_help = self.rounded(want.size) <= holdings.available() + free;
-        if !self.settings.returns_regions || free.is_zero() || !can_help {
+        if !self.settings.returns_regions || !want.may_move || free.is_zero() || !can_help {
             return Ok(false);
         }
         self.trim(holdings, want.owner())?;

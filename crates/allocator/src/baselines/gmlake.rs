@@ -191,7 +191,7 @@ impl GmLake {
         size: Bytes,
         want: Want,
     ) -> Result<(), Refusal> {
-        let count = size.get() / self.granule.get();
+        let count = usize::try_from(size.get() / self.granule.get()).unwrap_or(usize::MAX);
         let taken = self.reservations.reserve_new(holdings, count, self.granule);
         let (extent, handles) = taken.map_err(Refusal::to_give(size))?;
         self.primitives.add(extent, handles, want.stream);
@@ -315,6 +315,9 @@ impl Policy for GmLake {
         want: Want,
     ) -> Result<(Piece, Extent), Refusal> {
         let size = self.rounded(want.size);
+        if want.may_move {
+            self.collect(holdings)?;
+        }
         if want.size <= SMALL {
             let (at, extent) = self.small.take(holdings, want)?;
             return Ok((Piece::Small(at), extent));
@@ -354,7 +357,7 @@ impl Policy for GmLake {
         &mut self,
         holdings: &mut Holdings<D, O>,
     ) -> Result<(), DeviceError> {
-        self.collect(holdings)
+        self.reservations.clear(holdings)
     }
 
     fn reclaim<D: Device, O: Observer>(
@@ -363,7 +366,9 @@ impl Policy for GmLake {
         want: Want,
     ) -> Result<bool, DeviceError> {
         let before = holdings.reserved();
-        self.give_back(holdings, want.owner())?;
+        if want.may_move {
+            self.give_back(holdings, want.owner())?;
+        }
         Ok(holdings.reserved() < before)
     }
 

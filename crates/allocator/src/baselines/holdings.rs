@@ -79,14 +79,41 @@ impl<D: Device, O: Observer> Holdings<D, O> {
         Ok(())
     }
 
-    /// Takes memory without an address.
-    pub(super) fn create(&mut self, size: Bytes) -> Result<Handle, DeviceError> {
+    fn create(&mut self, size: Bytes) -> Result<Handle, DeviceError> {
         let handle = self.device.create(size)?;
         self.count_taken(size, SizePool::Large);
         Ok(handle)
     }
 
-    /// Gives back what [`Holdings::create`] gave, mapped nowhere any more.
+    /// Takes memory without an address in so many handles, or none of it. What a failure keeps from
+    /// going back is left among the handles.
+    pub(super) fn create_all(
+        &mut self,
+        count: usize,
+        size: Bytes,
+        handles: &mut Vec<Handle>,
+    ) -> Result<(), DeviceError> {
+        let (before, free) = (handles.len(), self.available());
+        let requested = Bytes::new(size.get().saturating_mul(count as u64));
+        if free < requested {
+            return Err(DeviceError::OutOfMemory { requested, free });
+        }
+        while handles.len() < before + count {
+            match self.create(size) {
+                Ok(handle) => handles.push(handle),
+                Err(error) => {
+                    while before < handles.len() {
+                        self.release(handles[handles.len() - 1], size)?;
+                        handles.pop();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back a handle of [`Holdings::create_all`], mapped nowhere any more.
     pub(super) fn release(&mut self, handle: Handle, size: Bytes) -> Result<(), DeviceError> {
         self.device.release(handle)?;
         self.count_given(size, SizePool::Large);

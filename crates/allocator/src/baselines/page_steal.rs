@@ -79,7 +79,7 @@ impl PageSteal {
         if let Some(at) = found {
             return Ok(self.space.hand_out(at, size));
         }
-        self.space.grow(holdings, size, want, true)?;
+        self.space.grow(holdings, size, want)?;
         let grown = self.space.find_own(size, want.stream).ok_or(Refusal::Short(size))?;
         Ok(self.space.hand_out(grown, size))
     }
@@ -132,6 +132,9 @@ impl Policy for PageSteal {
         want: Want,
     ) -> Result<bool, DeviceError> {
         let before = holdings.reserved();
+        if !want.may_move {
+            return Ok(false);
+        }
         if want.size < self.granule {
             let keep = before.saturating_sub(self.granule);
             self.space.trim(holdings, keep, want.owner())?;

@@ -15,6 +15,9 @@ pub struct Want {
     pub(super) size: Bytes,
     pub(super) stream: StreamId,
     pub(super) pool: PoolId,
+    /// Whether memory may leave the addresses that it has: not where a captured graph may use
+    /// these again.
+    pub(super) may_move: bool,
 }
 
 impl Want {
@@ -87,7 +90,7 @@ pub trait Policy: Sized {
         stamp: Stamp,
     );
 
-    /// Does what needs no wait: called before each request.
+    /// Finishes what was begun, as far as that needs no wait: called before each request.
     fn tidy<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
@@ -96,7 +99,8 @@ pub trait Policy: Sized {
         Ok(())
     }
 
-    /// The last resort before a request fails; may wait. Says whether another try makes sense.
+    /// The last resort before a request fails; may wait. Memory leaves its addresses only where the
+    /// request allows it. Says whether another try makes sense.
     fn reclaim<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,

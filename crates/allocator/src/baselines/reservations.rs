@@ -62,25 +62,17 @@ impl Reservations {
     pub(super) fn reserve_new<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        count: u64,
+        count: usize,
         handle_size: Bytes,
     ) -> Result<(Extent, Vec<Handle>), DeviceError> {
         let mut handles = Vec::new();
-        let mut answer = Ok(());
-        for _ in 0..count {
-            match holdings.create(handle_size) {
-                Ok(handle) => handles.push(handle),
-                Err(error) => {
-                    answer = Err(error);
-                    break;
-                }
-            }
-        }
-        let answer = answer.and_then(|()| self.reserve_over(holdings, &handles, handle_size));
+        let created = holdings.create_all(count, handle_size, &mut handles);
+        let answer = created.and_then(|()| self.reserve_over(holdings, &handles, handle_size));
         match answer {
             Ok(extent) => Ok((extent, handles)),
             Err(error) => {
                 self.give_back(None, handles, handle_size);
+                // What fails again is tried again later; the first failure is the one to tell.
                 let _ = self.clear(holdings);
                 Err(error)
             }

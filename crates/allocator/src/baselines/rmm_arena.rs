@@ -142,10 +142,9 @@ impl RmmArena {
         let Some(frames) = &mut self.frames else { return Ok(()) };
         for run in frames.runs(frames.touched(extent), false) {
             let count = usize::try_from(run.size().get() / self.granule.get()).unwrap_or(0);
-            while self.spare.len() < count {
-                let handle = holdings.create(self.granule);
-                self.spare.push(handle.map_err(Refusal::to_give(run.size()))?);
-            }
+            let missing = count.saturating_sub(self.spare.len());
+            let created = holdings.create_all(missing, self.granule, &mut self.spare);
+            created.map_err(Refusal::to_give(run.size()))?;
             let handles = self.spare.split_off(self.spare.len() - count);
             let start = run.start();
             if let Err(unmapped) = map_all(&mut holdings.device, start, &handles, self.granule) {

@@ -146,12 +146,11 @@ impl Space {
         holdings: &mut Holdings<D, O>,
         size: Bytes,
         want: Want,
-        may_move: bool,
     ) -> Result<(), Refusal> {
         let gap = self.gap(holdings, size)?;
         let count = usize::try_from(size.get() / self.granule.get()).unwrap_or(usize::MAX);
         let sources =
-            if may_move { self.sources(holdings, size, want.stream)? } else { Vec::new() };
+            if want.may_move { self.sources(holdings, size, want.stream)? } else { Vec::new() };
         let mut handles = self.new_memory(holdings, count - self.granules_in(&sources), count)?;
         let new_count = handles.len();
         for &(at, part) in &sources {
@@ -235,19 +234,11 @@ impl Space {
         count: usize,
         wanted: usize,
     ) -> Result<Vec<Handle>, Refusal> {
-        let kept = self.spare.len().saturating_sub(count);
-        let mut handles = self.spare.split_off(kept);
-        while handles.len() < count {
-            match holdings.create(self.granule) {
-                Ok(handle) => handles.push(handle),
-                Err(error) => {
-                    self.spare.extend(handles);
-                    let tried = Bytes::new(self.granule.get() * wanted as u64);
-                    return Err(Refusal::to_give(tried)(error));
-                }
-            }
-        }
-        Ok(handles)
+        let missing = count.saturating_sub(self.spare.len());
+        let tried = Bytes::new(self.granule.get() * wanted as u64);
+        let created = holdings.create_all(missing, self.granule, &mut self.spare);
+        created.map_err(Refusal::to_give(tried))?;
+        Ok(self.spare.split_off(self.spare.len() - count))
     }
 
     /// What of a gap's start is still mapped after a failure leaves by itself.
@@ -339,6 +330,7 @@ impl Space {
         }
         holdings.wait_for_all(None)?;
         self.tidy(holdings)?;
+        self.adopt(holdings, owner.stream)?;
         self.release_spare(holdings, keep)?;
         let free = self.free.values().flat_map(|free| &free.by_age);
         let mut free: Vec<(u64, Addr, At)> = free.copied().collect();

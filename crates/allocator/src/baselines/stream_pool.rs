@@ -123,7 +123,8 @@ impl Policy for StreamPool {
             at
         } else {
             let granules = size.round_up(self.granule);
-            self.space.grow(holdings, granules, want, self.settings.moves_memory)?;
+            let may_move = want.may_move && self.settings.moves_memory;
+            self.space.grow(holdings, granules, Want { may_move, ..want })?;
             self.space.find_own(size, want.stream).ok_or(Refusal::Short(granules))?
         };
         let at = self.space.hand_out(at, size);
@@ -148,7 +149,7 @@ impl Policy for StreamPool {
         want: Want,
     ) -> Result<bool, DeviceError> {
         let before = holdings.reserved();
-        if !self.settings.moves_memory {
+        if want.may_move && !self.settings.moves_memory {
             self.trim(holdings, want.owner())?;
         }
         Ok(holdings.reserved() < before)

@@ -303,7 +303,9 @@ impl Policy for Tlsf {
     ) -> Result<(At, Extent), Refusal> {
         let size = self.rounded(want.size);
         let found = self.regions.find(holdings, size, want.stream)?;
-        self.shrink(holdings, self.settings.kept_regions, found, want.owner())?;
+        if want.may_move {
+            self.shrink(holdings, self.settings.kept_regions, found, want.owner())?;
+        }
         let at = match found {
             Some(at) => at,
             None => self.extend(holdings, size, want.owner())?,
@@ -316,13 +318,22 @@ impl Policy for Tlsf {
         self.regions.take_back(piece, stamp);
     }
 
+    fn tidy<D: Device, O: Observer>(
+        &mut self,
+        holdings: &mut Holdings<D, O>,
+    ) -> Result<(), DeviceError> {
+        self.reservations.clear(holdings)
+    }
+
     fn reclaim<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
         want: Want,
     ) -> Result<bool, DeviceError> {
         let before = holdings.reserved();
-        self.trim(holdings, want.owner())?;
+        if want.may_move {
+            self.trim(holdings, want.owner())?;
+        }
         Ok(holdings.reserved() < before)
     }
 
