@@ -12,8 +12,8 @@
 //! own class is passed over even where it would do.
 //!
 //! Regions grow: the first is an eighth of the largest, and each may be twice the largest there is.
-//! A request of more than half a largest region gets one of its own. Of the wholly free regions one
-//! is kept; the others go back as soon as the work that used them is done, without a wait.
+//! A request of more than half a largest region gets one of its own. Of the wholly free shared regions
+//! one is kept; the others go back as soon as the work that used them is done, without a wait.
 //!
 //! **Host time.** Constant, the least of all: bits, two list updates, no tree. **Device calls.** A
 //! region is reserved, created, mapped and made accessible as one handle, and goes back the same
@@ -189,6 +189,14 @@ impl FreeIndex for TwoLevels {
     }
 }
 
+/// The memory of a region.
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    handle: Handle,
+    /// Whether it was taken for several requests, rather than for one.
+    is_shared: bool,
+}
+
 /// The rules of one pool.
 #[derive(Clone, Debug)]
 pub struct Tlsf {
@@ -196,20 +204,16 @@ pub struct Tlsf {
     granule: Bytes,
     regions: CutSegments<TwoLevels>,
     /// The memory of each region, by its address.
-    handles: FxHashMap<Addr, Handle>,
+    memory: FxHashMap<Addr, Memory>,
     /// The largest shared region so far.
     largest_so_far: Bytes,
     reservations: Reservations,
 }
 
 impl Tlsf {
-    fn largest_region(&self) -> Bytes {
-        self.settings.largest_region.round_up(self.granule)
-    }
-
     /// The size of a new region for a request.
     fn region_size(&self, size: Bytes) -> Bytes {
-        let mut region = self.largest_region();
+        let mut region = self.settings.largest_region.round_up(self.granule);
         if region < size + size {
             return size.round_up(self.granule);
         }
@@ -237,10 +241,10 @@ impl Tlsf {
         }
         let taken = self.reservations.reserve_new(holdings, 1, region);
         let (extent, handles) = taken.map_err(Refusal::to_give(region))?;
-        for handle in handles {
-            self.handles.insert(extent.start(), handle);
-        }
-        if size + size <= region {
+        let is_shared = size + size <= region;
+        let memory = handles.into_iter().map(|handle| Memory { handle, is_shared });
+        self.memory.extend(memory.map(|memory| (extent.start(), memory)));
+        if is_shared {
             self.largest_so_far = self.largest_so_far.max(region);
         }
         holdings.tell(Action::SegmentMap, extent, owner);
@@ -259,17 +263,17 @@ impl Tlsf {
         for at in self.regions.whole_segments() {
             let block = self.regions.block(at);
             let (extent, stamp) = (block.extent(), block.stamp);
-            let is_shared = extent.size() <= self.largest_region();
+            let memory = self.memory.get(&extent.start()).copied();
             if Some(at) == used || !holdings.is_done(stamp)? {
                 continue;
             }
-            if is_shared && 0 < kept {
+            if memory.is_some_and(|memory| memory.is_shared) && 0 < kept {
                 kept -= 1;
                 continue;
             }
             self.regions.remove(at);
-            let handles = self.handles.remove(&extent.start());
-            let handles = handles.into_iter().collect();
+            self.memory.remove(&extent.start());
+            let handles = memory.into_iter().map(|memory| memory.handle).collect();
             self.reservations.give_back(Some(extent), handles, extent.size());
             holdings.tell(Action::SegmentUnmap, extent, owner);
         }
@@ -286,7 +290,7 @@ impl Policy for Tlsf {
             settings: *settings,
             granule,
             regions: CutSegments::default(),
-            handles: FxHashMap::default(),
+            memory: FxHashMap::default(),
             largest_so_far: Bytes::ZERO,
             reservations: Reservations::default(),
         }

@@ -2,7 +2,6 @@
 //! rules, and small programs that each need one rule.
 
 #[path = "../gapless/watched.rs"]
-#[expect(dead_code, reason = "the tests of the gapless allocator use more of it")]
 mod watched;
 #[path = "../shadow/tally.rs"]
 mod tally;
@@ -10,5 +9,6 @@ mod program;
 mod shadow;
 mod random;
 mod faults;
+mod bench;
 mod cases;
 mod life;

@@ -1,11 +1,11 @@
 //! What is known of a program from outside the allocator, and what has to be true of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gapless_allocator::baselines::{Baseline, BlockId, Policy};
 use gapless_allocator::{AllocationError, Allocator, FreeError};
 use gapless_device::{Device, DeviceError, Handle};
-use gapless_units::{Bytes, Extent, PoolId, StreamId};
+use gapless_units::{Addr, Bytes, Extent, PoolId, StreamId};
 
 use crate::program::{STREAMS, Step};
 use crate::tally::Tally;
@@ -41,8 +41,8 @@ pub(crate) struct Shadow<P: Policy> {
     held: Vec<Held>,
     lingering: Vec<Lingering>,
     stale: Option<BlockId>,
-    /// The memory that blocks of the private pool ever touched.
-    private: BTreeSet<Handle>,
+    /// The memory under each granule that a block of the private pool ever touched.
+    private: BTreeMap<Addr, Handle>,
     has_ended: bool,
     /// Whether an operation of the current step reported an injected fault.
     reported: bool,
@@ -57,7 +57,7 @@ impl<P: Policy> Shadow<P> {
             held: Vec::new(),
             lingering: Vec::new(),
             stale: None,
-            private: BTreeSet::new(),
+            private: BTreeMap::new(),
             has_ended: false,
             reported: false,
             refused: 0,
@@ -143,9 +143,12 @@ impl<P: Policy> Shadow<P> {
         }
         device.queue(stream, extent);
         if pool == PRIVATE && !self.has_ended {
-            self.private.extend(handles(&pieces));
-        } else if handles(&pieces).iter().any(|handle| self.private.contains(handle)) {
-            return Err(format!("{extent:?} lies on memory of a private pool"));
+            self.private.extend(device.granules(extent));
+        } else {
+            let own = self.private.values().copied().collect();
+            if !handles(&pieces).is_disjoint(&own) {
+                return Err(format!("{extent:?} lies on memory of a private pool"));
+            }
         }
         let uses = BTreeSet::new();
         self.held.push(Held { block, extent, pieces, requested: size, stream, uses });
@@ -237,6 +240,12 @@ impl<P: Policy> Shadow<P> {
         used.sort_unstable();
         if let Some(pair) = used.windows(2).find(|pair| pair[0].overlaps(&pair[1])) {
             return Err(format!("two blocks share memory: {pair:?}"));
+        }
+        // A captured graph may use these addresses again.
+        for (&at, &memory) in &self.private {
+            if device.handle_at(at) != Some(memory) {
+                return Err(format!("{memory:?} of a private pool went away from {at:?}"));
+            }
         }
         self.check_sums()
     }
