@@ -51,13 +51,11 @@ impl Frames {
 
     /// Notes that handles lie under frames from `start` on.
     pub(super) fn put(&mut self, start: Addr, handles: impl IntoIterator<Item = Handle>) {
-        let mut number = self.number(start);
-        for handle in handles {
+        for (number, handle) in (self.number(start)..).zip(handles) {
             if self.handles.len() <= number {
                 self.handles.resize(number + 1, None);
             }
             self.handles[number] = Some(handle);
-            number += 1;
         }
     }
 
@@ -95,7 +93,7 @@ mod tests {
     use super::*;
 
     fn extent(from: u64, to: u64) -> Extent {
-        let addr = |mib| Addr::new((1 << 40) + (mib << 20));
+        let addr = |mib: u64| Addr::new((1 << 40) + (mib << 20));
         Extent::between(addr(from), addr(to))
     }
 

@@ -26,7 +26,7 @@
 //! **Device calls.** One map for each granule that is stitched, beside those of new memory. **Waste.** As
 //! PyTorch's allocator below the limit; above it, what is free in pieces is lost only as rounding.
 //!
-//! From C. Guo and others, "GMLake: Efficient and Transparent GPU Memory Defragmentation for
+//! From C. Guo and others, "`GMLake`: Efficient and Transparent GPU Memory Defragmentation for
 //! Large-scale DNN Training with Virtual Memory Stitching" (ASPLOS 2024), and
 //! `intelligent-machine-learning/glake`, whose defaults these are. There, step 4 is off by default.
 //! Left out: environment variables that switch parts off, and memory of other streams: as in PyTorch's
@@ -176,7 +176,7 @@ impl GmLake {
                 }
                 Choice::Stitched(stitch) => return self.hand_out(holdings, stitch, size, want),
                 Choice::Stitch(parts) => {
-                    let stitch = self.stitch(holdings, parts, want)?;
+                    let stitch = self.stitch(holdings, &parts, want)?;
                     return self.hand_out(holdings, stitch, size, want);
                 }
                 Choice::New(missing) => self.add_segment(holdings, missing, want)?,
@@ -203,15 +203,15 @@ impl GmLake {
     fn stitch<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        parts: Vec<Extent>,
+        parts: &[Extent],
         want: Want,
     ) -> Result<Stitch, DeviceError> {
-        let handles = self.primitives.handles(&parts);
+        let handles = self.primitives.handles(parts);
         let extent = self.reservations.reserve_over(holdings, &handles, self.granule)?;
         self.counts.stitched += 1;
         self.counts.granules += handles.len() as u64;
-        let stitch = self.stitched.add(extent, parts.clone(), want.stream);
-        self.primitives.note_stitched(&parts, stitch);
+        let stitch = self.stitched.add(extent, parts.to_vec(), want.stream);
+        self.primitives.note_stitched(parts, stitch);
         Ok(stitch)
     }
 

@@ -173,6 +173,9 @@ mod tests {
     fn memory_of_several_streams_waits_for_all_of_them() {
         let (mut device, mut progress) = (device(), Progress::default());
         let both = progress.stamp(COMPUTE).and(progress.stamp(COPY));
+        // Whoever asks waits for the other.
+        assert_eq!(progress.is_ready(&mut device, both, COMPUTE), Ok(false));
+        assert_eq!(progress.is_ready(&mut device, both, COPY), Ok(false));
         device.finish_work_on(COMPUTE);
         assert_eq!(progress.is_ready(&mut device, both, COMPUTE), Ok(false));
         assert_eq!(progress.is_ready(&mut device, both, COPY), Ok(true));

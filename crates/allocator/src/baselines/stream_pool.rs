@@ -8,23 +8,26 @@
 //! ```
 //!
 //! What NVIDIA documents of its pools is the order above, each step of which can be switched off; that
-//! new memory is mapped before a request waits for another stream; and that at each wait of the
+//! new memory is mapped before a request waits for another stream; that a pool in which no free piece
+//! is large enough is put together by mapping unused memory side by side; and that at each wait of the
 //! program for the device, free memory beyond a threshold goes back. The threshold is 0 by default, so
-//! all of it does. What the driver does in between it does not document. Here: the smallest free
-//! block that is large enough, at 512 bytes, which merges with its neighbors; and where none is,
-//! granules that lie free move under new addresses before the device is asked for more. That is
-//! kinder than the driver has shown to be, which has failed with free memory in its pool.
+//! all of it does. How the driver does all that, it does not say. Here: the smallest free block that is
+//! large enough, at 512 bytes, which merges with its neighbors; where none is, what other streams are
+//! done with is taken over and merged; then granules that lie free move under new addresses, those of
+//! the stream first and the oldest first, before the device is asked for more. The driver has been seen
+//! to fail with free memory in its pool, so take the waste below for a lower bound of its.
 //!
 //! **Host time.** One ordered set for a request that finds a block; a step for each granule that is
-//! mapped. **Device calls.** One map for each granule that is mapped or moves. With the default
-//! threshold, everything that is free is mapped anew after each wait of the program; a recording of
-//! PyTorch does not tell of these. **Waste.** Parts of granules that are partly alive, and what is free
-//! on one stream beside what is free on another.
+//! mapped, and for each free block of another stream that is taken over. **Device calls.** One map for
+//! each granule that is new or moves. With the default threshold everything free is mapped anew after
+//! each wait of the program, of which a recording of PyTorch does not tell. **Waste.** Parts of granules
+//! that are partly alive, and what another stream still uses.
 //!
-//! From the CUDA programming guide, "Stream-Ordered Memory Allocator", and the attributes of
-//! `cudaMemPool_t`. Left out: reuse after an event that the program made between two streams, since no
-//! allocator is told of such events. A wait is the host's here, and a stall; the driver lets the
-//! allocating stream wait on the device.
+//! From the CUDA programming guide, "Stream-Ordered Memory Allocator", the attributes of
+//! `cudaMemPool_t`, and NVIDIA's "Using the NVIDIA CUDA Stream-Ordered Memory Allocator, Part 1" (2021).
+//! Left out: reuse after an event that the program made between two streams, since no allocator is told
+//! of such events. A wait is the host's here, and a stall; the driver lets the allocating stream wait on
+//! the device.
 
 use std::fmt;
 

@@ -50,6 +50,12 @@ impl<P: Policy> Bench<P> {
         assert_eq!(self.it.check_invariants(), Ok(()));
     }
 
+    pub(crate) fn give_all(&mut self, blocks: Vec<BlockId>) {
+        for block in blocks {
+            self.give(block);
+        }
+    }
+
     pub(crate) fn start(&self, block: BlockId) -> Addr {
         self.it.extent(block).unwrap_or_else(|| panic!("{block:?} is not held")).start()
     }

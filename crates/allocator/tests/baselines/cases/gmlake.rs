@@ -15,7 +15,7 @@ fn eager() -> GmLakeSettings {
 /// Blocks of 2 MiB each, taken and given back: as many primitive blocks, none touching another.
 fn pieces(bench: &mut Bench<GmLake>, count: usize) {
     let blocks: Vec<_> = (0..count).map(|_| bench.take(2 * MIB, COMPUTE)).collect();
-    blocks.into_iter().for_each(|block| bench.give(block));
+    bench.give_all(blocks);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn too_many_stitched_blocks_are_unmapped_but_not_in_a_private_pool() {
         let settings = GmLakeSettings { stitched_limit: Bytes::mib(10), ..eager() };
         let mut bench = Bench::<GmLake>::new(1024, settings);
         let small: Vec<_> = (0..4).map(|_| bench.take_from(pool, 2 * MIB, COMPUTE)).collect();
-        small.into_iter().for_each(|block| bench.give(block));
+        bench.give_all(small);
         for mib in [4, 6, 8] {
             let block = bench.take_from(pool, mib * MIB, COMPUTE);
             bench.give(block);

@@ -2,7 +2,7 @@
 
 use gapless_allocator::Allocator;
 use gapless_allocator::baselines::{PageSteal, PageStealSettings};
-use gapless_units::{Bytes, KIB};
+use gapless_units::{Bytes, Extent, KIB};
 
 use crate::bench::{Bench, COMPUTE, COPY};
 
@@ -94,5 +94,5 @@ fn requests_are_rounded_to_granules_and_small_ones_are_not() {
     let calls = bench.calls();
     assert_eq!((calls.create, calls.allocate), (2, 1));
     assert_eq!(bench.it.statistics().segment.all.current, 1);
-    assert_eq!(bench.it.extent(large).map(|it| it.size()), Some(Bytes::mib(4)));
+    assert_eq!(bench.it.extent(large).map(Extent::size), Some(Bytes::mib(4)));
 }

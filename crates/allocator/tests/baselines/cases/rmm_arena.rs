@@ -52,7 +52,7 @@ fn an_arena_gives_its_superblocks_back_when_a_request_finds_no_room() {
     // Four superblocks, one granule after another.
     let blocks: Vec<_> = (0..8).map(|_| bench.take(1000, COPY)).collect();
     assert_eq!(bench.reserved_mib(), 8);
-    blocks.into_iter().for_each(|block| bench.give(block));
+    bench.give_all(blocks);
     // They are wholly free and still the other stream's.
     let large = bench.take(8 * MIB, COMPUTE);
     assert_eq!((bench.kib(large), bench.it.stalls(), bench.reserved_mib()), (0, 1, 8));

@@ -86,7 +86,7 @@ fn one_free_region_is_kept() {
     let mut bench = Bench::<Tlsf>::new(4096, settings);
     let blocks: Vec<_> = (0..12).map(|_| bench.take(MIB, COMPUTE)).collect();
     let reserved = bench.reserved_mib();
-    blocks.into_iter().for_each(|block| bench.give(block));
+    bench.give_all(blocks);
     assert_eq!(bench.reserved_mib(), reserved);
     let block = bench.take(MIB, COMPUTE);
     assert!(bench.reserved_mib() < reserved, "{reserved}");
