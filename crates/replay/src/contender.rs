@@ -27,6 +27,8 @@ pub struct Contender {
     pub name: &'static str,
     /// Its settings, in its own words; empty for none.
     pub settings: String,
+    /// What to say beside its figures; empty for nothing.
+    pub note: &'static str,
     run: Run,
 }
 
@@ -52,14 +54,16 @@ impl Contender {
     }
 
     fn new(name: &'static str, settings: impl Into<String>, run: Run) -> Self {
-        Self { name, settings: settings.into(), run }
+        Self { name, settings: settings.into(), note: "", run }
     }
 
     /// One with its authors' settings.
     fn baseline<P: Policy>(name: &'static str) -> Self {
-        Self::new(name, P::Settings::default().to_string(), |device, course| {
+        let settings = P::Settings::default().to_string();
+        let run: Run = |device, course| {
             course.run(Baseline::<P, Sim>::new(device, P::Settings::default(), ()))
-        })
+        };
+        Self { note: P::NOTE, ..Self::new(name, settings, run) }
     }
 
     /// The one of this name.

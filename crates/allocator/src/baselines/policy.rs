@@ -64,6 +64,9 @@ pub trait Policy: Sized {
     /// What it calls a block in the program's hands.
     type Piece: Copy + Debug;
 
+    /// What to say beside its figures; empty for nothing.
+    const NOTE: &'static str = "";
+
     /// A pool that holds nothing yet, over a device that maps granules of this size.
     fn new(settings: &Self::Settings, granule: Bytes) -> Self;
 

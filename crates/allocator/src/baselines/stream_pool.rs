@@ -104,6 +104,9 @@ impl Policy for StreamPool {
     type Settings = StreamPoolSettings;
     type Piece = At;
 
+    const NOTE: &'static str =
+        "an approximation of cudaMallocAsync, whose driver does not publish its rules";
+
     fn new(settings: &StreamPoolSettings, granule: Bytes) -> Self {
         Self { settings: *settings, granule, space: Space::new(granule) }
     }

@@ -160,6 +160,9 @@ pub(super) fn legend(facts: &ComparisonFacts) -> String {
             figures::counted(facts.failed_requests_left_out, "request")
         );
     }
+    for it in facts.allocators.iter().filter(|it| !it.note.is_empty()) {
+        let _ = write!(text, " {}: {}.", it.name, it.note);
+    }
     let has_gaps =
         |it: &ContenderFacts| it.smallest_capacity_has_gaps || it.stall_free_capacity_has_gaps;
     if facts.allocators.iter().any(has_gaps) {
