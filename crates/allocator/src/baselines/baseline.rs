@@ -134,8 +134,10 @@ impl<P: Policy, D: Device, O: Observer> Baseline<P, D, O> {
         };
         let resorts: [Resort<Self>; 3] = [Self::wait_for_work, Self::reclaim, Self::trim_others];
         for resort in resorts {
-            if resort(self, at, want)? {
-                self.holdings.stalls += 1;
+            let waits = self.holdings.waits;
+            let may_help = resort(self, at, want)?;
+            self.holdings.stalls += u64::from(may_help || waits < self.holdings.waits);
+            if may_help {
                 match self.attempt(at, want)? {
                     Ok(taken) => return Ok(taken),
                     Err(still) => tried = still,

@@ -104,6 +104,8 @@ pub struct Bfc {
     settings: BfcSettings,
     granule: Bytes,
     regions: CutSegments<Bins>,
+    /// The sizes of the regions there are.
+    sizes: Vec<Bytes>,
     /// The size of the next region.
     next_region: Bytes,
 }
@@ -129,7 +131,25 @@ impl Bfc {
         let extent = extent.map_err(Refusal::to_give(asked))?;
         // One that had to grow for its request is not followed by a larger one still.
         self.next_region = if region == self.next_region { region + region } else { region };
+        self.sizes.push(extent.size());
         Ok(self.regions.add(extent))
+    }
+
+    /// Gives back the regions that are wholly free.
+    fn give_back<D: Device, O: Observer>(
+        &mut self,
+        holdings: &mut Holdings<D, O>,
+        owner: Owner,
+    ) -> Result<(), DeviceError> {
+        holdings.wait_for_all(None)?;
+        for at in self.regions.whole_segments() {
+            let region = self.regions.block(at).extent();
+            holdings.free(region, SizePool::Large, owner)?;
+            self.regions.remove(at);
+            let gone = self.sizes.iter().position(|&size| size == region.size());
+            gone.map(|place| self.sizes.swap_remove(place));
+        }
+        Ok(())
     }
 
     /// How much of a block a request gets: all of it, unless that wastes too much.
@@ -145,7 +165,8 @@ impl Policy for Bfc {
 
     fn new(settings: &BfcSettings, granule: Bytes) -> Self {
         let next_region = settings.first_region.max(granule).round_up(granule);
-        Self { settings: *settings, granule, regions: CutSegments::default(), next_region }
+        let (regions, sizes) = (CutSegments::default(), Vec::new());
+        Self { settings: *settings, granule, regions, sizes, next_region }
     }
 
     fn rounded(&self, size: Bytes) -> Bytes {
@@ -182,20 +203,19 @@ impl Policy for Bfc {
         if !self.settings.returns_regions || !want.may_move || free.is_zero() || !can_help {
             return Ok(false);
         }
-        self.trim(holdings, want.owner())?;
+        self.give_back(holdings, want.owner())?;
         Ok(true)
     }
 
+    /// Regions double again from the largest that is left; the original has no such call.
     fn trim<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
         owner: Owner,
     ) -> Result<(), DeviceError> {
-        holdings.wait_for_all(None)?;
-        for at in self.regions.whole_segments() {
-            holdings.free(self.regions.block(at).extent(), SizePool::Large, owner)?;
-            self.regions.remove(at);
-        }
+        self.give_back(holdings, owner)?;
+        let first = self.settings.first_region.max(self.granule).round_up(self.granule);
+        self.next_region = self.sizes.iter().max().map_or(first, |&size| size + size);
         Ok(())
     }
 

@@ -22,8 +22,10 @@ pub struct Holdings<D, O> {
     pub(super) device: D,
     pub(super) observer: O,
     pub(super) statistics: Statistics,
-    /// How often a request waited for the device.
+    /// How often a request waited for the device, or gave memory back to try again.
     pub(super) stalls: u64,
+    /// How often somebody waited for a stream.
+    pub(super) waits: u64,
     reserved: Bytes,
     progress: Progress,
 }
@@ -35,6 +37,7 @@ impl<D: Device, O: Observer> Holdings<D, O> {
             observer,
             statistics: Statistics::default(),
             stalls: 0,
+            waits: 0,
             reserved: Bytes::ZERO,
             progress: Progress::default(),
         }
@@ -171,7 +174,9 @@ impl<D: Device, O: Observer> Holdings<D, O> {
 
     /// Waits for all work but that of `except`, where it is not done; says whether it had to.
     pub(super) fn wait_for_all(&mut self, except: Option<StreamId>) -> Result<bool, DeviceError> {
-        self.progress.wait_for_all(&mut self.device, except)
+        let has_waited = self.progress.wait_for_all(&mut self.device, except)?;
+        self.waits += u64::from(has_waited);
+        Ok(has_waited)
     }
 
     /// Takes note that the program waited for the whole device.

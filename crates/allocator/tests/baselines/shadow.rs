@@ -120,7 +120,14 @@ impl<P: Policy> Shadow<P> {
 
     fn allocate(&mut self, size: Bytes, stream: StreamId, pool: PoolId) -> Result<(), String> {
         let failures = self.allocator.observer().failures;
-        let block = match self.allocator.allocate_in(pool, size, stream) {
+        let (waits, stalls) = (self.allocator.device().waits, self.allocator.stalls());
+        let answer = self.allocator.allocate_in(pool, size, stream);
+        let has_failed = matches!(answer, Err(AllocationError::Device(_)));
+        let has_waited = waits < self.allocator.device().waits;
+        if has_waited && !has_failed && self.allocator.stalls() == stalls {
+            return Err(format!("{size} waited for the device, which no stall tells"));
+        }
+        let block = match answer {
             Ok(block) => block,
             Err(AllocationError::OutOfMemory { .. }) => {
                 self.refused += 1;

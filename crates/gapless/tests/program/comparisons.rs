@@ -48,6 +48,7 @@ fn the_contract_of_the_schema_is_kept() {
         for key in [
             "name",
             "settings",
+            "note",
             "peak_live_bytes",
             "smallest_capacity_bytes",
             "waste_at_capacity",

@@ -98,6 +98,19 @@ fn free_regions_go_back_before_a_request_fails() {
 }
 
 #[test]
+fn regions_double_again_from_what_is_left_when_the_cache_is_emptied() {
+    let mut bench = bench(1024);
+    let held = bench.take(4 * MIB, COMPUTE);
+    let free = bench.take(8 * MIB, COMPUTE);
+    bench.give(free);
+    assert_eq!((bench.it.empty_cache(), bench.reserved_mib()), (Ok(()), 4));
+    let _block = bench.take(5 * MIB, COMPUTE);
+    assert_eq!(bench.reserved_mib(), 12);
+    bench.give(held);
+    assert_eq!((bench.it.empty_cache(), bench.reserved_mib()), (Ok(()), 8));
+}
+
+#[test]
 fn streams_share_what_is_done() {
     let mut bench = Bench::<Bfc>::lagging(1024, BfcSettings::default());
     let block = bench.take(2 * MIB, COMPUTE);
