@@ -13,12 +13,14 @@ const GROUPS: usize = 64;
 /// Places by address, each with the largest request that it has room for.
 #[derive(Clone, Debug)]
 pub(super) struct FirstFit<T> {
+    /// A bit for each group that has a place.
+    occupied: u64,
     groups: [BTreeMap<Addr, (Bytes, T)>; GROUPS],
 }
 
 impl<T> Default for FirstFit<T> {
     fn default() -> Self {
-        Self { groups: std::array::from_fn(|_| BTreeMap::new()) }
+        Self { occupied: 0, groups: std::array::from_fn(|_| BTreeMap::new()) }
     }
 }
 
@@ -30,20 +32,26 @@ impl<T: Copy> FirstFit<T> {
     /// Enters a place; one without room is not entered.
     pub(super) fn insert(&mut self, addr: Addr, room: Bytes, place: T) {
         if !room.is_zero() {
-            self.groups[Self::group(room)].insert(addr, (room, place));
+            let group = Self::group(room);
+            self.groups[group].insert(addr, (room, place));
+            self.occupied |= 1 << group;
         }
     }
 
     /// Takes out the place at an address that had so much room when it was entered.
     pub(super) fn remove(&mut self, addr: Addr, room: Bytes) {
-        self.groups[Self::group(room)].remove(&addr);
+        let group = Self::group(room);
+        self.groups[group].remove(&addr);
+        if self.groups[group].is_empty() {
+            self.occupied &= !(1 << group);
+        }
     }
 
     /// The first place at or behind an address with room for `size`.
     pub(super) fn first(&self, size: Bytes, from: Addr) -> Option<(Addr, T)> {
         let group = Self::group(size);
-        let larger = self.groups[group + 1..].iter();
-        let firsts = larger.filter_map(|group| group.range(from..).next());
+        let larger = (group + 1..GROUPS).filter(|group| self.occupied >> group & 1 == 1);
+        let firsts = larger.filter_map(|group| self.groups[group].range(from..).next());
         let larger = firsts.map(|(&addr, &(_, place))| (addr, place)).min_by_key(|it| it.0);
         let behind = larger.map_or(Addr::new(u64::MAX), |(addr, _)| addr.max(from));
         let mut own = self.groups[group].range(from..behind);
