@@ -41,6 +41,11 @@ pub trait Allocator {
     /// Gives everything back to the device that can be given back; may wait for it.
     fn empty_cache(&mut self) -> Result<(), DeviceError>;
 
+    /// Tells that the program waited for all work of the device. Most do nothing then.
+    fn note_synchronized(&mut self) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
     /// Where a block lies, and how large it is: at least as asked for.
     fn extent(&self, block: Self::Block) -> Option<Extent>;
 

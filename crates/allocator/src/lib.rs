@@ -17,6 +17,7 @@ mod allocator;
 
 pub mod caching;
 pub mod gapless;
+pub mod baselines;
 
 pub use allocator::Allocator;
 pub use caching::{BlockId, CachingAllocator, Rules};

@@ -20,7 +20,7 @@ impl Progress {
     /// Progress through `count` files; silent where it would be in the way.
     pub(crate) fn new(count: usize, is_quiet: bool) -> Self {
         let bar = ProgressBar::with_draw_target(Some(count as u64), ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {wide_msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}") {
             bar.set_style(style);
         }
         let allowed = !is_quiet && std::io::stderr().is_terminal();

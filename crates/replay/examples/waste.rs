@@ -1,4 +1,4 @@
-//! What allocators waste on recordings: a line for each.
+//! What allocators waste on recordings: a line for each; `all` stands for every allocator.
 //!
 //! ```text
 //! cargo run --release -p gapless-replay --example waste -- ALLOCATOR FILE...
@@ -17,10 +17,14 @@ use gapless_trace::Trace;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().ok_or("which allocator?")?;
-    let contender = Contender::named(&name).ok_or("there is no such allocator")?;
+    let mut contenders = Contender::catalog();
+    contenders.retain(|contender| name == "all" || contender.name == name);
+    if contenders.is_empty() {
+        return Err("there is no such allocator".into());
+    }
     let costs = Costs::preset("a100").ok_or("no costs")?;
     println!(
-        "recording, peak live MiB, waste % at capacity, stall-free, uncapped, stalls, granules mapped, in the second half, modelled ms, ns an operation"
+        "recording, allocator, peak live MiB, waste % at capacity, stall-free, uncapped, stalls, granules mapped, in the second half, modelled ms, ns an operation"
     );
     for path in arguments {
         let bytes = std::fs::read(&path)?;
@@ -32,24 +36,37 @@ fn main() -> Result<(), Box<dyn Error>> {
             let trace = Trace::rebuild(device)?;
             let program = Program::of(&trace);
             let program = if trace.is_placed() { program.begun_anew() } else { program };
-            let half = program.operations.len() / 2;
-            let began = Instant::now();
-            contender.run(&program, None, &costs, None)?;
-            let nanos = began.elapsed().as_nanos() as f64 / program.operations.len() as f64;
-            let it = compare(&program, &contender, &costs, Some(half))?;
             let file = path.rsplit('/').next().unwrap_or(&path);
-            println!(
-                "{file:42} {:9.1} {:6.2} {:6.2} {:6.2} {:5} {:7} {:7} {:9.1} {nanos:6.0}",
-                it.peak_live.get() as f64 / 1048576.0,
-                100.0 * it.waste(it.smallest_capacity),
-                100.0 * it.waste(it.stall_free_capacity),
-                100.0 * it.waste(it.uncapped.peak_reserved),
-                it.at_capacity.stalls,
-                it.uncapped.calls.granules_mapped,
-                it.uncapped.granules_after_mark.unwrap_or(0),
-                it.uncapped.modelled_nanos as f64 / 1e6,
-            );
+            for contender in &contenders {
+                tell(file, &program, contender, &costs)?;
+            }
         }
     }
+    Ok(())
+}
+
+fn tell(
+    file: &str,
+    program: &Program,
+    contender: &Contender,
+    costs: &Costs,
+) -> Result<(), Box<dyn Error>> {
+    let began = Instant::now();
+    contender.run(program, None, costs, None)?;
+    let nanos = began.elapsed().as_nanos() as f64 / program.operations.len() as f64;
+    let half = program.operations.len() / 2;
+    let it = compare(program, contender, costs, Some(half))?;
+    println!(
+        "{file:42} {:11} {:9.1} {:6.2} {:6.2} {:6.2} {:5} {:7} {:7} {:9.1} {nanos:6.0}",
+        contender.name,
+        it.peak_live.get() as f64 / 1048576.0,
+        100.0 * it.waste(it.smallest_capacity),
+        100.0 * it.waste(it.stall_free_capacity),
+        100.0 * it.waste(it.uncapped.peak_reserved),
+        it.at_capacity.stalls,
+        it.uncapped.calls.granules_mapped,
+        it.uncapped.granules_after_mark.unwrap_or(0),
+        it.uncapped.modelled_nanos as f64 / 1e6,
+    );
     Ok(())
 }

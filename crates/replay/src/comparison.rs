@@ -9,6 +9,11 @@ use crate::program::Program;
 use crate::run::ReplayError;
 use crate::trial::Trial;
 
+/// How far apart tries are, just above the smallest memory, whether more does as well. Not every
+/// rule gets better with more: what an allocator reserves, and so where it puts blocks, depends on
+/// it. On recorded programs such gaps are a few granules wide, so that the tries may miss one.
+const LEAST_STEP: Bytes = Bytes::mib(8);
+
 /// One allocator on one recording.
 #[derive(Clone, Debug)]
 pub struct Comparison {
@@ -49,18 +54,18 @@ pub fn compare(
     let uncapped = contender.run(program, None, costs, mark)?;
     let most = uncapped.peak_reserved;
     let run = |available| contender.run(program, Some(available), costs, mark);
-    let (smallest_capacity, has_gaps) = smallest_that(peak_live, most, GRANULE, |available| {
-        run(available).map(|it| it.completed())
-    })?;
+    let completes = |available| run(available).map(|it| it.completed());
+    let (smallest_capacity, has_gaps) = smallest_that(peak_live, most, GRANULE, completes)?;
+    let has_gaps = has_gaps || fails_above(smallest_capacity, most, completes)?;
     let at_capacity = run(smallest_capacity)?;
     // Often the smallest of all needs no stop; then there is nothing to search.
     let (stall_free_capacity, has_stalling_gaps) = if at_capacity.is_stall_free() {
         (smallest_capacity, has_gaps)
     } else {
         let least = smallest_capacity.saturating_sub(GRANULE);
-        smallest_that(least, most, GRANULE, |available| {
-            run(available).map(|it| it.is_stall_free())
-        })?
+        let is_calm = |available| contender.is_stall_free(program, available, costs);
+        let (calm, has_gaps) = smallest_that(least, most, GRANULE, is_calm)?;
+        (calm, has_gaps || fails_above(calm, most, is_calm)?)
     };
     Ok(Comparison {
         contender: contender.clone(),
@@ -72,4 +77,21 @@ pub fn compare(
         has_gaps,
         has_stalling_gaps,
     })
+}
+
+/// Whether some memory between the smallest that does and the most that is used does not, as far
+/// as a try at some of them tells: close together where memory is short, ever farther apart above.
+fn fails_above(
+    smallest: Bytes,
+    most: Bytes,
+    does: impl Fn(Bytes) -> Result<bool, ReplayError>,
+) -> Result<bool, ReplayError> {
+    let mut beyond = LEAST_STEP;
+    while smallest + beyond < most {
+        if !does(smallest + beyond)? {
+            return Ok(true);
+        }
+        beyond += LEAST_STEP.max(Bytes::new(beyond.get() / 4).round_down(GRANULE));
+    }
+    Ok(false)
 }

@@ -1,5 +1,8 @@
 //! The allocators that can be compared, by name.
 
+use gapless_allocator::baselines::{
+    Baseline, Bfc, GmLake, PageSteal, Policy, RmmArena, StreamPool, Tlsf,
+};
 use gapless_allocator::{CachingAllocator, GaplessAllocator, Slack};
 use gapless_device::{Costs, Sim, SimSetup};
 use gapless_trace::Settings;
@@ -9,7 +12,13 @@ use crate::NEWEST_RELEASE;
 use crate::program::Program;
 use crate::run::ReplayError;
 use crate::setup::{ENDLESS, Setup};
-use crate::trial::{Trial, completion_of, drive};
+use crate::trial::{Course, Trial, completion_of};
+
+/// The settings of PyTorch's allocator with expandable segments.
+const EXPANDABLE: &str = "expandable_segments:True";
+
+/// Puts a program through a new allocator over a device.
+type Run = fn(Sim, &Course<'_>) -> Result<Trial, ReplayError>;
 
 /// An allocator under its settings.
 #[derive(Clone, Debug)]
@@ -18,34 +27,43 @@ pub struct Contender {
     pub name: &'static str,
     /// Its settings, in its own words; empty for none.
     pub settings: String,
-    policy: Policy,
-}
-
-#[derive(Clone, Debug)]
-enum Policy {
-    Caching(Box<Settings>),
-    Gapless(Slack),
+    /// What to say beside its figures; empty for nothing.
+    pub note: &'static str,
+    run: Run,
 }
 
 impl Contender {
-    /// All there are, ours last.
+    /// All there are, PyTorch's first and ours last.
     pub fn catalog() -> Vec<Self> {
-        let expandable = "expandable_segments:True";
-        let caching = |name, text: &str| {
-            let settings = Settings::parse(text).unwrap_or_default();
-            let settings_text = text.to_owned();
-            let policy = Policy::Caching(Box::new(settings));
-            Self { name, settings: settings_text, policy }
-        };
+        let slack = format!("slack:{}", Slack::DEFAULT.share);
         vec![
-            caching("caching", ""),
-            caching("expandable", expandable),
-            Self {
-                name: "gapless",
-                settings: format!("slack:{}", Slack::DEFAULT.share),
-                policy: Policy::Gapless(Slack::DEFAULT),
-            },
+            Self::new("caching", "", |device, course| course.run(caching(device, ""))),
+            Self::new("expandable", EXPANDABLE, |device, course| {
+                course.run(caching(device, EXPANDABLE))
+            }),
+            Self::baseline::<GmLake>("gmlake"),
+            Self::baseline::<PageSteal>("page_steal"),
+            Self::baseline::<Bfc>("bfc"),
+            Self::baseline::<Tlsf>("tlsf"),
+            Self::baseline::<StreamPool>("stream_pool"),
+            Self::baseline::<RmmArena>("rmm_arena"),
+            Self::new("gapless", slack, |device, course| {
+                course.run(GaplessAllocator::new(device, Slack::DEFAULT, ()))
+            }),
         ]
+    }
+
+    fn new(name: &'static str, settings: impl Into<String>, run: Run) -> Self {
+        Self { name, settings: settings.into(), note: "", run }
+    }
+
+    /// One with its authors' settings.
+    fn baseline<P: Policy>(name: &'static str) -> Self {
+        let settings = P::Settings::default().to_string();
+        let run: Run = |device, course| {
+            course.run(Baseline::<P, Sim>::new(device, P::Settings::default(), ()))
+        };
+        Self { note: P::NOTE, ..Self::new(name, settings, run) }
     }
 
     /// The one of this name.
@@ -62,19 +80,32 @@ impl Contender {
         costs: &Costs,
         mark: Option<usize>,
     ) -> Result<Trial, ReplayError> {
-        let outside = available.map_or(Bytes::ZERO, |_| Setup::USUAL_OUTSIDE);
-        let total = available.map_or(ENDLESS, |available| available + outside);
-        let (costs, completion) = (costs.clone(), completion_of(program));
-        let device = SimSetup { outside, costs, completion, ..SimSetup::new(total) };
-        let device = Sim::new(device);
-        match &self.policy {
-            Policy::Caching(settings) => {
-                let allocator = CachingAllocator::new(device, settings, NEWEST_RELEASE, ());
-                drive(program, allocator, mark)
-            }
-            Policy::Gapless(slack) => {
-                drive(program, GaplessAllocator::new(device, *slack, ()), mark)
-            }
-        }
+        let course = Course { program, mark, ends_at_stall: false };
+        (self.run)(device(program, available, costs), &course)
     }
+
+    /// Whether it completes a program on such a device without a wait for it.
+    pub(crate) fn is_stall_free(
+        &self,
+        program: &Program,
+        available: Bytes,
+        costs: &Costs,
+    ) -> Result<bool, ReplayError> {
+        let course = Course { program, mark: None, ends_at_stall: true };
+        let trial = (self.run)(device(program, Some(available), costs), &course)?;
+        Ok(trial.is_stall_free())
+    }
+}
+
+fn caching(device: Sim, settings: &str) -> CachingAllocator<Sim> {
+    let settings = Settings::parse(settings).unwrap_or_default();
+    CachingAllocator::new(device, &settings, NEWEST_RELEASE, ())
+}
+
+/// A device with so much memory for the allocator.
+fn device(program: &Program, available: Option<Bytes>, costs: &Costs) -> Sim {
+    let outside = available.map_or(Bytes::ZERO, |_| Setup::USUAL_OUTSIDE);
+    let total = available.map_or(ENDLESS, |available| available + outside);
+    let (costs, completion) = (costs.clone(), completion_of(program));
+    Sim::new(SimSetup { outside, costs, completion, ..SimSetup::new(total) })
 }

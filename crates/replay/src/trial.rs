@@ -51,43 +51,55 @@ pub(crate) fn completion_of(program: &Program) -> Completion {
     }
 }
 
-/// Puts a program through an allocator. Requests that failed in the recording are left out: what
-/// the program would have done with an answer is not known.
-pub(crate) fn drive<A: Allocator<Device = Sim>>(
-    program: &Program,
-    mut allocator: A,
-    mark: Option<usize>,
-) -> Result<Trial, ReplayError> {
-    let mut blocks: Vec<Option<A::Block>> = vec![None; program.requests.len()];
-    let mut failed = None;
-    let mut at_mark = None;
-    let mut reserved_curve: Vec<Bytes> = Vec::with_capacity(Trial::PARTS);
-    let part = program.operations.len().div_ceil(Trial::PARTS).max(1);
-    for index in 0..program.operations.len() {
-        if mark == Some(index) {
-            at_mark = Some(allocator.device().calls().granules_mapped);
+/// How a program is put through an allocator.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Course<'a> {
+    pub(crate) program: &'a Program,
+    /// The operation from which on mapped granules are counted apart.
+    pub(crate) mark: Option<usize>,
+    /// Whether it ends at the first wait for the device, which is all that is asked for then.
+    pub(crate) ends_at_stall: bool,
+}
+
+impl Course<'_> {
+    /// Puts the program through an allocator. Requests that failed in the recording are left out:
+    /// what the program would have done with an answer is not known.
+    pub(crate) fn run<A: Allocator<Device = Sim>>(
+        &self,
+        mut allocator: A,
+    ) -> Result<Trial, ReplayError> {
+        let program = self.program;
+        let mut blocks: Vec<Option<A::Block>> = vec![None; program.requests.len()];
+        let mut failed = None;
+        let mut at_mark = None;
+        let mut reserved_curve: Vec<Bytes> = Vec::with_capacity(Trial::PARTS);
+        let part = program.operations.len().div_ceil(Trial::PARTS).max(1);
+        for index in 0..program.operations.len() {
+            if self.mark == Some(index) {
+                at_mark = Some(allocator.device().calls().granules_mapped);
+            }
+            failed = step(program, index, &mut allocator, &mut blocks)?.map(|error| (index, error));
+            if failed.is_some() || self.ends_at_stall && 0 < allocator.stalls() {
+                break;
+            }
+            let reserved = Bytes::new(allocator.statistics().reserved_bytes.all.current);
+            match reserved_curve.last_mut().filter(|_| !index.is_multiple_of(part)) {
+                Some(most) => *most = reserved.max(*most),
+                None => reserved_curve.push(reserved),
+            }
         }
-        failed = step(program, index, &mut allocator, &mut blocks)?.map(|error| (index, error));
-        if failed.is_some() {
-            break;
-        }
-        let reserved = Bytes::new(allocator.statistics().reserved_bytes.all.current);
-        match reserved_curve.last_mut().filter(|_| !index.is_multiple_of(part)) {
-            Some(most) => *most = reserved.max(*most),
-            None => reserved_curve.push(reserved),
-        }
+        let (device, statistics) = (allocator.device(), allocator.statistics());
+        let calls = device.calls();
+        Ok(Trial {
+            failed,
+            peak_reserved: Bytes::new(statistics.reserved_bytes.all.peak),
+            stalls: allocator.stalls(),
+            calls,
+            granules_after_mark: at_mark.map(|before| calls.granules_mapped - before),
+            reserved_curve,
+            modelled_nanos: device.modelled_nanos(),
+        })
     }
-    let (device, statistics) = (allocator.device(), allocator.statistics());
-    let calls = device.calls();
-    Ok(Trial {
-        failed,
-        peak_reserved: Bytes::new(statistics.reserved_bytes.all.peak),
-        stalls: allocator.stalls(),
-        calls,
-        granules_after_mark: at_mark.map(|before| calls.granules_mapped - before),
-        reserved_curve,
-        modelled_nanos: device.modelled_nanos(),
-    })
 }
 
 fn step<A: Allocator<Device = Sim>>(
@@ -126,7 +138,10 @@ fn step<A: Allocator<Device = Sim>>(
             }
         }
         Operation::EmptyCache => allocator.empty_cache().map_err(device)?,
-        Operation::Synchronize => allocator.device_mut().finish_all_work(),
+        Operation::Synchronize => {
+            allocator.device_mut().finish_all_work();
+            allocator.note_synchronized().map_err(device)?;
+        }
     }
     Ok(None)
 }

@@ -173,11 +173,22 @@ impl Device for Watched {
     }
 
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {
-        self.sim.allocate(size)
+        let addr = self.sim.allocate(size)?;
+        // Memory that has its address from the device lies there and nowhere else.
+        let handle = Handle(u64::MAX - addr.get());
+        self.mappings.insert(addr, Mapping { handle, size, accessible: true });
+        Ok(addr)
     }
 
     fn free(&mut self, addr: Addr) -> Result<(), DeviceError> {
-        self.sim.free(addr)
+        let size = self.mappings.get(&addr).map(|mapping| mapping.size).unwrap_or_default();
+        let range = Extent::between(addr, addr + size);
+        if let Some(work) = self.work.iter().find(|work| work.addresses.overlaps(range)) {
+            self.complain(format!("{range:?} is freed under {work:?}"));
+        }
+        self.sim.free(addr)?;
+        self.mappings.remove(&addr);
+        Ok(())
     }
 
     fn reserve(&mut self, size: Bytes) -> Result<Extent, DeviceError> {

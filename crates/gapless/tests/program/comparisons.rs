@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::run::{OOM, POOLS, gapless, gapless_reads};
+use crate::run::{OOM, POOLS, STREAMS, gapless, gapless_reads};
 
 fn json(arguments: &[&str]) -> Value {
     let run = gapless(arguments);
@@ -48,6 +48,7 @@ fn the_contract_of_the_schema_is_kept() {
         for key in [
             "name",
             "settings",
+            "note",
             "peak_live_bytes",
             "smallest_capacity_bytes",
             "waste_at_capacity",
@@ -74,6 +75,59 @@ fn the_contract_of_the_schema_is_kept() {
     let ours = allocators.iter().find(|it| it["name"] == "gapless").unwrap();
     assert_eq!(ours["stalls_at_capacity"], 0);
     assert!(ours["stall_free_waste"].as_f64().unwrap() < 0.008);
+}
+
+#[test]
+fn every_allocator_is_compared_and_the_table_fits_a_screen() {
+    let run = gapless(&["compare", POOLS]);
+    let table = run.stdout.lines().skip_while(|line| !line.starts_with("allocator"));
+    let rows: Vec<&str> = table.take_while(|line| !line.is_empty()).skip(1).collect();
+    let names = rows.iter().map(|row| row.split_whitespace().next().unwrap_or_default());
+    let expected = [
+        "caching",
+        "expandable",
+        "gmlake",
+        "page_steal",
+        "bfc",
+        "tlsf",
+        "stream_pool",
+        "rmm_arena",
+        "gapless",
+    ];
+    assert_eq!(names.collect::<Vec<_>>(), expected);
+    let widest = run.stdout.lines().map(|line| line.chars().count()).max();
+    assert!(widest.is_some_and(|widest| widest <= 80), "{}", run.stdout);
+    assert!(run.stdout.contains("stream_pool: an approximation of"), "{}", run.stdout);
+}
+
+#[test]
+fn memory_that_is_not_better_the_more_of_it_is_told() {
+    let arguments = ["compare", STREAMS, "--allocators", "caching"];
+    let screen = gapless(&arguments).stdout;
+    assert!(screen.contains("?7.92 GiB"), "{screen}");
+    assert!(screen.contains("? with some larger memory it fails, or waits:"), "{screen}");
+    let facts = json(&[&arguments[..], &["--format", "json"]].concat());
+    assert_eq!(facts["allocators"][0]["smallest_capacity_has_gaps"], true);
+    assert_eq!(facts["allocators"][0]["stall_free_capacity_has_gaps"], false);
+}
+
+#[test]
+fn allocators_that_need_as_little_are_named_together() {
+    let run = gapless_reads(&["compare", "-", "--allocators", "caching,page_steal,gapless"], GAPS);
+    let told = "page_steal and gapless run it without a stall in 400.0 MiB, 150.0 MiB less than";
+    assert!(run.stdout.contains(told), "{}", run.stdout);
+}
+
+#[test]
+fn an_allocator_has_its_pen_whatever_it_is_compared_with() {
+    let pens = |allocators| {
+        let arguments = ["compare", POOLS, "--allocators", allocators, "--format", "html"];
+        let page = gapless(&arguments).stdout;
+        let keys = page.split("class=\"key ").skip(1);
+        keys.map(|key| key.split('"').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(pens("gapless,bfc"), ["pen-9", "pen-5"]);
+    assert_eq!(pens("caching,gapless"), ["pen-1", "pen-9"]);
 }
 
 #[test]

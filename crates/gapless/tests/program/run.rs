@@ -12,6 +12,9 @@ pub(crate) const POOLS: &str = "graphs_and_pools.default.pickle.gz";
 /// A recording that began late, its ring wrapped.
 pub(crate) const LATE: &str = "gpt2m_adamw.ring6000_late.pickle.gz";
 
+/// A recording with side streams, on which more memory is not always better.
+pub(crate) const STREAMS: &str = "vit_prefetch_streams.mss128_late.pickle.gz";
+
 /// What the program did.
 #[derive(Debug)]
 pub(crate) struct Run {

@@ -41,6 +41,8 @@ pub struct ContenderFacts {
     pub name: &'static str,
     /// Its settings, in its own words; empty for none.
     pub settings: String,
+    /// What is to be known beside its figures; empty for nothing.
+    pub note: &'static str,
     /// The most that was alive at once, rounded to 512 bytes; the same for all.
     pub peak_live_bytes: u64,
     /// The least memory with which the program completes.
@@ -137,6 +139,7 @@ fn contender(it: &Comparison, device: &ComparedDevice) -> ContenderFacts {
     ContenderFacts {
         name: it.contender.name,
         settings: it.contender.settings.clone(),
+        note: it.contender.note,
         peak_live_bytes: it.peak_live.get(),
         smallest_capacity_bytes: it.smallest_capacity.get(),
         smallest_capacity_has_gaps: it.has_gaps,

@@ -1,5 +1,7 @@
 //! A comparison as a page: the table, and the reserved curves over each other.
 
+use gapless_replay::Contender;
+
 use super::facts::ComparisonFacts;
 use super::words::{LONG, answer, headline, legend, long_rows};
 use crate::curves::{Curve, picture};
@@ -7,7 +9,8 @@ use crate::replay::fidelity_sentence;
 use crate::sheet::Sheet;
 use crate::words::file_name;
 
-/// The pens of the curves, used again where there are more allocators.
+/// The pens of the curves, in the order of the catalog: an allocator has its pen whatever it is
+/// compared with. Used again where there are more.
 const PENS: [&str; 9] =
     ["pen-1", "pen-2", "pen-3", "pen-4", "pen-5", "pen-6", "pen-7", "pen-8", "pen-9"];
 
@@ -21,13 +24,18 @@ pub fn comparison_page(comparisons: &[ComparisonFacts]) -> String {
         let (title, sentence) = fidelity_sentence(facts.fidelity.as_ref());
         sheet.paragraph(&format!("{title}: {sentence}"));
         sheet.heading("Reserved memory without a limit");
-        let pens = PENS.iter().cycle();
-        let curves = facts.allocators.iter().zip(pens);
-        let curves = curves.map(|(it, pen)| Curve::sampled(it.name, pen, &it.curve));
+        let curves = facts.allocators.iter();
+        let curves = curves.map(|it| Curve::sampled(it.name, pen(it.name), &it.curve));
         sheet.picture(&picture(&curves.collect::<Vec<_>>(), None));
         sheet.heading("What each needs");
         sheet.table(LONG, &long_rows(facts));
         sheet.aside(&legend(facts));
     }
     sheet.finish()
+}
+
+fn pen(name: &str) -> &'static str {
+    let catalog = Contender::catalog();
+    let place = catalog.iter().position(|contender| contender.name == name);
+    PENS[place.unwrap_or_default() % PENS.len()]
 }

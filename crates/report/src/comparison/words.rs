@@ -30,6 +30,9 @@ pub(super) const LONG: [&str; 11] = [
 /// The winner's mark.
 const BEST: &str = "*";
 
+/// The mark of a capacity above which some memory does not do.
+const DOUBT: &str = "?";
+
 /// What was compared, in pieces.
 pub(super) fn headline(facts: &ComparisonFacts) -> Vec<String> {
     let live = facts.allocators.first().map_or(0, |first| first.peak_live_bytes);
@@ -47,23 +50,40 @@ pub(super) fn answer(facts: &ComparisonFacts) -> String {
     if facts.allocators.iter().all(|it| it.peak_live_bytes == 0) {
         return "The program asked for nothing.".to_owned();
     }
-    let best = facts.allocators.iter().min_by_key(|it| it.stall_free_capacity_bytes);
-    let usual = facts.allocators.first();
-    let (Some(best), Some(usual)) = (best, usual) else { return String::new() };
-    let (needs, usually) = (best.stall_free_capacity_bytes, usual.stall_free_capacity_bytes);
-    let needs = format!("{} runs it without a stall in {}", best.name, Bytes::new(needs));
-    if best.name == usual.name {
+    let least = facts.allocators.iter().map(|it| it.stall_free_capacity_bytes).min();
+    let (Some(least), Some(usual)) = (least, facts.allocators.first()) else {
+        return String::new();
+    };
+    let is_best = |it: &&ContenderFacts| is_least(it.stall_free_capacity_bytes, Some(least));
+    let best: Vec<&str> = facts.allocators.iter().filter(is_best).map(|it| it.name).collect();
+    let (verb, needs) = (if best.len() == 1 { "runs" } else { "run" }, Bytes::new(least));
+    let needs = format!("{} {verb} it without a stall in {needs}", enumerated(&best));
+    if best.contains(&usual.name) {
         return format!("{needs}; no other needs less.");
     }
-    let less = Bytes::new(usually.saturating_sub(best.stall_free_capacity_bytes));
+    let less = Bytes::new(usual.stall_free_capacity_bytes.saturating_sub(least));
     format!("{needs}, {less} less than {}.", usual.name)
+}
+
+/// Whether a number of bytes is the least, as far as the search for it tells: to a thousandth.
+fn is_least(bytes: u64, least: Option<u64>) -> bool {
+    least.is_some_and(|least| bytes <= least + least / 1000)
+}
+
+/// Names in a sentence.
+fn enumerated(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }
 
 /// One row for each allocator, the least of each column marked.
 pub(super) fn short_rows(facts: &ComparisonFacts) -> Vec<[String; 8]> {
     let row = |it: &ContenderFacts| {
-        let [name, fits, waste, _, calm, calm_waste, uncapped, _, calls, _, _] =
-            long_row(facts, it);
+        let [name, fits, waste, _, calm, calm_waste, uncapped, _, _, _, _] = long_row(facts, it);
+        let calls = rounded(it.device_calls.total());
         [name, fits, waste, calm, calm_waste, uncapped, calls, time(it)]
     };
     facts.allocators.iter().map(row).collect()
@@ -75,21 +95,20 @@ pub(super) fn long_rows(facts: &ComparisonFacts) -> Vec<[String; 11]> {
 
 fn long_row(facts: &ComparisonFacts, it: &ContenderFacts) -> [String; 11] {
     let marked = |of: fn(&ContenderFacts) -> u64, text: String| {
-        let least = facts.allocators.iter().map(of).min();
-        // What is within a thousandth of the least is as good: the search is no finer.
-        let wins = least.is_some_and(|least| of(it) <= least + least / 1000);
+        let wins = is_least(of(it), facts.allocators.iter().map(of).min());
         if wins { format!("{text}{BEST}") } else { format!("{text} ") }
     };
     let size = |of: fn(&ContenderFacts) -> u64| marked(of, Bytes::new(of(it)).to_string());
     let last = it.granules_mapped_last_iteration;
     let last = last.map_or(String::new(), |last| format!(" ({})", counted(last)));
-    let gaps = if it.smallest_capacity_has_gaps { "?" } else { "" };
+    let doubt = |has_gaps| if has_gaps { DOUBT } else { "" };
     [
         it.name.to_owned(),
-        format!("{gaps}{}", size(|it| it.smallest_capacity_bytes)),
+        doubt(it.smallest_capacity_has_gaps).to_owned() + &size(|it| it.smallest_capacity_bytes),
         percent(it.waste_at_capacity),
         counted(it.stalls_at_capacity),
-        size(|it| it.stall_free_capacity_bytes),
+        doubt(it.stall_free_capacity_has_gaps).to_owned()
+            + &size(|it| it.stall_free_capacity_bytes),
         percent(it.stall_free_waste),
         size(|it| it.uncapped_peak_reserved_bytes),
         percent(it.uncapped_waste),
@@ -117,6 +136,15 @@ fn counted(count: u64) -> String {
     grouped(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
+/// The same in few letters, so that a row stays within a screen's width.
+fn rounded(count: u64) -> String {
+    match count {
+        0..100_000 => counted(count),
+        100_000..1_000_000 => format!("{} k", count / 1000),
+        1_000_000.. => format!("{:.1} M", count as f64 / 1e6),
+    }
+}
+
 /// What the marks mean, and what the columns are.
 pub(super) fn legend(facts: &ComparisonFacts) -> String {
     let mut text = format!(
@@ -132,8 +160,16 @@ pub(super) fn legend(facts: &ComparisonFacts) -> String {
             figures::counted(facts.failed_requests_left_out, "request")
         );
     }
-    if facts.allocators.iter().any(|it| it.smallest_capacity_has_gaps) {
-        text.push_str(" ? it fails with some larger memory.");
+    for it in facts.allocators.iter().filter(|it| !it.note.is_empty()) {
+        let _ = write!(text, " {}: {}.", it.name, it.note);
+    }
+    let has_gaps =
+        |it: &ContenderFacts| it.smallest_capacity_has_gaps || it.stall_free_capacity_has_gaps;
+    if facts.allocators.iter().any(has_gaps) {
+        let _ = write!(
+            text,
+            " {DOUBT} with some larger memory it fails, or waits: more is not always better for it."
+        );
     }
     text
 }

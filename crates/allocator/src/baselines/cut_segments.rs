@@ -1,0 +1,149 @@
+//! Segments cut into blocks that merge again: what differs is how a free block is found.
+
+use std::collections::BTreeSet;
+
+use gapless_device::{Device, DeviceError};
+use gapless_units::{Addr, Bytes, Extent, StreamId};
+
+use super::blocks::{Block, Blocks, State};
+use super::holdings::Holdings;
+use super::names::At;
+use super::stamp::Stamp;
+use crate::observer::Observer;
+
+/// Where free blocks are kept to be found again.
+pub(super) trait FreeIndex: Default {
+    fn insert(&mut self, at: At, size: Bytes, addr: Addr);
+
+    fn remove(&mut self, at: At, size: Bytes, addr: Addr);
+
+    /// Blocks of at least this size, the one to take first.
+    fn candidates(&self, size: Bytes) -> impl Iterator<Item = At>;
+}
+
+/// Free blocks by size and then by address: the smallest that is large enough comes first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BySize(BTreeSet<(Bytes, Addr, At)>);
+
+impl FreeIndex for BySize {
+    fn insert(&mut self, at: At, size: Bytes, addr: Addr) {
+        self.0.insert((size, addr, at));
+    }
+
+    fn remove(&mut self, at: At, size: Bytes, addr: Addr) {
+        self.0.remove(&(size, addr, at));
+    }
+
+    fn candidates(&self, size: Bytes) -> impl Iterator<Item = At> {
+        let least = (size, Addr::default(), At(0));
+        self.0.range(least..).map(|&(_, _, at)| at)
+    }
+}
+
+/// Segments, and the blocks that they are cut into. Streams share them: a free block goes to
+/// another stream when the work that used it is done.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CutSegments<I> {
+    blocks: Blocks,
+    index: I,
+    /// Segments that are one free block, by address.
+    whole: BTreeSet<(Addr, At)>,
+}
+
+impl<I: FreeIndex> CutSegments<I> {
+    /// Takes in a segment that nobody used yet.
+    pub(super) fn add(&mut self, segment: Extent) -> At {
+        let at = self.blocks.add(segment, State::Free, 0);
+        self.enter(at);
+        at
+    }
+
+    /// The free block that a request of `size` on `stream` gets, where there is one.
+    pub(super) fn find<D: Device, O: Observer>(
+        &self,
+        holdings: &mut Holdings<D, O>,
+        size: Bytes,
+        stream: StreamId,
+    ) -> Result<Option<At>, DeviceError> {
+        for at in self.index.candidates(size) {
+            if holdings.is_ready(self.blocks[at].stamp, stream)? {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Hands out the first `size` bytes of a free block; the rest stays free.
+    pub(super) fn hand_out(&mut self, at: At, size: Bytes) -> At {
+        self.leave(at);
+        if size < self.blocks[at].size {
+            let rest = self.blocks.cut(at, size);
+            self.enter(rest);
+        }
+        self.blocks[at].state = State::Held;
+        at
+    }
+
+    /// Takes a block back and merges it with its free neighbors.
+    pub(super) fn take_back(&mut self, mut at: At, stamp: Stamp) {
+        self.blocks[at].state = State::Free;
+        self.blocks[at].stamp = stamp;
+        if let Some(next) = self.blocks.next(at).filter(|&next| self.is_free(next)) {
+            self.leave(next);
+            self.blocks.absorb_next(at);
+        }
+        if let Some(prev) = self.blocks.prev(at).filter(|&prev| self.is_free(prev)) {
+            self.leave(prev);
+            self.blocks.absorb_next(prev);
+            at = prev;
+        }
+        self.enter(at);
+    }
+
+    /// Forgets a segment that is one free block.
+    pub(super) fn remove(&mut self, at: At) {
+        self.leave(at);
+        self.blocks.remove(at);
+    }
+
+    /// The segments that are one free block, by address.
+    pub(super) fn whole_segments(&self) -> Vec<At> {
+        self.whole.iter().map(|&(_, at)| at).collect()
+    }
+
+    pub(super) fn block(&self, at: At) -> &Block {
+        &self.blocks[at]
+    }
+
+    fn is_free(&self, at: At) -> bool {
+        self.blocks[at].state == State::Free
+    }
+
+    fn enter(&mut self, at: At) {
+        let Block { size, addr, .. } = self.blocks[at];
+        self.index.insert(at, size, addr);
+        if self.blocks.is_alone(at) {
+            self.whole.insert((addr, at));
+        }
+    }
+
+    fn leave(&mut self, at: At) {
+        let Block { size, addr, .. } = self.blocks[at];
+        self.index.remove(at, size, addr);
+        if self.blocks.is_alone(at) {
+            self.whole.remove(&(addr, at));
+        }
+    }
+
+    /// What is wrong with the books, where something is.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.blocks.check(|one, other| one.state == State::Free && other.state == State::Free)?;
+        let free = self.blocks.all().filter(|&at| self.is_free(at)).count();
+        let indexed = self.index.candidates(Bytes::ZERO).count();
+        let alone = |&at: &At| self.is_free(at) && self.blocks.is_alone(at);
+        if free != indexed || self.blocks.all().filter(alone).count() != self.whole.len() {
+            return Err(format!("{free} blocks are free, the index knows {indexed}"));
+        }
+        Ok(())
+    }
+}

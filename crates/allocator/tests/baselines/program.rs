@@ -1,0 +1,54 @@
+//! Random programs.
+
+use gapless_units::{KIB, MIB};
+use proptest::prelude::*;
+
+/// How many streams there are.
+pub(crate) const STREAMS: u64 = 3;
+
+/// What a program does; the numbers choose among what there is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    Allocate { size: u64, stream: u64, private: bool },
+    Free(usize),
+    FreeTwice,
+    Use { which: usize, stream: u64 },
+    FinishStream(u64),
+    FinishAll,
+    Synchronize,
+    EmptyCache,
+    EndPool,
+}
+
+fn size() -> impl Strategy<Value = u64> {
+    // A size and the same with 512 bytes more do not fit into each other's gaps.
+    let twins = prop::sample::select(vec![256, 64 * KIB, MIB, 3 * MIB, 4 * MIB, 7 * MIB, 10 * MIB]);
+    let edge = (-2..3_i64, 1..10_u64);
+    prop_oneof![
+        2 => 1..4 * KIB,
+        2 => 1..MIB,
+        2 => MIB..6 * MIB,
+        1 => 1..20 * MIB + 1,
+        4 => (twins, any::<bool>()).prop_map(|(size, more)| size + if more { 512 } else { 0 }),
+        4 => edge.prop_map(|(beside, pages)| (pages * 2 * MIB).saturating_add_signed(beside * 128)),
+    ]
+}
+
+pub(crate) fn step() -> impl Strategy<Value = Step> {
+    let which = || any::<usize>();
+    let stream = || prop_oneof![3 => Just(0_u64), 2 => 1..STREAMS];
+    let private = || prop::bool::weighted(0.1);
+    prop_oneof![
+        40 => (size(), stream(), private())
+            .prop_map(|(size, stream, private)| Step::Allocate { size, stream, private }),
+        36 => which().prop_map(Step::Free),
+        1 => Just(Step::FreeTwice),
+        8 => (which(), 0..STREAMS).prop_map(|(which, stream)| Step::Use { which, stream }),
+        4 => (0..STREAMS).prop_map(Step::FinishStream),
+        2 => Just(Step::FinishAll),
+        1 => Just(Step::Synchronize),
+        1 => Just(Step::EmptyCache),
+        1 => prop::bool::weighted(0.2)
+            .prop_map(|ends| if ends { Step::EndPool } else { Step::FinishAll }),
+    ]
+}
