@@ -27,8 +27,8 @@ struct Piece<K, V> {
 }
 
 impl<K: Copy + Ord + Default, V: Copy + Default> Piece<K, V> {
-    fn new() -> Box<Self> {
-        Box::new(Self { len: 0, keys: [K::default(); PIECE], values: [V::default(); PIECE] })
+    fn new() -> Self {
+        Self { len: 0, keys: [K::default(); PIECE], values: [V::default(); PIECE] }
     }
 
     fn keys(&self) -> &[K] {
@@ -55,7 +55,7 @@ impl<K: Copy + Ord + Default, V: Copy + Default> Piece<K, V> {
     }
 
     /// Cuts the upper half off.
-    fn split(&mut self) -> Box<Self> {
+    fn split(&mut self) -> Self {
         let mut upper = Self::new();
         let half = self.len / 2;
         upper.len = self.len - half;
@@ -72,8 +72,8 @@ impl<K: Copy + Ord + Default, V: Copy + Default> Piece<K, V> {
 pub(crate) struct Ordered<K, V> {
     /// The least key of each piece.
     least: Vec<K>,
-    /// Never empty, each in order and all behind the one before.
-    #[expect(clippy::vec_box, reason = "a new piece shifts pointers instead of whole pieces")]
+    /// Never empty, each in order and all behind the one before. Boxed, so that a new one shifts
+    /// pointers instead of whole pieces.
     pieces: Vec<Box<Piece<K, V>>>,
 }
 
@@ -92,7 +92,7 @@ impl<K: Copy + Ord + Default, V: Copy + Default> Ordered<K, V> {
     pub(crate) fn insert(&mut self, key: K, value: V) {
         if self.pieces.is_empty() {
             self.least.push(key);
-            self.pieces.push(Piece::new());
+            self.pieces.push(Box::new(Piece::new()));
         }
         let index = self.piece_of(key);
         let piece = &mut self.pieces[index];
@@ -104,7 +104,7 @@ impl<K: Copy + Ord + Default, V: Copy + Default> Ordered<K, V> {
         if piece.len == PIECE {
             let upper = piece.split();
             self.least.insert(index + 1, upper.keys[0]);
-            self.pieces.insert(index + 1, upper);
+            self.pieces.insert(index + 1, Box::new(upper));
         }
     }
 
@@ -189,6 +189,7 @@ impl<K: Copy + Ord + Default, V: Copy + Default> Ordered<K, V> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::collections::btree_map::Entry::Vacant;
 
     use super::*;
 
@@ -200,11 +201,11 @@ mod tests {
         for step in 0..4000_u64 {
             number = number.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             let key = (number >> 33) % 500;
-            if (number >> 20) & 3 == 0 {
+            if (number >> 20).is_multiple_of(4) {
                 assert_eq!(ours.remove(key), theirs.remove(&key).is_some());
-            } else if !theirs.contains_key(&key) {
+            } else if let Vacant(place) = theirs.entry(key) {
                 ours.insert(key, step);
-                theirs.insert(key, step);
+                place.insert(step);
             }
             assert!(ours.values().eq(theirs.values().copied()));
             let found = ours.get(ours.at_least(key)).map(|entry| (entry.key, entry.value));

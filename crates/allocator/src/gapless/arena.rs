@@ -12,7 +12,7 @@ use super::names::ArenaIndex;
 /// All arenas of an allocator.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Arenas {
-    arenas: Vec<Arena>,
+    all: Vec<Arena>,
     by_name: FxHashMap<(PoolId, StreamId), ArenaIndex>,
     /// The one asked for last, which most often is the one asked for next.
     latest: Option<((PoolId, StreamId), ArenaIndex)>,
@@ -28,17 +28,17 @@ impl Arenas {
         {
             return index;
         }
-        let next = ArenaIndex(u32::try_from(self.arenas.len()).unwrap_or(u32::MAX));
+        let next = ArenaIndex(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         let index = *self.by_name.entry(name).or_insert(next);
         if index == next {
-            self.arenas.push(Arena::new(stream, pool));
+            self.all.push(Arena::new(stream, pool));
         }
         self.latest = Some((name, index));
         index
     }
 
     pub(super) fn indices(&self) -> impl Iterator<Item = ArenaIndex> + use<> {
-        (0..).map(ArenaIndex).take(self.arenas.len())
+        (0..).map(ArenaIndex).take(self.all.len())
     }
 }
 
@@ -46,13 +46,13 @@ impl Index<ArenaIndex> for Arenas {
     type Output = Arena;
 
     fn index(&self, index: ArenaIndex) -> &Arena {
-        &self.arenas[index.0 as usize]
+        &self.all[index.0 as usize]
     }
 }
 
 impl IndexMut<ArenaIndex> for Arenas {
     fn index_mut(&mut self, index: ArenaIndex) -> &mut Arena {
-        &mut self.arenas[index.0 as usize]
+        &mut self.all[index.0 as usize]
     }
 }
 

@@ -37,14 +37,17 @@ const LOOKED_AT: usize = 32;
 /// Free blocks, each in the bin of its size.
 #[derive(Clone, Debug)]
 pub(super) struct Bins {
+    /// Which groups have blocks.
     groups: u64,
-    bins: [u32; GROUPS],
+    /// Which bins of each group have.
+    steps: [u32; GROUPS],
+    /// The first block of each bin.
     heads: Box<[At; GROUPS * BINS]>,
 }
 
 impl Default for Bins {
     fn default() -> Self {
-        Self { groups: 0, bins: [0; GROUPS], heads: Box::new([At::NONE; GROUPS * BINS]) }
+        Self { groups: 0, steps: [0; GROUPS], heads: Box::new([At::NONE; GROUPS * BINS]) }
     }
 }
 
@@ -70,7 +73,7 @@ impl Bins {
             blocks[head].before = at;
         } else {
             self.groups |= 1 << (bin >> STEPS);
-            self.bins[bin >> STEPS] |= 1 << (bin & (BINS - 1));
+            self.steps[bin >> STEPS] |= 1 << (bin & (BINS - 1));
         }
     }
 
@@ -89,8 +92,8 @@ impl Bins {
         self.heads[bin] = behind;
         if behind == At::NONE {
             let group = bin >> STEPS;
-            self.bins[group] &= !(1 << (bin & (BINS - 1)));
-            if self.bins[group] == 0 {
+            self.steps[group] &= !(1 << (bin & (BINS - 1)));
+            if self.steps[group] == 0 {
                 self.groups &= !(1 << group);
             }
         }
@@ -136,14 +139,14 @@ impl Bins {
     #[inline]
     fn next(&self, bin: usize) -> Option<usize> {
         let (group, step) = (bin >> STEPS, bin & (BINS - 1));
-        let rest = self.bins[group] & u32::MAX.checked_shl(step as u32 + 1).unwrap_or(0);
+        let rest = self.steps[group] & (u32::MAX << step) << 1;
         if rest != 0 {
             return Some((group << STEPS) + rest.trailing_zeros() as usize);
         }
         let groups = self.groups & u64::MAX << (group + 1);
         let group = groups.trailing_zeros() as usize;
-        let bins = self.bins.get(group)?;
-        Some((group << STEPS) + bins.trailing_zeros() as usize)
+        let steps = self.steps.get(group)?;
+        Some((group << STEPS) + steps.trailing_zeros() as usize)
     }
 
     /// Every block of at least this size, bin by bin.

@@ -1,26 +1,22 @@
-//! Work that is not yet done: blocks that other streams still use, and how far each stream is.
+//! Blocks given back that other streams still use, and the events that they wait for.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use gapless_device::{Device, DeviceError, EventId};
+use gapless_device::EventId;
 use gapless_units::StreamId;
 use rustc_hash::FxHashMap;
 
-use super::block::State;
-use super::books::Books;
-use super::hold::Hold;
-use super::names::{ArenaIndex, At};
-use crate::observer::Observer;
+use super::names::At;
 
 /// What waits for other streams.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Deferred {
     /// The streams that used a block since it was handed out.
-    uses: FxHashMap<At, Vec<StreamId>>,
+    pub(super) uses: FxHashMap<At, Vec<StreamId>>,
     /// For each stream its events in order, with the block that waits for each.
-    queues: BTreeMap<StreamId, VecDeque<(EventId, At)>>,
+    pub(super) queues: BTreeMap<StreamId, VecDeque<(EventId, At)>>,
     /// How many events each pending block waits for.
-    counts: BTreeMap<At, u32>,
+    pub(super) counts: BTreeMap<At, u32>,
 }
 
 impl Deferred {
@@ -50,11 +46,13 @@ impl Deferred {
         self.queues.values().map(VecDeque::len).sum()
     }
 
-    fn first_of(&self, stream: StreamId) -> Option<(EventId, At)> {
+    /// The event that a stream reaches first, and the block that waits for it.
+    pub(super) fn first_of(&self, stream: StreamId) -> Option<(EventId, At)> {
         self.queues.get(&stream)?.front().copied()
     }
 
-    fn pop_first(&mut self, stream: StreamId) {
+    /// Forgets the event that a stream reaches first.
+    pub(super) fn pop_first(&mut self, stream: StreamId) {
         if let Some(queue) = self.queues.get_mut(&stream) {
             queue.pop_front();
             if queue.is_empty() {
@@ -64,7 +62,7 @@ impl Deferred {
     }
 
     /// Notes that a block waits for one event less; says whether that was the last.
-    fn is_last(&mut self, at: At) -> bool {
+    pub(super) fn is_last(&mut self, at: At) -> bool {
         let Some(count) = self.counts.get_mut(&at) else { return false };
         *count -= 1;
         let is_last = *count == 0;
@@ -73,129 +71,4 @@ impl Deferred {
         }
         is_last
     }
-}
-
-impl<O: Observer> Books<O> {
-    /// Frees a block that other streams used, once they are done.
-    pub(super) fn free_later(
-        &mut self,
-        device: &mut impl Device,
-        at: At,
-    ) -> Result<(), DeviceError> {
-        let uses = self.deferred.uses.remove(&at).unwrap_or_default();
-        for (done, &stream) in uses.iter().enumerate() {
-            match device.record_event(stream) {
-                Ok(event) => {
-                    *self.deferred.counts.entry(at).or_default() += 1;
-                    self.deferred.queues.entry(stream).or_default().push_back((event, at));
-                }
-                Err(error) => {
-                    // The program still has the block, with the uses that no event stands for.
-                    self.take_back(device, at, uses[done..].to_vec());
-                    return Err(error);
-                }
-            }
-        }
-        let block = &mut self.blocks[at];
-        block.used_elsewhere = false;
-        block.state = State::Pending;
-        Ok(())
-    }
-
-    /// Undoes a free that failed: the block is the program's as before.
-    fn take_back(&mut self, device: &mut impl Device, at: At, mut uses: Vec<StreamId>) {
-        let mut void = Vec::new();
-        for (&stream, queue) in &mut self.deferred.queues {
-            // Only the last of a queue can be this block's, which was just freed.
-            if let Some((event, _)) = queue.pop_back_if(|&mut (_, waiting)| waiting == at) {
-                void.push(event);
-                uses.push(stream);
-            }
-        }
-        for event in void {
-            // The device fails already; an event it does not forget now holds no memory.
-            let _ = device.drop_event(event);
-        }
-        self.deferred.queues.retain(|_, queue| !queue.is_empty());
-        self.deferred.counts.remove(&at);
-        self.deferred.uses.insert(at, uses);
-    }
-
-    /// Frees what waited for events that are complete.
-    pub(super) fn finish_frees(&mut self, device: &mut impl Device) -> Result<(), DeviceError> {
-        let streams: Vec<StreamId> = self.deferred.queues.keys().copied().collect();
-        for stream in streams {
-            while let Some((event, at)) = self.deferred.first_of(stream) {
-                if !device.is_complete(event)? {
-                    break;
-                }
-                device.drop_event(event)?;
-                self.deferred.pop_first(stream);
-                self.finish(at);
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self, at: At) {
-        if self.deferred.is_last(at) {
-            self.shelve(at);
-        }
-    }
-
-    /// Looks how far an arena's stream is, without waiting: up to when, on the allocator's clock,
-    /// its work is done.
-    pub(super) fn settle(
-        &mut self,
-        device: &mut impl Device,
-        arena: ArenaIndex,
-    ) -> Result<u64, DeviceError> {
-        let clock = self.clock;
-        let book = &mut self.arenas[arena];
-        if book.settled == clock {
-            return Ok(clock);
-        }
-        if book.checkpoint.is_none() {
-            book.checkpoint = Some((device.record_event(book.stream)?, clock));
-        }
-        if let Some((event, time)) = book.checkpoint
-            && device.is_complete(event)?
-        {
-            device.drop_event(event)?;
-            book.checkpoint = None;
-            book.settled = book.settled.max(time);
-        }
-        Ok(book.settled)
-    }
-}
-
-/// Waits for the first event of a stream, and frees what waited for it alone.
-pub(super) fn wait_for_first<H: Hold>(hold: &mut H, stream: StreamId) -> Result<(), DeviceError> {
-    let Some((event, at)) = hold.books().deferred.first_of(stream) else { return Ok(()) };
-    // Out of the queue, so that nobody else drops the event meanwhile.
-    hold.books().deferred.pop_first(stream);
-    let waited = hold.outside(|device| device.wait_for_event(event));
-    let (books, device) = hold.parts();
-    if let Err(error) = waited.and_then(|()| device.drop_event(event)) {
-        books.deferred.queues.entry(stream).or_default().push_front((event, at));
-        return Err(error);
-    }
-    books.finish(at);
-    Ok(())
-}
-
-/// Waits until all work queued on an arena's stream is done.
-pub(super) fn wait_for_arena<H: Hold>(hold: &mut H, arena: ArenaIndex) -> Result<(), DeviceError> {
-    let (stream, now) = (hold.books().arenas[arena].stream, hold.books().clock);
-    hold.outside(|device| device.wait_for_stream(stream))?;
-    let (books, device) = hold.parts();
-    let book = &mut books.arenas[arena];
-    book.settled = book.settled.max(now);
-    if let Some((event, time)) = book.checkpoint
-        && time <= now
-    {
-        device.drop_event(event)?;
-        book.checkpoint = None;
-    }
-    Ok(())
 }

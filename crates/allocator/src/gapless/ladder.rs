@@ -7,11 +7,11 @@ use gapless_trace::Action;
 use gapless_units::{Addr, Bytes, StreamId};
 
 use super::books::Books;
-use super::deferred::{wait_for_arena, wait_for_first};
 use super::hold::Hold;
 use super::names::{ArenaIndex, At};
 use super::place::take_best;
 use super::supply::Refusal;
+use super::waits::{wait_for_arena, wait_for_first};
 use crate::failure::AllocationError;
 use crate::observer::{Happening, Observer};
 

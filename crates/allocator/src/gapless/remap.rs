@@ -34,8 +34,8 @@ impl Remap {
         if let Err(error) = self.attempt(device, &mut carried) {
             carried.failure = Some(error);
             let end = carried.mapped;
-            let made = self.mappings[..end].iter().map(|&(addr, _)| addr);
-            carried.stuck = self.undo(device, made.last());
+            let mut made = self.mappings[..end].iter().map(|&(addr, _)| addr);
+            carried.stuck = self.undo(device, made.next_back());
         }
         carried
     }

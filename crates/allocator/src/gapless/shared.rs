@@ -210,13 +210,13 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
             let (books, device) = hold.parts();
             return Err(books.too_large(device, size, arena));
         }
-        let at = match hold.books().front.take(arena, rounded) {
-            Some(at) => at,
-            None => {
-                let at = acquire(&mut hold, arena, rounded, size)?;
-                hold.books().serving -= 1;
-                at
-            }
+        let ready = hold.books().front.take(arena, rounded);
+        let at = if let Some(at) = ready {
+            at
+        } else {
+            let at = acquire(&mut hold, arena, rounded, size)?;
+            hold.books().serving -= 1;
+            at
         };
         let books = hold.books();
         books.hand_out(at, size);

@@ -64,7 +64,9 @@ fn supply_underway<H: Hold>(
     let gathered = gather(hold, arena, &mut pages, lacking.len());
     let short = lacking.len() - pages.len();
     if gathered.is_err() || 0 < short {
-        pages.into_iter().for_each(|page| hold.books().table.put_spare(page));
+        for page in pages {
+            hold.books().table.put_spare(page);
+        }
         gathered?;
         return Err(Refusal::Short(short as u64));
     }
@@ -373,6 +375,8 @@ impl<O: Observer> Books<O> {
     }
 }
 
+/// Whether the second frame lies right behind the first, as slices are cut into runs.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "`chunk_by` passes references")]
 pub(super) fn are_neighbors(a: &Frame, b: &Frame) -> bool {
     a.territory == b.territory && a.number + 1 == b.number
 }

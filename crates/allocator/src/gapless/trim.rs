@@ -4,10 +4,10 @@ use gapless_device::{Device, DeviceError};
 use gapless_units::{Bytes, Extent};
 
 use super::books::Books;
-use super::deferred::wait_for_arena;
 use super::hold::Hold;
 use super::names::{Frame, PageIndex};
 use super::supply::are_neighbors;
+use super::waits::wait_for_arena;
 use crate::observer::Observer;
 
 /// Gives free pages back until no more than `keep` is reserved, those that are free longest

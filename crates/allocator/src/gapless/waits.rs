@@ -1,0 +1,135 @@
+//! How far streams are: frees that are finished, and waits for those that are not.
+
+use gapless_device::{Device, DeviceError};
+use gapless_units::StreamId;
+
+use super::block::State;
+use super::books::Books;
+use super::hold::Hold;
+use super::names::{ArenaIndex, At};
+use crate::observer::Observer;
+
+impl<O: Observer> Books<O> {
+    /// Frees a block that other streams used, once they are done.
+    pub(super) fn free_later(
+        &mut self,
+        device: &mut impl Device,
+        at: At,
+    ) -> Result<(), DeviceError> {
+        let uses = self.deferred.uses.remove(&at).unwrap_or_default();
+        for (done, &stream) in uses.iter().enumerate() {
+            match device.record_event(stream) {
+                Ok(event) => {
+                    *self.deferred.counts.entry(at).or_default() += 1;
+                    self.deferred.queues.entry(stream).or_default().push_back((event, at));
+                }
+                Err(error) => {
+                    // The program still has the block, with the uses that no event stands for.
+                    self.take_back(device, at, uses[done..].to_vec());
+                    return Err(error);
+                }
+            }
+        }
+        let block = &mut self.blocks[at];
+        block.used_elsewhere = false;
+        block.state = State::Pending;
+        Ok(())
+    }
+
+    /// Undoes a free that failed: the block is the program's as before.
+    fn take_back(&mut self, device: &mut impl Device, at: At, mut uses: Vec<StreamId>) {
+        let mut void = Vec::new();
+        for (&stream, queue) in &mut self.deferred.queues {
+            // Only the last of a queue can be this block's, which was just freed.
+            if let Some((event, _)) = queue.pop_back_if(|&mut (_, waiting)| waiting == at) {
+                void.push(event);
+                uses.push(stream);
+            }
+        }
+        for event in void {
+            // The device fails already; an event it does not forget now holds no memory.
+            let _ = device.drop_event(event);
+        }
+        self.deferred.queues.retain(|_, queue| !queue.is_empty());
+        self.deferred.counts.remove(&at);
+        self.deferred.uses.insert(at, uses);
+    }
+
+    /// Frees what waited for events that are complete.
+    pub(super) fn finish_frees(&mut self, device: &mut impl Device) -> Result<(), DeviceError> {
+        let streams: Vec<StreamId> = self.deferred.queues.keys().copied().collect();
+        for stream in streams {
+            while let Some((event, at)) = self.deferred.first_of(stream) {
+                if !device.is_complete(event)? {
+                    break;
+                }
+                device.drop_event(event)?;
+                self.deferred.pop_first(stream);
+                self.finish(at);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, at: At) {
+        if self.deferred.is_last(at) {
+            self.shelve(at);
+        }
+    }
+
+    /// Looks how far an arena's stream is, without waiting: up to when, on the allocator's clock,
+    /// its work is done.
+    pub(super) fn settle(
+        &mut self,
+        device: &mut impl Device,
+        arena: ArenaIndex,
+    ) -> Result<u64, DeviceError> {
+        let clock = self.clock;
+        let book = &mut self.arenas[arena];
+        if book.settled == clock {
+            return Ok(clock);
+        }
+        if book.checkpoint.is_none() {
+            book.checkpoint = Some((device.record_event(book.stream)?, clock));
+        }
+        if let Some((event, time)) = book.checkpoint
+            && device.is_complete(event)?
+        {
+            device.drop_event(event)?;
+            book.checkpoint = None;
+            book.settled = book.settled.max(time);
+        }
+        Ok(book.settled)
+    }
+}
+
+/// Waits for the first event of a stream, and frees what waited for it alone.
+pub(super) fn wait_for_first<H: Hold>(hold: &mut H, stream: StreamId) -> Result<(), DeviceError> {
+    let Some((event, at)) = hold.books().deferred.first_of(stream) else { return Ok(()) };
+    // Out of the queue, so that nobody else drops the event meanwhile.
+    hold.books().deferred.pop_first(stream);
+    let waited = hold.outside(|device| device.wait_for_event(event));
+    let (books, device) = hold.parts();
+    if let Err(error) = waited.and_then(|()| device.drop_event(event)) {
+        books.deferred.queues.entry(stream).or_default().push_front((event, at));
+        return Err(error);
+    }
+    books.finish(at);
+    Ok(())
+}
+
+/// Waits until all work queued on an arena's stream is done.
+pub(super) fn wait_for_arena<H: Hold>(hold: &mut H, arena: ArenaIndex) -> Result<(), DeviceError> {
+    let (stream, now) = (hold.books().arenas[arena].stream, hold.books().clock);
+    hold.outside(|device| device.wait_for_stream(stream))?;
+    let (books, device) = hold.parts();
+    let book = &mut books.arenas[arena];
+    book.settled = book.settled.max(now);
+    if let Some((event, time)) = book.checkpoint
+        && time <= now
+    {
+        device.drop_event(event)?;
+        book.checkpoint = None;
+    }
+    Ok(())
+}
