@@ -30,6 +30,8 @@ fn device(pages: u64) -> Locked<Sim> {
     Locked::new(Sim::new(SimSetup { completion, ..SimSetup::new(Bytes::mib(2 * pages)) }))
 }
 
+/// Runs a model in every order of its threads, or in all in which no more than so many times one is
+/// overtaken that could have gone on.
 fn check(
     preemptions: Option<usize>,
     pages: u64,
@@ -125,6 +127,7 @@ fn a_fault_meets_a_request() {
     for fault in 1..=10 {
         let mut builder = loom::model::Builder::new();
         builder.max_branches = 10_000;
+        builder.preemption_bound = Some(2);
         builder.check(move || {
             let setup = SimSetup::new(Bytes::mib(8));
             let mut faulty = Faulty::new(Sim::new(setup));
@@ -228,6 +231,29 @@ fn trimming_meets_requests() {
         let thread = thread::spawn(move || other.trim(Bytes::ZERO).unwrap());
         let block = take(&mut first, 6144, COMPUTE).unwrap();
         first.free(block).unwrap();
+        thread.join().unwrap();
+    });
+}
+
+/// A page goes back whose old address another thread is about to map another page at.
+#[test]
+fn trimming_meets_an_alias_in_the_way() {
+    check(Some(4), 6, |allocator, _| {
+        let mut first = allocator.front();
+        let before = take(&mut first, 4096, COMPUTE).unwrap();
+        let guard = take(&mut first, 2048, COMPUTE).unwrap();
+        first.free(before).unwrap();
+        // Its pages come from where `before` was and stay mapped there.
+        let moved = take(&mut first, 6144, COMPUTE).unwrap();
+        let other = allocator.clone();
+        let thread = thread::spawn(move || {
+            let mut front = other.front();
+            front.free(moved).unwrap();
+            other.trim(Bytes::ZERO).unwrap();
+        });
+        let again = take(&mut first, 4096, COMPUTE).unwrap();
+        first.free(again).unwrap();
+        first.free(guard).unwrap();
         thread.join().unwrap();
     });
 }

@@ -213,6 +213,16 @@ impl PageTable {
         self.territory(territory).extent.start() + self.bytes_of(count)
     }
 
+    /// Moves the frontier of a territory back to the last frame that memory ever lay under: a
+    /// request that failed may have marked frames behind.
+    pub(super) fn forget_untouched(&mut self, territory: TerritoryIndex) {
+        let frames = &mut self.territories[territory.0 as usize].frames;
+        let is_untouched = |book: &mut FrameBook| {
+            book.page.is_none() && !book.underway && book.pins == 0 && book.left == 0
+        };
+        while frames.pop_if(is_untouched).is_some() {}
+    }
+
     /// All frames of a territory up to the farthest that ever had memory.
     pub(super) fn frames(&self, territory: TerritoryIndex) -> impl Iterator<Item = Frame> + use<> {
         let count = u32::try_from(self.territory(territory).frames.len()).unwrap_or(u32::MAX);

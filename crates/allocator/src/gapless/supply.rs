@@ -41,8 +41,14 @@ pub(super) fn supply<H: Hold>(
         hold.books().table.frame_mut(frame).underway = true;
     }
     let answer = supply_underway(hold, taker, &mut lacking);
+    let table = &mut hold.books().table;
     for &frame in &lacking {
-        hold.books().table.frame_mut(frame).underway = false;
+        table.frame_mut(frame).underway = false;
+    }
+    if answer.is_err()
+        && let Some(frame) = lacking.first()
+    {
+        table.forget_untouched(frame.territory);
     }
     answer
 }

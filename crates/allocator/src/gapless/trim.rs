@@ -45,14 +45,16 @@ pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError
 }
 
 impl<O: Observer> Books<O> {
-    /// Whether a page that was taken can be given back: no work may use any of its addresses.
+    /// Whether a page that was taken can be given back: no work may use any of its addresses, and
+    /// no request be about to map another page there.
     fn may_go(&self, index: PageIndex) -> bool {
-        let is_settled = |&alias: &Frame| {
+        let may_vanish = |&alias: &Frame| {
             let arena = self.table.territory(alias.territory).arena;
-            self.table.frame(alias).left <= self.arenas[arena].settled
+            let book = self.table.frame(alias);
+            !book.underway && book.left <= self.arenas[arena].settled
         };
         let page = self.table.page(index);
-        page.is_some_and(|page| page.vanishing == 0 && page.aliases.iter().all(is_settled))
+        page.is_some_and(|page| page.vanishing == 0 && page.aliases.iter().all(may_vanish))
     }
 }
 
