@@ -103,6 +103,11 @@ impl PageTable {
         size.get() >> self.shift
     }
 
+    /// Whether a page ends and another begins behind so many bytes.
+    pub(super) fn is_boundary(&self, offset: Bytes) -> bool {
+        offset.get() & (self.page_size.get() - 1) == 0
+    }
+
     pub(super) fn bytes_of(&self, pages: u64) -> Bytes {
         Bytes::new(pages << self.shift)
     }

@@ -2,7 +2,7 @@
 //! pages are short, where the fewest have to be mapped.
 
 use gapless_device::{Device, DeviceError};
-use gapless_units::{Bytes, Extent};
+use gapless_units::{Addr, Bytes, Extent};
 
 use super::books::Books;
 use super::hold::Hold;
@@ -160,28 +160,44 @@ impl<O: Observer> Books<O> {
         places.min_by_key(cost)
     }
 
-    /// At which end of a gap: where fewer pages are touched that nothing alive touches yet.
+    /// Where in a gap: where the fewest pages are touched that nothing alive touches yet; of such
+    /// places, where the fewest pages are touched in part.
     fn place_in(&self, at: At, size: Bytes) -> Place {
         let block = &self.blocks[at];
-        let (start, end) = (block.addr, block.end());
-        let left = Extent::between(start, start + size);
+        let left = Extent::between(block.addr, block.addr + size);
         if block.size == size {
             return Place { at, part: left };
         }
-        let right = Extent::between(start + (block.size - size), end);
         let territory = self.table.territory(block.territory).extent;
         let origin = territory.start();
-        let splits_page = |addr| {
-            u32::from(
-                !self.table.bytes_of(self.table.whole_pages(addr - origin)).eq(&(addr - origin)),
-            )
+        let is_inside = |addr: Addr| !self.table.is_boundary(addr - origin);
+        let rank = |part: Extent| {
+            let touched = self.table.touched_count(block.territory, part);
+            let shared = u32::from(part.start() == block.addr && is_inside(part.start()))
+                + u32::from(part.end() == block.end() && is_inside(part.end()));
+            (touched - shared, self.table.is_boundary(size) && is_inside(part.start()))
         };
-        let spans = |part| self.table.touched_count(block.territory, part);
-        let news_left = spans(left) - splits_page(start);
-        let news_right = spans(right) - splits_page(end);
-        let is_last = end == territory.end();
-        let part = if news_right < news_left && !is_last { right } else { left };
-        Place { at, part }
+        let mut best = (rank(left), left);
+        let mut consider = |start: Addr| {
+            let part = Extent::between(start, start + size);
+            if block.addr <= start && part.end() <= block.end() {
+                let rank = rank(part);
+                if rank < best.0 {
+                    best = (rank, part);
+                }
+            }
+        };
+        if self.table.is_boundary(size) {
+            consider(origin + (block.addr - origin).round_up(self.table.page_size));
+        }
+        if block.end() != territory.end() {
+            consider(block.addr + (block.size - size));
+            if self.table.is_boundary(size) {
+                let boundary = (block.end() - origin).round_down(self.table.page_size);
+                if size <= boundary { consider(origin + (boundary - size)); }
+            }
+        }
+        Place { at, part: best.1 }
     }
 
     /// Addresses that nothing was ever mapped under.
