@@ -153,12 +153,6 @@ impl PageTable {
         (first..end).map(move |number| Frame { territory, number })
     }
 
-    /// How many frames share a byte with an extent.
-    pub(super) fn touched_count(&self, territory: TerritoryIndex, extent: Extent) -> u32 {
-        let (first, end) = self.touched_numbers(territory, extent);
-        end - first
-    }
-
     /// The first frame that lies wholly in an extent, and the first behind those that do.
     fn inside_numbers(&self, territory: TerritoryIndex, extent: Extent) -> (u32, u32) {
         let start = self.territory(territory).extent.start();

@@ -2,7 +2,7 @@
 //! pages are short, where the fewest have to be mapped.
 
 use gapless_device::{Device, DeviceError};
-use gapless_units::{Addr, Bytes, Extent};
+use gapless_units::{Bytes, Extent};
 
 use super::books::Books;
 use super::hold::Hold;
@@ -18,6 +18,10 @@ const LARGEST_TERRITORY: Bytes = Bytes::gib(512);
 
 /// How many gaps are looked at for the cheapest when pages are short.
 const LOOKED_AT: usize = 64;
+
+/// Which part of a page may stay free beside a block of whole pages, for it to begin at a page.
+/// More would be lost where such blocks stay and nothing small comes.
+const BESIDE: u64 = 4;
 
 /// A part of a free block.
 #[derive(Clone, Copy, Debug)]
@@ -160,44 +164,47 @@ impl<O: Observer> Books<O> {
         places.min_by_key(cost)
     }
 
-    /// Where in a gap: where the fewest pages are touched that nothing alive touches yet; of such
-    /// places, where the fewest pages are touched in part.
+    /// Where in a gap: where the fewest pages are touched that nothing alive touches yet. Of such
+    /// places, a block of whole pages takes one that begins at a page, where little room stays
+    /// beside it: elsewhere it would share a page at either end, and keep both from moving when
+    /// its neighbors are gone.
     fn place_in(&self, at: At, size: Bytes) -> Place {
         let block = &self.blocks[at];
-        let left = Extent::between(block.addr, block.addr + size);
-        if block.size == size {
-            return Place { at, part: left };
-        }
         let territory = self.table.territory(block.territory).extent;
-        let origin = territory.start();
-        let is_inside = |addr: Addr| !self.table.is_boundary(addr - origin);
-        let rank = |part: Extent| {
-            let touched = self.table.touched_count(block.territory, part);
-            let shared = u32::from(part.start() == block.addr && is_inside(part.start()))
-                + u32::from(part.end() == block.end() && is_inside(part.end()));
-            (touched - shared, self.table.is_boundary(size) && is_inside(part.start()))
+        let part_at = |offset: Bytes| {
+            let start = territory.start() + offset;
+            Extent::between(start, start + size)
         };
-        let mut best = (rank(left), left);
-        let mut consider = |start: Addr| {
-            let part = Extent::between(start, start + size);
-            if block.addr <= start && part.end() <= block.end() {
-                let rank = rank(part);
-                if rank < best.0 {
-                    best = (rank, part);
-                }
-            }
+        let first = block.addr - territory.start();
+        if block.size == size {
+            return Place { at, part: part_at(first) };
+        }
+        let table = &self.table;
+        let end = first + block.size;
+        let last = end - size;
+        let is_whole = table.is_boundary(size);
+        let rank = |&offset: &Bytes| {
+            let behind = offset + size;
+            let touched = table.pages_for(behind) - table.whole_pages(offset);
+            let is_shared = |is_edge: bool, edge| is_edge && !table.is_boundary(edge);
+            let of_neighbors = u64::from(is_shared(offset == first, offset))
+                + u64::from(is_shared(behind == end, behind));
+            (touched - of_neighbors, is_whole && !table.is_boundary(offset))
         };
-        if self.table.is_boundary(size) {
-            consider(origin + (block.addr - origin).round_up(self.table.page_size));
-        }
-        if block.end() != territory.end() {
-            consider(block.addr + (block.size - size));
-            if self.table.is_boundary(size) {
-                let boundary = (block.end() - origin).round_down(self.table.page_size);
-                if size <= boundary { consider(origin + (boundary - size)); }
-            }
-        }
-        Place { at, part: best.1 }
+        let near =
+            |a: Bytes, b: Bytes| is_whole && b - a <= Bytes::new(table.page_size.get() / BESIDE);
+        let first_page = table.bytes_of(table.pages_for(first));
+        let last_page = table.bytes_of(table.whole_pages(last));
+        // Behind the last gap of a territory are the addresses for what comes.
+        let is_inner = block.end() != territory.end();
+        let offsets = [
+            Some(first),
+            (first_page <= last && near(first, first_page)).then_some(first_page),
+            is_inner.then_some(last),
+            (is_inner && first <= last_page && near(last_page, last)).then_some(last_page),
+        ];
+        let best = offsets.into_iter().flatten().min_by_key(rank).unwrap_or(first);
+        Place { at, part: part_at(best) }
     }
 
     /// Addresses that nothing was ever mapped under.
