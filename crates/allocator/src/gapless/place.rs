@@ -176,14 +176,15 @@ impl<O: Observer> Books<O> {
             Extent::between(start, start + size)
         };
         let first = block.addr - territory.start();
-        if block.size == size {
+        let is_whole = self.table.is_boundary(size);
+        // Behind the last gap of a territory are the addresses for what comes.
+        let is_inner = block.end() != territory.end();
+        if block.size == size || !is_whole && !is_inner {
             return Place { at, part: part_at(first) };
         }
         let table = &self.table;
-        let end = first + block.size;
-        let last = end - size;
-        let is_whole = table.is_boundary(size);
-        let rank = |&offset: &Bytes| {
+        let (end, last) = (first + block.size, first + (block.size - size));
+        let rank = |offset: Bytes| {
             let behind = offset + size;
             let touched = table.pages_for(behind) - table.whole_pages(offset);
             let is_shared = |is_edge: bool, edge| is_edge && !table.is_boundary(edge);
@@ -191,20 +192,30 @@ impl<O: Observer> Books<O> {
                 + u64::from(is_shared(behind == end, behind));
             (touched - of_neighbors, is_whole && !table.is_boundary(offset))
         };
-        let near =
-            |a: Bytes, b: Bytes| is_whole && b - a <= Bytes::new(table.page_size.get() / BESIDE);
-        let first_page = table.bytes_of(table.pages_for(first));
-        let last_page = table.bytes_of(table.whole_pages(last));
-        // Behind the last gap of a territory are the addresses for what comes.
-        let is_inner = block.end() != territory.end();
-        let offsets = [
-            Some(first),
-            (first_page <= last && near(first, first_page)).then_some(first_page),
-            is_inner.then_some(last),
-            (is_inner && first <= last_page && near(last_page, last)).then_some(last_page),
-        ];
-        let best = offsets.into_iter().flatten().min_by_key(rank).unwrap_or(first);
-        Place { at, part: part_at(best) }
+        let mut best = (rank(first), first);
+        let mut consider = |offset: Bytes| {
+            let rank = rank(offset);
+            if rank < best.0 {
+                best = (rank, offset);
+            }
+        };
+        let beside = Bytes::new(table.page_size.get() / BESIDE);
+        if is_whole {
+            let page = table.bytes_of(table.pages_for(first));
+            if page <= last && page - first <= beside {
+                consider(page);
+            }
+        }
+        if is_inner {
+            consider(last);
+        }
+        if is_inner && is_whole {
+            let page = table.bytes_of(table.whole_pages(last));
+            if first <= page && last - page <= beside {
+                consider(page);
+            }
+        }
+        Place { at, part: part_at(best.1) }
     }
 
     /// Addresses that nothing was ever mapped under.
