@@ -61,7 +61,8 @@ impl<A: Allocator<Device = Host>> Program<A> {
         Self { allocator: make(host.clone()), host, held: Vec::new(), next_seed: 0 }
     }
 
-    fn run(mut self, steps: impl IntoIterator<Item = Step>) {
+    /// Runs to the end, where all memory goes back; answers the allocator.
+    fn run(mut self, steps: impl IntoIterator<Item = Step>) -> A {
         for step in steps {
             self.step(step);
             assert_eq!(self.host.complaints(), [], "{step:?}");
@@ -74,6 +75,7 @@ impl<A: Allocator<Device = Host>> Program<A> {
         assert_eq!(self.host.complaints(), []);
         assert_eq!(self.host.memory().free, self.host.memory().total);
         assert_eq!(self.host.resident(), Bytes::ZERO);
+        self.allocator
     }
 
     fn step(&mut self, step: Step) {
@@ -123,6 +125,54 @@ fn host(setup: HostSetup) -> Host {
 
 fn config() -> ProptestConfig {
     ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() }
+}
+
+/// A program of so many operations, its numbers from a generator that is always the same (Knuth's
+/// constants for 64 bits). Most blocks are small, so that many operations take little time.
+fn long_program(steps: u64, unit: u64) -> impl Iterator<Item = Step> {
+    let mut number = 1_u64;
+    let mut below = move |limit: u64| {
+        number = number.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (number >> 33) % limit
+    };
+    (0..steps).map(move |_| {
+        let which = usize::try_from(below(1000)).unwrap();
+        // Most work is on one stream, whose pages move without a wait.
+        let stream = below(2 * STREAMS).saturating_sub(STREAMS);
+        match below(400) {
+            0..195 => {
+                let size = match below(64) {
+                    0 => unit + below(4 * unit),
+                    1..4 => 1 + below(unit),
+                    _ => 1 + below(unit / 32),
+                };
+                Step::Allocate { size, stream }
+            }
+            195..389 => Step::Free(which),
+            389..396 => Step::Use { which, stream: below(STREAMS) },
+            396..399 => Step::Wait(stream),
+            _ if below(50) == 0 => Step::EmptyCache,
+            _ => Step::Free(which),
+        }
+    })
+}
+
+/// `GAPLESS_STEPS` makes it longer.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how long to test is said in the environment")]
+fn a_long_program_loses_no_data() {
+    let steps = std::env::var("GAPLESS_STEPS").map_or(200_000, |text| text.parse().unwrap());
+    let granule = Bytes::new(16 * KIB);
+    for pace in [Pace::AtOnce, Pace::WhenAwaited] {
+        let setup = HostSetup { granule, pace, ..HostSetup::new(Bytes::new(64 * granule.get())) };
+        let program =
+            Program::new(host(setup), |host| GaplessAllocator::new(host, Slack::NONE, ()));
+        let allocator = program.run(long_program(steps / 2, granule.get()));
+        // A program that always finds room, and never what another stream uses, would show little.
+        let statistics = allocator.statistics();
+        assert!(0 < allocator.stalls() && 0 < statistics.num_ooms);
+        assert!(allocator.device().memory().total.get() < statistics.allocated_bytes.all.allocated);
+    }
 }
 
 proptest! {
