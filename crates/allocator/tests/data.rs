@@ -142,8 +142,8 @@ fn long_program(steps: u64, unit: u64) -> impl Iterator<Item = Step> {
         match below(400) {
             0..195 => {
                 let size = match below(64) {
-                    0 => unit + below(4 * unit),
-                    1..4 => 1 + below(unit),
+                    0..2 => unit + below(4 * unit),
+                    2..6 => 1 + below(unit),
                     _ => 1 + below(unit / 32),
                 };
                 Step::Allocate { size, stream }
@@ -164,13 +164,14 @@ fn a_long_program_loses_no_data() {
     let steps = std::env::var("GAPLESS_STEPS").map_or(200_000, |text| text.parse().unwrap());
     let granule = Bytes::new(16 * KIB);
     for pace in [Pace::AtOnce, Pace::WhenAwaited] {
-        let setup = HostSetup { granule, pace, ..HostSetup::new(Bytes::new(64 * granule.get())) };
+        let setup = HostSetup { granule, pace, ..HostSetup::new(Bytes::new(24 * granule.get())) };
         let program =
             Program::new(host(setup), |host| GaplessAllocator::new(host, Slack::NONE, ()));
         let allocator = program.run(long_program(steps / 2, granule.get()));
         // A program that always finds room, and never what another stream uses, would show little.
         let statistics = allocator.statistics();
-        assert!(0 < allocator.stalls() && 0 < statistics.num_ooms);
+        assert!(0 < statistics.num_ooms);
+        assert!(pace == Pace::AtOnce || 0 < allocator.stalls());
         assert!(allocator.device().memory().total.get() < statistics.allocated_bytes.all.allocated);
     }
 }
