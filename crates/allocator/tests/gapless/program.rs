@@ -7,6 +7,12 @@ use proptest::prelude::*;
 /// How many streams there are.
 pub(crate) const STREAMS: u64 = 3;
 
+/// How many programs to try: more than usual where `GAPLESS_CASES` says so.
+#[expect(clippy::disallowed_methods, reason = "how long to test is said in the environment")]
+pub(crate) fn cases(usual: u32) -> u32 {
+    std::env::var("GAPLESS_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
 /// What a program does; the numbers choose among what there is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {

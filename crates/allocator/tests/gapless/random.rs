@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestCaseError};
 
-use crate::program::{Circumstances, Step, circumstances, step};
+use crate::program::{Circumstances, Step, cases, circumstances, step};
 use crate::shadow::Shadow;
 
 fn agrees(circumstances: Circumstances, steps: Vec<Step>) -> Result<(), TestCaseError> {
@@ -22,9 +22,9 @@ fn agrees(circumstances: Circumstances, steps: Vec<Step>) -> Result<(), TestCase
     Ok(())
 }
 
-fn config(cases: u32) -> ProptestConfig {
+fn config() -> ProptestConfig {
     ProptestConfig {
-        cases,
+        cases: cases(1024),
         max_shrink_iters: 20_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
             "tests/gapless/regressions.txt",
@@ -34,23 +34,14 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(config(1024))]
+    #![proptest_config(config())]
     #[test]
     fn whatever_a_program_does_the_shadow_agrees(
         circumstances in circumstances(),
-        steps in prop::collection::vec(step(), 0..200),
-    ) {
-        agrees(circumstances, steps)?;
-    }
-}
-
-proptest! {
-    #![proptest_config(config(50_000))]
-    #[test]
-    #[ignore = "it takes minutes"]
-    fn whatever_a_long_program_does_the_shadow_agrees(
-        circumstances in circumstances(),
-        steps in prop::collection::vec(step(), 0..600),
+        steps in prop_oneof![
+            7 => prop::collection::vec(step(), 0..200),
+            1 => prop::collection::vec(step(), 200..600),
+        ],
     ) {
         agrees(circumstances, steps)?;
     }
