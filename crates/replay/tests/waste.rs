@@ -1,6 +1,6 @@
 //! What the gapless allocator wastes on recorded programs, at the least memory with which no
-//! request waits for the device: at most 0.8 %, or 16 MiB where that is more, but for the programs
-//! that `docs/waste.md` explains.
+//! request waits for the device: at most 0.8 %, or 16 MiB where that is more, and at most 0.1 % of
+//! what is alive more than any other allocator, but for the programs that `docs/waste.md` explains.
 //!
 //! The recordings of the project always; those of the folders that `GAPLESS_TRACES` and
 //! `GAPLESS_ORACLE` name where they are named.
@@ -18,24 +18,35 @@ use gapless_units::Bytes;
 
 /// Programs that waste more than they should, and at most how many MiB; `docs/waste.md` says why.
 const KNOWN: [(&str, u64); 6] = [
-    ("syn_edges", 36),
-    ("syn_ladder", 34),
-    ("syn_streams", 76),
-    ("graphs_and_pools", 41),
-    ("cs336-lm-bwd-ctx128", 27),
-    ("cs336-lm-fwdbwd-ctx100", 26),
+    ("syn_ladder", 33),
+    ("syn_streams", 80),
+    ("graphs_and_pools", 43),
+    ("cs336-lm-bwd-ctx128", 35),
+    ("cs336-lm-fwdbwd-ctx100", 30),
+    ("cs336-lm-fwdbwd-ctx200-amp", 17),
 ];
 
-fn comparisons(path: &Path) -> Vec<Comparison> {
+/// Programs on which another allocator needs less, and at most how many MiB.
+const WORSE: [(&str, &str, u64); 2] = [
+    ("cs336-xl-fwd-ctx512-expandable", "stream_pool", 54),
+    ("cs336-transformer-train", "stream_pool", 6),
+];
+
+/// The devices of a recording that ask for memory, each with the comparison of every allocator;
+/// ours is the last.
+fn comparisons(path: &Path) -> Vec<Vec<Comparison>> {
     let bytes = std::fs::read(path).unwrap();
     let limits = gapless_formats::Limits::default();
     let Ok(recording) = gapless_formats::read(bytes, &limits) else { return Vec::new() };
-    let contender = Contender::named("gapless").unwrap();
     let costs = Costs::preset("a100").unwrap();
     let traces = recording.devices.into_iter().map(|device| Trace::rebuild(device).unwrap());
     let programs = traces.map(|trace| Program::of(&trace).begun_anew());
     let alive = programs.filter(|program| !program.met_peak(|size| size).is_zero());
-    alive.map(|program| compare(&program, &contender, &costs, None).unwrap()).collect()
+    let all = |program: Program| {
+        let catalog = Contender::catalog();
+        catalog.iter().map(|it| compare(&program, it, &costs, None).unwrap()).collect()
+    };
+    alive.map(all).collect()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -51,22 +62,38 @@ fn check_folder(folder: &Path) -> Vec<f64> {
     let mut shares = Vec::new();
     for path in files(folder) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        for it in comparisons(&path) {
-            assert_eq!(it.at_capacity.stalls, 0, "{name} waits for the device");
-            let wasted = it.stall_free_capacity.saturating_sub(it.peak_live);
-            let share = it.waste(it.stall_free_capacity);
-            let usual = Bytes::mib(16).max(Bytes::new(it.peak_live.get() / 125));
-            let known = KNOWN.iter().find(|(known, _)| name.starts_with(known));
-            let most = known.map_or(usual, |&(_, mib)| Bytes::mib(mib));
-            println!("{name}: {wasted}, {:.2} %", share * 100.0);
-            assert!(wasted <= most, "{name} wastes {wasted}, more than {most}");
-            let uncapped = it.uncapped.peak_reserved.saturating_sub(it.peak_live);
-            let most = most.max(Bytes::new(it.peak_live.get() / 66));
-            assert!(uncapped <= most, "{name} wastes {uncapped} without a limit");
-            shares.push(share);
+        for compared in comparisons(&path) {
+            let (ours, others) = compared.split_last().unwrap();
+            assert_eq!(ours.contender.name, "gapless");
+            check(&name, ours);
+            others.iter().for_each(|other| check_beside(&name, ours, other));
+            shares.push(ours.waste(ours.stall_free_capacity));
         }
     }
     shares
+}
+
+fn check(name: &str, it: &Comparison) {
+    assert_eq!(it.at_capacity.stalls, 0, "{name} waits for the device");
+    let wasted = it.stall_free_capacity.saturating_sub(it.peak_live);
+    let share = it.waste(it.stall_free_capacity);
+    let usual = Bytes::mib(16).max(Bytes::new(it.peak_live.get() / 125));
+    let known = KNOWN.iter().find(|(known, _)| name.starts_with(known));
+    let most = known.map_or(usual, |&(_, mib)| Bytes::mib(mib));
+    println!("{name}: {wasted}, {:.2} %", share * 100.0);
+    assert!(wasted <= most, "{name} wastes {wasted}, more than {most}");
+    let uncapped = it.uncapped.peak_reserved.saturating_sub(it.peak_live);
+    let most = most.max(Bytes::new(it.peak_live.get() / 66));
+    assert!(uncapped <= most, "{name} wastes {uncapped} without a limit");
+}
+
+fn check_beside(name: &str, ours: &Comparison, other: &Comparison) {
+    let more = ours.stall_free_capacity.saturating_sub(other.stall_free_capacity);
+    let theirs = other.contender.name;
+    let known = WORSE.iter().find(|(known, than, _)| name.starts_with(known) && *than == theirs);
+    let usual = Bytes::new(ours.peak_live.get() / 1000);
+    let most = known.map_or(usual, |&(_, _, mib)| Bytes::mib(mib));
+    assert!(more <= most, "{name} needs {more} more than with {theirs}");
 }
 
 #[test]
@@ -88,6 +115,6 @@ fn recordings_beside_the_project_waste_little() {
     shares.sort_by(f64::total_cmp);
     if let Some(median) = shares.get(shares.len() / 2) {
         println!("median of {}: {:.3} %", shares.len(), median * 100.0);
-        assert!(*median < 0.003, "{median}");
+        assert!(*median < 0.002, "{median}");
     }
 }
