@@ -1,8 +1,8 @@
 //! The allocator that does not fragment.
 //!
 //! ```text
-//!   request ──► shelf of its exact size ──► hand out
-//!                    │ empty
+//!   request ──► a block of its size, freed a moment ago ──► hand out
+//!                    │ none
 //!                    ▼
 //!        best fit among the free addresses ──► memory under all of them? ──► cut, hand out
 //!                                                   │ some frames have none
@@ -11,7 +11,7 @@
 //!                 ──► the page that lies free longest, from elsewhere ──► a new page
 //!                                                   │ the device has no more
 //!                                                   ▼
-//!        merge all shelves, finish frees ──► wait for the smallest event that suffices ──► fail
+//!        merge all fronts, finish frees ──► wait for the smallest event that suffices ──► fail
 //! ```
 //!
 //! Addresses and memory are apart. Addresses are plenty: each stream of each pool has an *arena*
@@ -31,7 +31,9 @@
 //! 3. A page has one active mapping at most; no byte is handed out twice.
 //! 4. Pages under pinned blocks, and those of private pools, do not move.
 //! 5. Each call of the device may fail; the books are as before, and no page is lost.
-//! 6. After any wait the free blocks are searched again.
+//! 6. After any wait the free blocks are searched again, and no request fails because of what
+//!    another thread had in hand for a moment.
+//! 7. Books that threads share are out of hand while the device maps, creates, releases or waits.
 //!
 //! Its limit: pages that are partly alive. A live block of a page or more has two of them at most;
 //! smaller blocks pin pages as they would fragment any heap (J. M. Robson, "Bounds for some
