@@ -58,22 +58,23 @@ mod waits;
 mod remap;
 mod supply;
 mod place;
+mod trim;
 mod ladder;
 mod pins;
-mod trim;
 mod snapshot;
 mod invariants;
 mod sync;
 pub mod shared;
 
 use gapless_device::{Device, DeviceError};
-use gapless_trace::FinalSegment;
+use gapless_trace::{DeviceRecording, FinalSegment};
 use gapless_units::{Bytes, Extent, PoolId, StreamId};
 
 use crate::allocator::Allocator;
 use crate::failure::{AllocationError, FreeError};
 use crate::observer::Observer;
 use crate::statistics::Statistics;
+use crate::usage::Usage;
 use books::Books;
 use hold::Alone;
 use ladder::acquire;
@@ -144,6 +145,27 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         self.allocate_in(PoolId::DEFAULT, size, stream)
     }
 
+    /// The same; where that fails, `make_room` is told how many bytes are missing and may free
+    /// blocks. As long as it says that it did, the request is made again.
+    pub fn allocate_or(
+        &mut self,
+        size: Bytes,
+        stream: StreamId,
+        mut make_room: impl FnMut(&mut Self, Bytes) -> bool,
+    ) -> Result<BlockId, AllocationError> {
+        loop {
+            match self.allocate(size, stream) {
+                Err(AllocationError::OutOfMemory { tried, .. }) if make_room(self, tried) => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    /// What it holds, in short.
+    pub fn usage(&self) -> Usage {
+        Usage::of(&self.books.statistics, self.books.stalls)
+    }
+
     /// Gives free pages back until no more than `keep` is reserved, those that are free longest
     /// first. Waits for the streams that used them.
     pub fn trim(&mut self, keep: Bytes) -> Result<(), DeviceError> {
@@ -172,6 +194,14 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// Every run of frames with memory, as an expandable segment with its blocks, by address.
     pub fn segments(&self) -> Vec<FinalSegment> {
         self.books.segments()
+    }
+
+    /// A recording of the allocator, to be explained, written as a snapshot, or replayed: its
+    /// segments as they are, and all that happened, where the observer is a
+    /// [`Recorder`](crate::Recorder). Without one the only event is the request that failed last;
+    /// then ask before anything else is allocated or freed.
+    pub fn recording(&self) -> DeviceRecording {
+        self.books.recording()
     }
 
     /// Looks at everything that is true of a sound allocator; for tests, since it takes as long as

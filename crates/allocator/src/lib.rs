@@ -5,13 +5,15 @@
 //! simulation is this code over a simulated device.
 //!
 //! [`GaplessAllocator`] is ours: it moves pages that lie free to where they are needed, so that
-//! free memory is never tied to a gap. [`Allocator`] is what all of them can be asked.
+//! free memory is never tied to a gap; [`SharedAllocator`] is the same for several threads.
+//! [`Allocator`] is what all of them can be asked.
 //!
 //! What an allocator does it tells an [`Observer`], in the words of a trace.
 
 mod failure;
 mod observer;
 mod statistics;
+mod usage;
 mod ordered;
 mod allocator;
 
@@ -26,3 +28,4 @@ pub use gapless::shared::{SharedAllocator, ThreadFront};
 pub use gapless::{GaplessAllocator, Slack};
 pub use observer::{Happening, Observer, Recorder};
 pub use statistics::{Change, Statistic, Statistics};
+pub use usage::Usage;

@@ -25,6 +25,11 @@ pub trait Observer {
 
     /// Something happened.
     fn observe(&mut self, happening: Happening);
+
+    /// All that happened, where it was written down.
+    fn events(&self) -> Option<&Events> {
+        None
+    }
 }
 
 /// Nobody listens.
@@ -39,6 +44,10 @@ impl<O: Observer> Observer for &mut O {
 
     fn observe(&mut self, happening: Happening) {
         (**self).observe(happening);
+    }
+
+    fn events(&self) -> Option<&Events> {
+        (**self).events()
     }
 }
 
@@ -64,5 +73,9 @@ impl Observer for Recorder {
         let pool = Some(pool);
         let (time, stack, label) = (self.time, self.stack, self.label);
         self.events.push(Event { action, addr, size, stream, pool, time, stack, label });
+    }
+
+    fn events(&self) -> Option<&Events> {
+        Some(&self.events)
     }
 }

@@ -53,6 +53,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod explanation;
+
+pub use explanation::{Explanation, explain, snapshot};
 pub use gapless_allocator as allocator;
 pub use gapless_device as device;
 pub use gapless_diagnose as diagnose;

@@ -77,7 +77,8 @@ impl SizeRules {
         let rounded = rounded.get();
         Bytes::new(if rounded <= SMALL_REQUEST {
             SMALL_SEGMENT
-        } else if rounded < OWN_SEGMENT {
+        } else if rounded < OWN_SEGMENT && rounded <= self.large_segment {
+            // PyTorch has none below 10 MiB; other allocators may.
             self.large_segment
         } else {
             rounded.min(REQUEST_LIMIT).next_multiple_of(SEGMENT_UNIT)

@@ -38,6 +38,8 @@ pub(super) struct Books<O> {
     /// Counts frees.
     pub(super) clock: u64,
     pub(super) stalls: u64,
+    /// The request that failed last.
+    pub(super) failure: Option<Happening>,
     /// Blocks that requests have cut out and not handed out yet.
     pub(super) serving: u32,
 }
@@ -59,6 +61,7 @@ impl<O: Observer> Books<O> {
             live_peak: Bytes::ZERO,
             clock: 0,
             stalls: 0,
+            failure: None,
             serving: 0,
         }
     }

@@ -11,6 +11,7 @@ use super::hold::Hold;
 use super::names::{ArenaIndex, At};
 use super::place::take_best;
 use super::supply::Refusal;
+use super::trim::settle_spare_pages;
 use super::waits::{wait_for_arena, wait_for_first};
 use crate::failure::AllocationError;
 use crate::observer::{Happening, Observer};
@@ -58,6 +59,7 @@ pub(super) fn acquire<H: Hold>(
         // What the wait freed may fit as it is, so everything is searched again.
         hold.clear_fronts();
     };
+    settle_spare_pages(hold)?;
     let (books, device) = hold.parts();
     let tried = books.table.bytes_of(short);
     let device_free = device.memory().free;
@@ -125,13 +127,15 @@ impl<O: Observer> Books<O> {
         let (pool, stream) = (self.arenas[arena].pool, self.arenas[arena].stream);
         let Shortage { requested, rounded, tried, device_free } = shortage;
         self.statistics.num_ooms += 1;
-        self.observer.observe(Happening {
+        let failure = Happening {
             action: Action::OutOfMemory,
             addr: Addr::new(device_free.get()),
             size: rounded,
             stream,
             pool,
-        });
+        };
+        self.failure = Some(failure);
+        self.observer.observe(failure);
         AllocationError::OutOfMemory { requested, rounded, tried, device_free, limit: None }
     }
 }

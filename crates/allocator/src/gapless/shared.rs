@@ -24,7 +24,7 @@ mod in_hand;
 use std::fmt;
 
 use gapless_device::{Device, DeviceError};
-use gapless_trace::FinalSegment;
+use gapless_trace::{DeviceRecording, FinalSegment};
 use gapless_units::{Bytes, Extent, PoolId, StreamId};
 use rustc_hash::FxHashMap;
 
@@ -40,6 +40,7 @@ use super::trim::trim;
 use crate::failure::{AllocationError, FreeError};
 use crate::observer::Observer;
 use crate::statistics::Statistics;
+use crate::usage::Usage;
 use in_hand::{InHand, SharedBooks, lock};
 use kept::{Kept, Parcel};
 
@@ -122,9 +123,12 @@ impl<D: Device + Clone, O: Observer> SharedAllocator<D, O> {
     }
 
     /// Keeps the pages under a block where they are, also after the block was given back: for
-    /// memory that was exported, registered or captured.
-    pub fn pin(&self, block: &Block) -> Extent {
-        self.books.state().books.pin(block.at)
+    /// memory that was exported, registered or captured. Fails for a block of another allocator.
+    pub fn pin(&self, block: &Block) -> Result<Extent, FreeError> {
+        if block.books != self.books.name {
+            return Err(FreeError::NotAllocated);
+        }
+        Ok(self.books.state().books.pin(block.at))
     }
 
     /// Ends a pin: what [`SharedAllocator::pin`] answered, once for each. Says whether there was
@@ -147,6 +151,11 @@ impl<D: Device + Clone, O: Observer> SharedAllocator<D, O> {
     /// Keeps another amount of memory beyond what is alive from now on.
     pub fn set_slack(&self, slack: Slack) {
         self.books.state().books.slack = slack;
+    }
+
+    /// What it holds, in short.
+    pub fn usage(&self) -> Usage {
+        Usage::of(&self.statistics(), self.stalls())
     }
 
     /// How often a request waited for the device.
@@ -172,6 +181,16 @@ impl<D: Device + Clone, O: Observer> SharedAllocator<D, O> {
         state.books.segments()
     }
 
+    /// A recording of the allocator, to be explained, written as a snapshot, or replayed: its
+    /// segments as they are, and all that happened, where the observer is a
+    /// [`Recorder`](crate::Recorder). Without one the only event is the request that failed last;
+    /// then ask before anything else is allocated or freed.
+    pub fn recording(&self) -> DeviceRecording {
+        let mut state = self.books.state();
+        state.clear_fronts();
+        state.books.recording()
+    }
+
     /// Looks at everything that is true of a sound allocator while no request is being served.
     pub fn check_invariants(&self) -> Result<(), BrokenInvariant> {
         self.books.state().books.check_invariants()
@@ -187,7 +206,23 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
         self.allocate_in(PoolId::DEFAULT, size, stream)
     }
 
-    /// The same from a private pool.
+    /// The same; where that fails, `make_room` is told how many bytes are missing and may free
+    /// blocks. As long as it says that it did, the request is made again.
+    pub fn allocate_or(
+        &mut self,
+        size: Bytes,
+        stream: StreamId,
+        mut make_room: impl FnMut(&mut Self, Bytes) -> bool,
+    ) -> Result<Block, AllocationError> {
+        loop {
+            match self.allocate(size, stream) {
+                Err(AllocationError::OutOfMemory { tried, .. }) if make_room(self, tried) => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    /// A block from a private pool.
     pub fn allocate_in(
         &mut self,
         pool: PoolId,

@@ -1,14 +1,58 @@
-//! The allocator's state as a snapshot tells it.
+//! The allocator's state, and its life, as a recording tells them.
 
-use gapless_trace::{BlockState, FinalBlock, FinalSegment, SizePool, StackId};
-use gapless_units::{Addr, Bytes, Extent};
+use gapless_trace::{
+    BlockState, DeviceRecording, Events, FinalBlock, FinalSegment, Settings, SizePool, StackId,
+};
+use gapless_units::{Addr, Bytes, DeviceId, Extent, MIB};
 
 use super::block::State;
 use super::books::Books;
 use super::names::At;
-use crate::observer::Observer;
+use crate::observer::{Observer, Recorder};
+
+/// Up to this size a request is one of the small pool to whoever reads a recording.
+const SMALL: Bytes = Bytes::new(MIB);
 
 impl<O: Observer> Books<O> {
+    /// A recording of the allocator: its life, where the observer wrote it down, else the request
+    /// that failed last, and its segments now.
+    pub(super) fn recording(&self) -> DeviceRecording {
+        let mut end = self.segments();
+        let events = self.observer.events().cloned().unwrap_or_else(|| self.last_failure());
+        if self.observer.events().is_none()
+            && self.failure.is_some_and(|failure| failure.size <= SMALL)
+        {
+            // To the reader, small requests have segments of their own; here all serve all.
+            for segment in &mut end {
+                segment.size_pool = SizePool::Small;
+            }
+        }
+        let page = self.table.page_size;
+        // PyTorch's words for segments of pages; that theirs are larger no text can say.
+        let text = "expandable_segments:True".to_owned();
+        let settings = Settings {
+            text,
+            expandable_segments: true,
+            large_segment_size: page,
+            ..Settings::default()
+        };
+        DeviceRecording {
+            device: DeviceId(0),
+            settings: Some(settings),
+            events,
+            end: Some(end),
+            annotations: Vec::new(),
+        }
+    }
+
+    fn last_failure(&self) -> Events {
+        let mut recorder = Recorder::default();
+        if let Some(failure) = self.failure {
+            recorder.observe(failure);
+        }
+        recorder.events
+    }
+
     /// Every run of frames with memory, as an expandable segment with its blocks, by address.
     pub(super) fn segments(&self) -> Vec<FinalSegment> {
         let mut segments = Vec::new();

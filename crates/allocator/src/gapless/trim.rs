@@ -1,11 +1,12 @@
 //! Giving memory back to the device.
 
 use gapless_device::{Device, DeviceError};
+use gapless_trace::Action;
 use gapless_units::{Bytes, Extent};
 
 use super::books::Books;
 use super::hold::Hold;
-use super::names::{Frame, PageIndex};
+use super::names::{At, Frame, PageIndex};
 use super::supply::are_neighbors;
 use super::waits::wait_for_arena;
 use crate::observer::Observer;
@@ -44,7 +45,61 @@ pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError
     answer
 }
 
+/// Leaves no page without an address: what a request that failed had gathered lies where it lay
+/// before, or goes back to the device. A page that the device does not take stays spare.
+pub(super) fn settle_spare_pages<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
+    let mut answer = Ok(());
+    for index in hold.books().table.spare().to_vec() {
+        let books = hold.books();
+        books.table.take_spare(index);
+        if books.put_home(index) {
+            continue;
+        }
+        let goes = answer.is_ok() && books.may_go(index);
+        if goes {
+            answer = give_back(hold, index);
+        }
+        if !goes || answer.is_err() {
+            hold.books().table.put_spare(index);
+        }
+    }
+    answer
+}
+
 impl<O: Observer> Books<O> {
+    /// Makes the mapping active again that a page which was taken left behind where it was used
+    /// last, if that is in a free block.
+    fn put_home(&mut self, index: PageIndex) -> bool {
+        let Some(page) = self.table.page(index) else { return false };
+        let (last, until) = page.last_use;
+        let is_home = |frame: &Frame| {
+            let book = self.table.frame(*frame);
+            self.table.territory(frame.territory).arena == last
+                && !book.underway
+                && 0 < book.left
+                && book.left == until
+        };
+        let home = page.aliases.iter().copied().find(is_home);
+        let home = home.and_then(|frame| Some((frame, self.free_holder(frame)?)));
+        let Some((frame, at)) = home else { return false };
+        self.take_free(at);
+        self.table.reactivate(frame);
+        let block = &mut self.blocks[at];
+        block.holes -= 1;
+        block.freed = block.freed.max(until);
+        self.put_free(at);
+        self.tell_frame(Action::SegmentMap, frame);
+        true
+    }
+
+    /// The free block that a frame lies in.
+    fn free_holder(&self, frame: Frame) -> Option<At> {
+        let extent = self.table.extent(frame);
+        let arena = self.table.territory(frame.territory).arena;
+        let mut free = self.arenas[arena].free.all(&self.blocks, self.table.page_size);
+        free.find(|&at| self.blocks[at].extent().contains(extent))
+    }
+
     /// Whether a page that was taken can be given back: no work may use any of its addresses, and
     /// no request be about to map another page there.
     fn may_go(&self, index: PageIndex) -> bool {

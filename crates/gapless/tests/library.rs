@@ -1,0 +1,148 @@
+//! What a program that uses the library meets: explanations of its own allocator, and snapshots.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
+use gapless::allocator::{
+    AllocationError, Allocator, GaplessAllocator, Observer, Recorder, SharedAllocator, Slack,
+};
+use gapless::device::{Completion, Locked, Sim, SimSetup};
+use gapless::formats::Limits;
+use gapless::report::{Asked, Examination, Facts, Source};
+use gapless::trace::DeviceRecording;
+use gapless::units::{Bytes, KIB, PoolId, StreamId};
+
+const COMPUTE: StreamId = StreamId(0);
+const COPY: StreamId = StreamId(1);
+
+fn device(pages: u64) -> Sim {
+    let completion = Completion::WhenTold;
+    Sim::new(SimSetup { completion, ..SimSetup::new(Bytes::mib(2 * pages)) })
+}
+
+fn allocator<O: Observer>(pages: u64, observer: O) -> GaplessAllocator<Sim, O> {
+    GaplessAllocator::new(device(pages), Slack::NONE, observer)
+}
+
+/// The verdict, and the causes of all reserved bytes, which are the reserved bytes.
+fn verdict(recording: DeviceRecording, pages: u64) -> String {
+    let explanation = gapless::explain(recording, Some(Bytes::mib(2 * pages))).unwrap();
+    let device = &explanation.facts().devices[0];
+    let ledger = &device.ledger;
+    let sum: u64 = ledger.causes.iter().map(|cause| cause.bytes).sum();
+    assert_eq!(sum, ledger.reserved_bytes);
+    device.verdict.kind.to_owned()
+}
+
+#[test]
+fn what_is_alive_and_the_request_may_be_too_much() {
+    let mut it = allocator(8, ());
+    let _held = it.allocate(Bytes::mib(10), COMPUTE).unwrap();
+    assert!(it.allocate(Bytes::mib(7), COMPUTE).is_err());
+    assert_eq!(verdict(it.recording(), 8), "true_shortage");
+}
+
+#[test]
+fn small_blocks_may_pin_every_page() {
+    let mut it = allocator(8, ());
+    let pairs = [0; 8].map(|_| {
+        let small = it.allocate(Bytes::new(512), COMPUTE).unwrap();
+        (small, it.allocate(Bytes::new(2048 * KIB - 512), COMPUTE).unwrap())
+    });
+    for (_, filler) in pairs {
+        it.free(filler).unwrap();
+    }
+    assert!(it.allocate(Bytes::mib(4), COMPUTE).is_err());
+    assert_eq!(verdict(it.recording(), 8), "fragmentation");
+}
+
+#[test]
+fn pages_of_a_private_pool_stay_there() {
+    let mut it = allocator(8, ());
+    let pool = PoolId(0, 1);
+    let block = it.allocate_in(pool, Bytes::mib(12), COMPUTE).unwrap();
+    it.free(block).unwrap();
+    assert!(it.allocate(Bytes::mib(8), COMPUTE).is_err());
+    assert_eq!(verdict(it.recording(), 8), "stranded_in_pool");
+    // The program says that nothing needs them any more.
+    it.end_pool(pool);
+    assert!(it.allocate(Bytes::mib(8), COMPUTE).is_ok());
+}
+
+#[test]
+fn small_requests_are_explained_too() {
+    let mut it = allocator(2, ());
+    let _held = it.allocate(Bytes::mib(4), COMPUTE).unwrap();
+    assert!(it.allocate(Bytes::new(512), COMPUTE).is_err());
+    assert_eq!(verdict(it.recording(), 2), "true_shortage");
+}
+
+#[test]
+fn whatever_waits_is_waited_for_before_a_request_fails() {
+    let mut it = allocator(4, Recorder::default());
+    let block = it.allocate(Bytes::mib(8), COMPUTE).unwrap();
+    it.record_stream(block, COPY).unwrap();
+    it.free(block).unwrap();
+    let block = it.allocate(Bytes::mib(8), COMPUTE).unwrap();
+    assert_eq!(it.usage().stalls, 1);
+    it.free(block).unwrap();
+    assert_eq!(verdict(it.recording(), 4), "fits");
+}
+
+#[test]
+fn a_whole_life_is_explained_from_its_snapshot() {
+    let mut it = allocator(64, Recorder::default());
+    let mut held = Vec::new();
+    for step in 0..400_u64 {
+        let size = 1 + step * 7_919_003 % 9_000_000;
+        held.extend(it.allocate(Bytes::new(size), StreamId(step % 2)));
+        if 12 < held.len() {
+            let which = usize::try_from(step % 12).unwrap();
+            it.free(held.swap_remove(which)).unwrap();
+        }
+    }
+    assert!(it.allocate(Bytes::mib(120), COMPUTE).is_err());
+    let bytes = gapless::snapshot(it.recording()).unwrap();
+    let read = gapless::formats::read(bytes, &Limits::default()).unwrap();
+    let source = Source { path: "its life".to_owned(), bytes: Bytes::ZERO };
+    let examination = Examination::of(read, source, &Asked::default()).unwrap();
+    let facts = Facts::of(&examination);
+    assert!(facts.recording.consistent, "{:?}", facts.recording.notes);
+    let told = gapless::explain(it.recording(), None).unwrap();
+    let (device, told) = (&facts.devices[0], &told.facts().devices[0]);
+    assert_eq!(device.verdict.kind, told.verdict.kind);
+    assert_eq!(device.end.totals.reserved_bytes, it.usage().reserved.get());
+    assert_eq!(device.end.totals.requested_bytes, it.usage().requested.get());
+}
+
+#[test]
+fn shared_allocators_are_explained_alike() {
+    let device = Locked::new(device(8));
+    let allocator = SharedAllocator::new(device, Slack::NONE, ());
+    let mut front = allocator.front();
+    let small = front.allocate(Bytes::new(100 * KIB), COMPUTE).unwrap();
+    let held = front.allocate(Bytes::mib(10), COMPUTE).unwrap();
+    // What a thread keeps for itself is free.
+    front.free(small).unwrap();
+    assert!(front.allocate(Bytes::mib(7), COMPUTE).is_err());
+    assert_eq!(verdict(allocator.recording(), 8), "true_shortage");
+    assert_eq!(allocator.usage().allocated, Bytes::mib(10));
+    front.free(held).unwrap();
+}
+
+#[test]
+fn a_program_may_make_room() {
+    let mut it = allocator(8, ());
+    let mut cache = vec![it.allocate(Bytes::mib(10), COMPUTE).unwrap()];
+    let mut asked_for = Vec::new();
+    let block = it.allocate_or(Bytes::mib(12), COMPUTE, |it, missing| {
+        asked_for.push(missing);
+        cache.pop().is_some_and(|block| it.free(block).is_ok())
+    });
+    assert!(block.is_ok());
+    // Five pages are taken, three are left, and six are needed.
+    assert_eq!(asked_for, [Bytes::mib(6)]);
+    let refused = it.allocate_or(Bytes::mib(5), COMPUTE, |_, _| false).unwrap_err();
+    assert!(
+        matches!(refused, AllocationError::OutOfMemory { tried, .. } if tried == Bytes::mib(2))
+    );
+}
