@@ -146,3 +146,24 @@ fn a_program_may_make_room() {
         matches!(refused, AllocationError::OutOfMemory { tried, .. } if tried == Bytes::mib(2))
     );
 }
+
+/// The examples run, and print what they promise.
+#[test]
+fn the_examples_say_what_they_should() {
+    // Beside the test programs cargo puts the examples, and builds them with the tests.
+    let folder = std::env::current_exe().unwrap().parent().unwrap().join("../examples");
+    let run = |name: &str| {
+        let output = std::process::Command::new(folder.join(name)).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told = run("fragmentation");
+    assert!(told.contains("PyTorch's: out of memory in batch 3"), "{told}");
+    assert!(told.contains("gapless:   60 batches done"), "{told}");
+    let told = run("threads");
+    assert!(told.contains("600 batches by 3 threads"), "{told}");
+    assert!(told.contains("0 B of them active"), "{told}");
+    let told = run("out_of_memory");
+    assert!(told.contains("FRAGMENTATION. 56.0 MiB were asked for."), "{told}");
+    assert!(told.contains("served once"), "{told}");
+}
