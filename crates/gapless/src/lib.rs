@@ -26,32 +26,46 @@
 //! # The allocator
 //!
 //! [`allocator::GaplessAllocator`] serves requests from any [`device::Device`] without leaving
-//! memory behind in gaps. Work on a block's own stream may begin at once; use on another stream is
-//! told, and the block is not used again before that work is done:
+//! memory behind in gaps, [`allocator::SharedAllocator`] does so for several threads. A block may be
+//! used by work on its own stream at once; use on another is told, and the block is not used again
+//! before that work is done. The guide, `docs/allocator.md`, begins with your problem.
+//!
+//! Here the device is memory of this machine, and what a stream wrote is still there:
 //!
 //! ```
 //! use gapless::allocator::{Allocator, GaplessAllocator, Slack};
-//! use gapless::device::{Sim, SimSetup};
+//! use gapless::device::{Host, HostSetup};
 //! use gapless::units::{Bytes, StreamId};
 //!
-//! let device = Sim::new(SimSetup::new(Bytes::gib(1)));
-//! let mut allocator = GaplessAllocator::new(device, Slack::DEFAULT, ());
-//! let compute = StreamId::DEFAULT;
-//! let blocks = [0; 9].map(|_| allocator.allocate(Bytes::mib(100), compute));
-//! for block in blocks.into_iter().step_by(2) {
-//!     allocator.free(block?)?;
+//! let device = Host::new(HostSetup::new(Bytes::mib(64)))?;
+//! let mut allocator = GaplessAllocator::new(device.clone(), Slack::DEFAULT, ());
+//! let (compute, copy) = (StreamId::DEFAULT, StreamId(7));
+//! let mut blocks = Vec::new();
+//! for number in 0..9_u8 {
+//!     let block = allocator.allocate(Bytes::mib(6), compute)?;
+//!     let extent = allocator.extent(block).ok_or("just given")?;
+//!     device.write(compute, extent.start(), vec![number; 6 << 20])?;
+//!     blocks.push((block, extent));
 //! }
-//! // 500 MiB lie free between four blocks, and serve one request as they are.
-//! let large = allocator.allocate(Bytes::mib(500), compute)?;
-//! allocator.record_stream(large, StreamId(7))?;
+//! for (block, _) in blocks.iter().step_by(2) {
+//!     allocator.free(*block)?;
+//! }
+//! // 30 MiB lie free between four blocks, and serve one request as they are.
+//! let large = allocator.allocate(Bytes::mib(30), compute)?;
+//! let (_, kept) = blocks[3];
+//! assert_eq!(device.read(compute, kept)?.wait()?, vec![3; 6 << 20]);
+//! allocator.record_stream(large, copy)?;
 //! allocator.free(large)?;
-//! assert!(allocator.reserved() <= Bytes::mib(912));
 //!
-//! // One that cannot be met says what would have been needed.
+//! // A request that cannot be met says what would have been needed.
 //! let refused = allocator.allocate(Bytes::gib(2), compute).unwrap_err();
 //! assert!(refused.to_string().starts_with("out of memory: 2.00 GiB asked for"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+#[doc = include_str!("../../../docs/allocator.md")]
+#[cfg(doctest)]
+struct Guide;
 
 mod explanation;
 

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
+use gapless::allocator::gapless::shared::Block;
 use gapless::allocator::{
     AllocationError, Allocator, GaplessAllocator, Observer, Recorder, SharedAllocator, Slack,
+    ThreadFront,
 };
-use gapless::device::{Completion, Locked, Sim, SimSetup};
+use gapless::device::{Completion, Host, Locked, Sim, SimSetup};
 use gapless::formats::Limits;
 use gapless::report::{Asked, Examination, Facts, Source};
 use gapless::trace::DeviceRecording;
@@ -147,6 +149,19 @@ fn a_program_may_make_room() {
     );
 }
 
+/// What the guide says of threads is true of the types.
+#[test]
+fn threads_may_have_what_the_guide_says() {
+    fn may_go<T: Send>() {}
+    fn may_be_shared<T: Sync>() {}
+    may_go::<GaplessAllocator<Host>>();
+    may_go::<SharedAllocator<Host>>();
+    may_be_shared::<SharedAllocator<Host>>();
+    may_go::<ThreadFront<Host>>();
+    may_go::<Block>();
+    may_be_shared::<Block>();
+}
+
 /// The examples run, and print what they promise.
 #[test]
 fn the_examples_say_what_they_should() {
@@ -162,7 +177,7 @@ fn the_examples_say_what_they_should() {
     assert!(told.contains("gapless:   60 batches done"), "{told}");
     let told = run("threads");
     assert!(told.contains("600 batches by 3 threads"), "{told}");
-    assert!(told.contains("0 B of them active"), "{told}");
+    assert!(told.contains(" 0 of them active"), "{told}");
     let told = run("out_of_memory");
     assert!(told.contains("FRAGMENTATION. 56.0 MiB were asked for."), "{told}");
     assert!(told.contains("served once"), "{told}");

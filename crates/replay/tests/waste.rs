@@ -66,7 +66,9 @@ fn check_folder(folder: &Path) -> Vec<f64> {
             let (ours, others) = compared.split_last().unwrap();
             assert_eq!(ours.contender.name, "gapless");
             check(&name, ours);
-            others.iter().for_each(|other| check_beside(&name, ours, other));
+            for other in others {
+                check_beside(&name, ours, other);
+            }
             shares.push(ours.waste(ours.stall_free_capacity));
         }
     }
