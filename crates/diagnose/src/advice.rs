@@ -9,8 +9,10 @@
 
 mod conflict;
 mod sweep;
+mod replacement;
 mod prescription;
 
 pub use conflict::Conflict;
 pub use prescription::{Advice, Goal, NoHelp, Prescription};
+pub use replacement::Replacement;
 pub use sweep::{Capacities, Sweep, Terms, Trial};

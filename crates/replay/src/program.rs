@@ -168,6 +168,22 @@ impl Program {
         program
     }
 
+    /// The same where what failed is asked for all the same, and given back at once where it is got.
+    #[must_use]
+    pub fn asking_what_failed(&self) -> Self {
+        let mut program = self.clone();
+        let expand = |(&operation, &event): (&Operation, &u32)| {
+            if let Operation::Fail(id) = operation {
+                vec![(Operation::Allocate(id), event), (Operation::Free(id), event)]
+            } else {
+                vec![(operation, event)]
+            }
+        };
+        let operations = self.operations.iter().zip(&self.events).flat_map(expand);
+        (program.operations, program.events) = operations.unzip();
+        program
+    }
+
     /// One more request of the default stream and pool behind everything else.
     pub fn ask_at_end(&mut self, size: Bytes) {
         let id = RequestId(u32::try_from(self.requests.len()).unwrap_or(u32::MAX));

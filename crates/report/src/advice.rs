@@ -1,6 +1,7 @@
 //! What to change about a recorded program's settings, and what is told of that.
 
 mod advised;
+mod replacement;
 
 mod facts;
 
@@ -17,6 +18,7 @@ pub use facts::{
 };
 pub use markdown::advice_markdown;
 pub use page::advice_page;
+pub use replacement::ReplacementFacts;
 pub use text::advice_text;
 
 use crate::json::lines;

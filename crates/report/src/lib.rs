@@ -37,8 +37,8 @@ mod comparison;
 
 pub use advice::{
     ADVICE_SCHEMA, AdviceFacts, Advised, AdvisedDevice, CardFacts, ConflictFacts,
-    DeviceAdviceFacts, NoHelpFacts, PrescriptionFacts, TrialFacts, advice_json, advice_markdown,
-    advice_page, advice_text,
+    DeviceAdviceFacts, NoHelpFacts, PrescriptionFacts, ReplacementFacts, TrialFacts, advice_json,
+    advice_markdown, advice_page, advice_text,
 };
 pub use comparison::{
     COMPARISON_SCHEMA, Compared, ComparedDevice, ComparisonFacts, ContenderFacts, DeviceCallsFacts,

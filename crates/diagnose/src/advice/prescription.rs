@@ -4,6 +4,7 @@ use gapless_replay::Candidate;
 use gapless_units::Bytes;
 
 use super::conflict::Conflict;
+use super::replacement::Replacement;
 use super::sweep::{Capacities, Sweep, Trial};
 
 /// A saving below this share of what is reserved is not worth a change.
@@ -67,6 +68,8 @@ pub struct Advice {
     pub trials: Vec<Trial>,
     /// The smallest cards of the finalists.
     pub capacities: Vec<Capacities>,
+    /// Another allocator, where that was tried.
+    pub replacement: Option<Replacement>,
 }
 
 impl Sweep {
@@ -106,8 +109,14 @@ impl Sweep {
         self.candidates[trial.place].effort(self.terms.release)
     }
 
-    /// Concludes from all trials, and from the smallest cards of the finalists.
-    pub fn conclude(&self, mut trials: Vec<Trial>, mut capacities: Vec<Capacities>) -> Advice {
+    /// Concludes from all trials, from the smallest cards of the finalists, and from another
+    /// allocator.
+    pub fn conclude(
+        &self,
+        mut trials: Vec<Trial>,
+        mut capacities: Vec<Capacities>,
+        replacement: Option<Replacement>,
+    ) -> Advice {
         trials.sort_by_key(|trial| self.rank(trial));
         capacities.sort_by_key(|found| (found.smallest.capacity, found.place));
         let goal = goal(&trials);
@@ -115,7 +124,7 @@ impl Sweep {
             Some(trial) => Ok(self.prescribe(trial, &trials)),
             None => Err(self.no_help(goal, &trials, &capacities)),
         };
-        Advice { goal, prescription, trials, capacities }
+        Advice { goal, prescription, trials, capacities, replacement }
     }
 
     /// The smallest change that fits; of equals the one that needs no retry, then the one with

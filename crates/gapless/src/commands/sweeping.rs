@@ -1,7 +1,7 @@
 //! Sweeps, carried out on all cores.
 
 use gapless::device::Costs;
-use gapless::diagnose::advice::{Advice, Sweep, Terms};
+use gapless::diagnose::advice::{Advice, Capacities, Replacement, Sweep, Terms};
 use gapless::replay::{Check, NEWEST_RELEASE, ReplayError, Setup};
 use gapless::report::{AdvisedDevice, DeviceAdviceFacts, Examination};
 use gapless::trace::{Release, Settings};
@@ -23,6 +23,12 @@ pub(super) struct Wishes {
     pub(super) outside: Option<Bytes>,
     pub(super) request: Option<Bytes>,
     pub(super) costs: Costs,
+}
+
+/// What is searched for besides the trials.
+enum Searched {
+    Card(Result<Capacities, ReplayError>),
+    Replacement(Result<Option<Replacement>, ReplayError>),
 }
 
 /// The sweep over a device of a recording, and how well the recording comes back.
@@ -69,14 +75,24 @@ pub(super) fn carry_out(
         }
     }
     if progress_name.is_none() {
-        return Ok(sweep.conclude(tried, Vec::new()));
+        return Ok(sweep.conclude(tried, Vec::new(), None));
     }
     let finalists = sweep.finalists(&tried);
-    let progress = Progress::new(finalists.len(), quiet);
+    let progress = Progress::new(finalists.len() + 1, quiet);
     progress.say("searching the smallest cards".to_owned());
-    let search = |index: usize| sweep.capacity_of(finalists[index]);
-    let found = answers(finalists.len(), search, || progress.step());
-    Ok(sweep.conclude(tried, found.into_iter().filter_map(Result::ok).collect()))
+    // The other allocator first: its searches take longest.
+    let search = |index: usize| match index.checked_sub(1) {
+        None => Searched::Replacement(sweep.replace()),
+        Some(index) => Searched::Card(sweep.capacity_of(finalists[index])),
+    };
+    let (mut cards, mut replacement) = (Vec::new(), None);
+    for found in answers(finalists.len() + 1, search, || progress.step()) {
+        match found {
+            Searched::Card(found) => cards.extend(found.ok()),
+            Searched::Replacement(found) => replacement = found.ok().flatten(),
+        }
+    }
+    Ok(sweep.conclude(tried, cards, replacement))
 }
 
 /// The advice on a device, where a sweep takes under a second; nothing where it cannot be had.

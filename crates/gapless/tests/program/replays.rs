@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::run::{LATE, OOM, POOLS, folder, gapless, gapless_reads};
+use crate::run::{LATE, OOM, POOLS, STREAMS, folder, gapless, gapless_reads};
 
 /// Two blocks of 600 MiB on a card of 1 GiB.
 const TOO_MUCH: &[u8] = b"alloc,1,629145600,0\nalloc,2,629145600,0\nfree,1\nfree,2\n";
@@ -180,6 +180,43 @@ fn the_smallest_card_is_the_smallest() {
         };
         assert!(completes(smallest), "{settings} on {smallest}");
         assert!(!completes(smallest - (64 << 20)), "{settings} below {smallest}");
+    }
+}
+
+/// Another allocator is told beside the settings, and offered where it is worth more than any.
+#[test]
+fn another_allocator_is_told_beside_the_settings() {
+    let device = &json(&["advise", OOM, "--format", "json"])["devices"][0];
+    let other = &device["replacement"];
+    assert_eq!(other["allocator"], "gapless");
+    assert_eq!((&other["completed"], &other["stalls"]), (&Value::from(true), &Value::from(0)));
+    assert_eq!(other["smallest_capacity_bytes"], 26_176_651_264_u64);
+    // A setting makes it fit with about as much to spare.
+    assert_eq!(other["offered"], false);
+    assert!(device["prescription"].is_object());
+
+    let device = &json(&["advise", STREAMS, "--format", "json"])["devices"][0];
+    assert_eq!(device["replacement"]["saved_bytes"], 3_342_860_288_i64);
+    assert_eq!(device["replacement"]["offered"], true);
+}
+
+/// Between what it needs and what the best setting needs, only the other allocator fits.
+#[test]
+fn where_no_setting_helps_another_allocator_may() {
+    let arguments = ["advise", OOM, "--capacity", "25100MiB"];
+    let device = &json(&[&arguments[..], &["--format", "json"]].concat())["devices"][0];
+    assert_eq!(device["prescription"], Value::Null);
+    assert_eq!(device["reason"]["kind"], "every_setting");
+    assert_eq!(device["replacement"]["completed"], true);
+    assert_eq!(device["replacement"]["offered"], true);
+    let run = gapless(&arguments);
+    // The question is which setting; the answer is none.
+    assert_eq!(run.code, Some(1));
+    let text = run.stdout.replace('\n', " ");
+    assert!(text.contains("With another allocator, gapless, it fits."), "{}", run.stdout);
+    for format in ["markdown", "html"] {
+        let told = gapless(&[&arguments[..], &["--format", format]].concat()).stdout;
+        assert!(told.contains("Worth more than any setting: another allocator"), "{told}");
     }
 }
 

@@ -6,6 +6,7 @@ use gapless_units::Bytes;
 use serde::Serialize;
 
 use super::advised::{Advised, AdvisedDevice};
+use super::replacement::ReplacementFacts;
 use crate::examination::Examination;
 use crate::facts::{DeviceFacts, RansomFacts, RecordingFacts, TotalsFacts};
 use crate::replay::FidelityFacts;
@@ -54,6 +55,8 @@ pub struct DeviceAdviceFacts {
     pub tried: Vec<TrialFacts>,
     /// The smallest cards, the smallest first.
     pub cards: Vec<CardFacts>,
+    /// Another allocator in the place of PyTorch's; null where that was not tried.
+    pub replacement: Option<ReplacementFacts>,
     /// The preset that modelled times are by.
     pub cost_preset: String,
     /// How well the recording comes back under its own settings; null where it cannot be checked.
@@ -194,6 +197,10 @@ impl DeviceAdviceFacts {
             runs: advice.trials.len(),
             tried: advice.trials.iter().map(told).collect(),
             cards: advice.capacities.iter().map(|found| CardFacts::of(found, device)).collect(),
+            replacement: advice
+                .replacement
+                .as_ref()
+                .map(|replacement| ReplacementFacts::of(replacement, device)),
             cost_preset: terms.costs.name.clone(),
             fidelity: check
                 .as_ref()

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::facts::AdviceFacts;
-use super::words::{answer, card_row, cost, headline, shown, tried_head};
+use super::words::{answer, card_row, cost, headline, replacement, shown, tried_head};
 use crate::figures::more;
 use crate::replay::fidelity_sentence;
 
@@ -38,6 +38,9 @@ pub fn advice_markdown(advice: &[AdviceFacts]) -> String {
             let _ = writeln!(text, "| --- | ---: | ---: | --- |");
             for card in &device.cards {
                 let _ = writeln!(text, "| {} |", card_row(card).join(" | "));
+            }
+            if let Some((heading, sentence)) = replacement(device) {
+                let _ = writeln!(text, "\n### {heading}\n\n{sentence}");
             }
             text.push('\n');
         }

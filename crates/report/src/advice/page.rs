@@ -2,7 +2,7 @@
 
 use super::advised::Advised;
 use super::facts::AdviceFacts;
-use super::words::{answer, card_row, cost, headline, shown, tried_head};
+use super::words::{answer, card_row, cost, headline, replacement, shown, tried_head};
 use crate::curves::{Curve, picture};
 use crate::replay::fidelity_sentence;
 use crate::sheet::{Sheet, escaped};
@@ -48,6 +48,10 @@ pub fn advice_page(advised: &Advised, facts: &AdviceFacts) -> String {
         sheet.heading("Smallest cards");
         let rows: Vec<_> = told.cards.iter().map(card_row).collect();
         sheet.table(["settings", "memory", "waste", "such as"], &rows);
+        if let Some((heading, sentence)) = replacement(told) {
+            sheet.heading(heading);
+            sheet.paragraph(&sentence);
+        }
     }
     sheet.finish()
 }

@@ -1,7 +1,7 @@
 //! Advice as a screen for people: the answer, the line to paste, why, and what else was tried.
 
 use super::facts::{AdviceFacts, DeviceAdviceFacts};
-use super::words::{answer, card_row, cost, headline, shown, tried_head};
+use super::words::{answer, card_row, cost, headline, replacement, shown, tried_head};
 use crate::figures::more;
 use crate::replay::fidelity_sentence;
 use crate::text::Look;
@@ -47,6 +47,10 @@ fn told(paper: &mut Paper, facts: &AdviceFacts, device: &DeviceAdviceFacts) {
     paper.marked(style, &format!("{title}."), &text);
     tried(paper, device);
     cards(paper, device);
+    if let Some((heading, sentence)) = replacement(device) {
+        paper.heading(heading);
+        paper.sentence(2, &sentence);
+    }
 }
 
 fn tried(paper: &mut Paper, device: &DeviceAdviceFacts) {

@@ -122,10 +122,14 @@ fn no_help(device: &DeviceAdviceFacts, reason: &NoHelpFacts) -> (String, bool, S
             ("NO SETTING HELPS".to_owned(), false, text)
         }
         "every_setting" => {
+            let other = device.replacement.as_ref().filter(|other| other.completed);
+            let other = other
+                .map(|other| format!(" With another allocator, {}, it fits.", other.allocator));
             let text = format!(
-                "{} Under none of {} does it fit: you need {bytes} more.{blocks}",
+                "{} Under none of {} does it fit: you need {bytes} more.{}{blocks}",
                 fails_now(device),
-                counted(device.runs, "setting")
+                counted(device.runs, "setting"),
+                other.unwrap_or_default()
             );
             ("NO SETTING HELPS".to_owned(), false, text)
         }
@@ -140,6 +144,17 @@ fn no_help(device: &DeviceAdviceFacts, reason: &NoHelpFacts) -> (String, bool, S
             ("NOTHING TO CHANGE".to_owned(), true, text)
         }
     }
+}
+
+/// Another allocator in the place of PyTorch's: a heading, and what it would bring.
+pub(super) fn replacement(device: &DeviceAdviceFacts) -> Option<(&'static str, String)> {
+    let other = device.replacement.as_ref()?;
+    let heading = if other.offered {
+        "Worth more than any setting: another allocator"
+    } else {
+        "Another allocator"
+    };
+    Some((heading, other.sentence(&device.cost_preset)))
 }
 
 /// What the change costs.
