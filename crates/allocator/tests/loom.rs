@@ -121,6 +121,24 @@ fn three_threads_are_short() {
     });
 }
 
+/// Two requests that cannot be met give back what they gathered, at the same time.
+#[test]
+fn two_threads_fail() {
+    // A request fails only after many calls: all of their orders would take hours.
+    check(Some(3), 3, |allocator, _| {
+        let mut front = allocator.front();
+        let held = take(&mut front, 2048, COMPUTE).unwrap();
+        let other = allocator.clone();
+        let thread = thread::spawn(move || {
+            let mut front = other.front();
+            assert!(take(&mut front, 6144, COMPUTE).is_none());
+        });
+        assert!(take(&mut front, 6144, COMPUTE).is_none());
+        thread.join().unwrap();
+        front.free(held).unwrap();
+    });
+}
+
 /// A call of the device fails for one thread while another is served.
 #[test]
 fn a_fault_meets_a_request() {

@@ -51,6 +51,10 @@ pub(super) fn settle_spare_pages<H: Hold>(hold: &mut H) -> Result<(), DeviceErro
     let mut answer = Ok(());
     for index in hold.books().table.spare().to_vec() {
         let books = hold.books();
+        // While a page goes back, another thread may take the next.
+        if !books.table.spare().contains(&index) {
+            continue;
+        }
         books.table.take_spare(index);
         if books.put_home(index) {
             continue;
