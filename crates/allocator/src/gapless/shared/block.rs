@@ -5,8 +5,8 @@ use gapless_units::{Bytes, Extent, StreamId};
 use crate::failure::FreeError;
 use crate::gapless::names::{ArenaIndex, At};
 
-/// A block in the program's hands, from a [`ThreadFront`]. It may be given back by any thread, and
-/// is lost to the allocator where it is dropped instead.
+/// A block in the program's hands, from a [`ThreadFront`](super::ThreadFront). It may be given back
+/// by any thread, and is lost to the allocator where it is dropped instead.
 #[derive(Debug)]
 #[must_use = "a block that is dropped is never given back"]
 pub struct Block {
