@@ -58,6 +58,7 @@ mod waits;
 mod remap;
 mod supply;
 mod place;
+mod contest;
 mod trim;
 mod ladder;
 mod pins;

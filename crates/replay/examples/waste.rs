@@ -54,8 +54,8 @@ fn tell(
     let began = Instant::now();
     contender.run(program, None, costs, None)?;
     let nanos = began.elapsed().as_nanos() as f64 / program.operations.len() as f64;
-    let half = program.operations.len() / 2;
-    let it = compare(program, contender, costs, Some(half))?;
+    let operations = program.operations.len();
+    let it = compare(program, contender, costs, Some(&(operations / 2..operations)))?;
     println!(
         "{file:42} {:11} {:9.1} {:6.2} {:6.2} {:6.2} {:5} {:7} {:7} {:9.1} {nanos:6.0}",
         contender.name,
@@ -65,7 +65,7 @@ fn tell(
         100.0 * it.waste(it.uncapped.peak_reserved),
         it.at_capacity.stalls,
         it.uncapped.calls.granules_mapped,
-        it.uncapped.granules_after_mark.unwrap_or(0),
+        it.uncapped.granules_in_span.unwrap_or(0),
         it.uncapped.modelled_nanos as f64 / 1e6,
     );
     Ok(())

@@ -1,5 +1,7 @@
 //! How an allocator does on a recording: what it needs, what it wastes, what it asks of the device.
 
+use std::ops::Range;
+
 use gapless_device::Costs;
 use gapless_units::Bytes;
 
@@ -43,17 +45,17 @@ impl Comparison {
 }
 
 /// Puts a program through an allocator without a limit, and searches what it needs at least.
-/// `mark` is the operation at which the last iteration begins.
+/// `last_iteration` is a range of its operations.
 pub fn compare(
     program: &Program,
     contender: &Contender,
     costs: &Costs,
-    mark: Option<usize>,
+    last_iteration: Option<&Range<usize>>,
 ) -> Result<Comparison, ReplayError> {
     let peak_live = program.met_peak(|size| size.round_up(Bytes::new(512)));
-    let uncapped = contender.run(program, None, costs, mark)?;
+    let uncapped = contender.run(program, None, costs, last_iteration)?;
     let most = uncapped.peak_reserved;
-    let run = |available| contender.run(program, Some(available), costs, mark);
+    let run = |available| contender.run(program, Some(available), costs, last_iteration);
     let completes = |available| run(available).map(|it| it.completed());
     let (smallest_capacity, has_gaps) = smallest_that(peak_live, most, GRANULE, completes)?;
     let has_gaps = has_gaps || fails_above(smallest_capacity, most, completes)?;

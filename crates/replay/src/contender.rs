@@ -1,5 +1,7 @@
 //! The allocators that can be compared, by name.
 
+use std::ops::Range;
+
 use gapless_allocator::baselines::{
     Baseline, Bfc, GmLake, PageSteal, Policy, RmmArena, StreamPool, Tlsf,
 };
@@ -72,15 +74,15 @@ impl Contender {
     }
 
     /// Puts a program through it, on a device with so much memory for it; `None` is a device
-    /// without limit. `mark` is the operation from which on mapped granules are counted apart.
+    /// without limit. The granules mapped during the operations of `span` are counted apart.
     pub fn run(
         &self,
         program: &Program,
         available: Option<Bytes>,
         costs: &Costs,
-        mark: Option<usize>,
+        span: Option<&Range<usize>>,
     ) -> Result<Trial, ReplayError> {
-        let course = Course { program, mark, ends_at_stall: false };
+        let course = Course { program, span, ends_at_stall: false };
         (self.run)(device(program, available, costs), &course)
     }
 
@@ -91,7 +93,7 @@ impl Contender {
         available: Bytes,
         costs: &Costs,
     ) -> Result<bool, ReplayError> {
-        let course = Course { program, mark: None, ends_at_stall: true };
+        let course = Course { program, span: None, ends_at_stall: true };
         let trial = (self.run)(device(program, Some(available), costs), &course)?;
         Ok(trial.is_stall_free())
     }

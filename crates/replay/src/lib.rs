@@ -16,6 +16,7 @@ mod outcome;
 
 mod groups;
 mod program;
+mod repeating;
 mod start;
 mod run;
 mod life;
@@ -40,6 +41,7 @@ pub use fidelity::{Check, Difference, Fidelity, Sight};
 pub use life::{Life, live};
 pub use outcome::{Failure, Outcome};
 pub use program::{Operation, Program, RequestId, Requested};
+pub use repeating::Repeating;
 pub use run::{ReplayError, Run, Watcher, run, run_watched};
 pub use setup::{OnFailure, Setup};
 pub use start::Start;

@@ -189,14 +189,35 @@ impl Program {
         let id = RequestId(u32::try_from(self.requests.len()).unwrap_or(u32::MAX));
         let (stream, pool, stack) = (StreamId::DEFAULT, PoolId::DEFAULT, StackId::NONE);
         self.requests.push(Requested { size, stream, pool, stack, lingers: false });
-        let last = self.events.last().copied().unwrap_or(0);
-        self.push(last as usize, Operation::Allocate(id));
+        self.extend([Operation::Allocate(id)]);
+    }
+
+    /// Asks behind everything else for what a request asked for.
+    pub(crate) fn ask_again(&mut self, id: RequestId) -> RequestId {
+        let new = RequestId(u32::try_from(self.requests.len()).unwrap_or(u32::MAX));
+        self.requests.push(self.requests[id.index()]);
+        self.extend([Operation::Allocate(new)]);
+        new
+    }
+
+    /// Does this behind everything else; it stands for the last event there is.
+    pub(crate) fn extend(&mut self, operations: impl IntoIterator<Item = Operation>) {
+        let event = self.events.last().copied().unwrap_or(0);
+        self.operations.extend(operations);
+        self.events.resize(self.operations.len(), event);
     }
 
     /// How many operations stand before the first of the recording: those of
     /// [`Program::begun_anew`].
     pub fn prelude(&self) -> usize {
         self.prelude
+    }
+
+    /// The first operation of the recording at or behind an instant of it.
+    pub fn operation_at(&self, instant: Instant) -> usize {
+        let recorded = &self.events[self.prelude..];
+        let before = |&event: &u32| (event as usize) < instant.events();
+        self.prelude + recorded.partition_point(before)
     }
 
     /// How many of its requests failed when it was recorded.

@@ -1,5 +1,7 @@
 //! A program through any allocator over a simulated device.
 
+use std::ops::Range;
+
 use gapless_allocator::{AllocationError, Allocator};
 use gapless_device::{CallCounts, Completion, Sim};
 use gapless_units::{Bytes, StreamId};
@@ -18,8 +20,8 @@ pub struct Trial {
     pub stalls: u64,
     /// How often the device was called.
     pub calls: CallCounts,
-    /// Granules mapped from the mark on, where it was reached.
-    pub granules_after_mark: Option<u64>,
+    /// Granules mapped during the span that was asked about, where its end was reached.
+    pub granules_in_span: Option<u64>,
     /// The most that was reserved in each of [`Trial::PARTS`] equal parts of the operations; fewer
     /// where the trial ended before.
     pub reserved_curve: Vec<Bytes>,
@@ -55,8 +57,8 @@ pub(crate) fn completion_of(program: &Program) -> Completion {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Course<'a> {
     pub(crate) program: &'a Program,
-    /// The operation from which on mapped granules are counted apart.
-    pub(crate) mark: Option<usize>,
+    /// The operations of which mapped granules are counted apart.
+    pub(crate) span: Option<&'a Range<usize>>,
     /// Whether it ends at the first wait for the device, which is all that is asked for then.
     pub(crate) ends_at_stall: bool,
 }
@@ -71,16 +73,19 @@ impl Course<'_> {
         let program = self.program;
         let mut blocks: Vec<Option<A::Block>> = vec![None; program.requests.len()];
         let mut failed = None;
-        let mut at_mark = None;
+        let (mut before, mut in_span) = (0, None);
         let mut reserved_curve: Vec<Bytes> = Vec::with_capacity(Trial::PARTS);
         let part = program.operations.len().div_ceil(Trial::PARTS).max(1);
         for index in 0..program.operations.len() {
-            if self.mark == Some(index) {
-                at_mark = Some(allocator.device().calls().granules_mapped);
+            if self.span.is_some_and(|span| span.start == index) {
+                before = allocator.device().calls().granules_mapped;
             }
             failed = step(program, index, &mut allocator, &mut blocks)?.map(|error| (index, error));
             if failed.is_some() || self.ends_at_stall && 0 < allocator.stalls() {
                 break;
+            }
+            if self.span.is_some_and(|span| span.end == index + 1) {
+                in_span = Some(allocator.device().calls().granules_mapped - before);
             }
             let reserved = Bytes::new(allocator.statistics().reserved_bytes.all.current);
             match reserved_curve.last_mut().filter(|_| !index.is_multiple_of(part)) {
@@ -95,7 +100,7 @@ impl Course<'_> {
             peak_reserved: Bytes::new(statistics.reserved_bytes.all.peak),
             stalls: allocator.stalls(),
             calls,
-            granules_after_mark: at_mark.map(|before| calls.granules_mapped - before),
+            granules_in_span: in_span,
             reserved_curve,
             modelled_nanos: device.modelled_nanos(),
         })

@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
-use gapless_replay::{Operation, Program, RequestId, Setup, Start, run};
-use gapless_trace::{Settings, Trace};
-use gapless_units::{Bytes, StreamId};
+use gapless_replay::{Operation, Program, Repeating, RequestId, Requested, Setup, Start, run};
+use gapless_trace::{Settings, StackId, Trace};
+use gapless_units::{Bytes, PoolId, StreamId};
 
 fn program(list: &str) -> Program {
     let limits = gapless_formats::Limits::default();
@@ -64,4 +64,61 @@ fn a_request_that_no_card_can_meet_fails_and_says_by_how_much() {
         "out of memory: 1.00 GiB asked for, 1.00 GiB tried at the device, which has 520.0 MiB left"
     );
     assert!(!outcome.completed());
+}
+
+/// Each copy frees what the one before left, and what no copy would free is freed at its end.
+#[test]
+fn an_iteration_that_is_repeated_needs_no_more_each_time() {
+    // Two iterations: `2` and `5` live into the next one, `6` has nothing that it replaces.
+    let first = "alloc,1,512,0\nalloc,2,1024,0\nfree,1\n";
+    let second = "alloc,4,512,0\nalloc,5,1024,0\nfree,2\nalloc,6,2048,0\nfree,4\n";
+    let program = program(&format!("{first}{second}"));
+    let repeating = Repeating::of(&program, 3..8, 3);
+    assert_eq!(repeating.starts.len(), 4);
+    let operations = &repeating.program.operations;
+    assert_eq!(repeating.starts[0], 8 + 1);
+    assert_eq!(repeating.starts[3], operations.len());
+    assert_eq!(operations.len(), 9 + 3 * 6);
+
+    let mut live: Vec<RequestId> = Vec::new();
+    for (index, operation) in operations.iter().enumerate() {
+        if repeating.starts.contains(&index) {
+            let sizes = live.iter().map(|id| repeating.program.requests[id.index()].size);
+            assert_eq!(sizes.sum::<Bytes>(), Bytes::new(1024));
+        }
+        match operation {
+            Operation::Allocate(id) => live.push(*id),
+            Operation::Free(id) => {
+                let at = live.iter().position(|alive| alive == id);
+                live.remove(at.unwrap());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(live.len(), 1);
+}
+
+/// A block that other streams use beyond its iteration is done with in the next one.
+#[test]
+fn a_repeated_iteration_completes_what_the_one_before_freed() {
+    let (stream, pool, stack) = (StreamId(0), PoolId::DEFAULT, StackId::NONE);
+    let requested = Requested { size: Bytes::new(512), stream, pool, stack, lingers: true };
+    let [before, now] = [RequestId(0), RequestId(1)];
+    let mut program = Program::default();
+    program.requests = vec![requested; 2];
+    program.operations = vec![
+        Operation::Allocate(before),
+        Operation::Free(before),
+        Operation::Allocate(now),
+        Operation::Complete(before),
+        Operation::Free(now),
+    ];
+    program.events = vec![0; 5];
+    let Repeating { program, starts } = Repeating::of(&program, 2..5, 2);
+    assert_eq!(starts, [5, 8, 11]);
+    let [first, second] = [RequestId(2), RequestId(3)];
+    let copies = [(first, now), (second, first)].map(|(id, earlier)| {
+        [Operation::Allocate(id), Operation::Complete(earlier), Operation::Free(id)]
+    });
+    assert_eq!(program.operations[5..], copies.concat());
 }

@@ -21,7 +21,7 @@ const KNOWN: [(&str, u64); 6] = [
     ("syn_ladder", 33),
     ("syn_streams", 80),
     ("graphs_and_pools", 43),
-    ("cs336-lm-bwd-ctx128", 35),
+    ("cs336-lm-bwd-ctx128", 31),
     ("cs336-lm-fwdbwd-ctx100", 30),
     ("cs336-lm-fwdbwd-ctx200-amp", 17),
 ];

@@ -26,6 +26,8 @@ pub(super) struct FrameBook {
     pub(super) pins: u32,
     /// When the page moved away, on the allocator's clock.
     pub(super) left: u64,
+    /// How often a mapping had to make room here for another.
+    pub(super) takeovers: u32,
 }
 
 /// A reservation that blocks are cut from.

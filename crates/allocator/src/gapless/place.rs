@@ -6,6 +6,7 @@ use gapless_units::{Bytes, Extent};
 
 use super::books::Books;
 use super::hold::Hold;
+use super::idle::Idle;
 use super::names::{ArenaIndex, At, Frame, TerritoryIndex};
 use super::supply::{Refusal, supply};
 use crate::observer::Observer;
@@ -39,7 +40,7 @@ pub(super) fn take_best<H: Hold>(
     let books = hold.books();
     let best = match books.best_place(arena, size) {
         Some(place) if books.is_within_budget(place) => place,
-        Some(place) => books.cheapest_place(arena, size).unwrap_or(place),
+        Some(place) => books.lasting_place(arena, size).unwrap_or(place),
         None => new_territory(hold, arena, size)?,
     };
     match carve(hold, best) {
@@ -145,12 +146,9 @@ impl<O: Observer> Books<O> {
 
     /// Of the tightest gaps, and of all that need no memory the tightest, the one for which the
     /// fewest pages have to be mapped.
-    fn cheapest_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
+    pub(super) fn cheapest_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let idle = self.idle();
-        let missing = |place: Place| {
-            let lacking = self.lacking(place).into_iter();
-            lacking.filter(|&frame| !self.can_revive(&idle, frame)).count()
-        };
+        let missing = |place: Place| self.missing(&idle, place).len();
         let best = self.best_place(arena, size)?;
         if missing(best) == 0 {
             return Some(best);
@@ -162,6 +160,13 @@ impl<O: Observer> Books<O> {
         let ready = ready.min_by_key(|&at| (self.blocks[at].size, self.blocks[at].addr));
         let places = gaps().take(LOOKED_AT).chain(ready).map(|at| self.place_in(at, size));
         places.min_by_key(cost)
+    }
+
+    /// The frames of a place under which a page would have to be mapped.
+    pub(super) fn missing(&self, idle: &Idle, place: Place) -> Vec<Frame> {
+        let mut frames = self.lacking(place);
+        frames.retain(|&frame| !self.can_revive(idle, frame));
+        frames
     }
 
     /// Where in a gap: where the fewest pages are touched that nothing alive touches yet. Of such
@@ -219,7 +224,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// Addresses that nothing was ever mapped under.
-    fn fresh_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
+    pub(super) fn fresh_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let mut own = self.table.territories().filter(|(_, book)| book.arena == arena);
         own.find_map(|(index, _)| self.fresh_place_in(index, size))
     }

@@ -330,6 +330,9 @@ impl<O: Observer> Books<O> {
         let stale: Vec<Frame> =
             frames.iter().copied().filter(|&at| self.table.frame(at).page.is_some()).collect();
         let mut stale_runs = Vec::new();
+        for &frame in &stale {
+            self.table.frame_mut(frame).takeovers += 1;
+        }
         for run in stale.chunk_by(are_neighbors) {
             remap.stale.push(self.table.span_of(run));
             let aliases = run.iter();

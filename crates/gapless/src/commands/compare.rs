@@ -84,7 +84,7 @@ impl Order {
         let work = |index: usize| -> Result<Comparison, ReplayError> {
             let device = &devices[index / self.contenders.len()];
             let contender = &self.contenders[index % self.contenders.len()];
-            compare(&device.program, contender, &self.costs, device.last_iteration)
+            compare(&device.program, contender, &self.costs, device.last_iteration.as_ref())
         };
         let done = || {
             progress.say(format!("comparing allocators on {}", input.name()));

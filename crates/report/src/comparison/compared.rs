@@ -1,5 +1,7 @@
 //! The runs of a recording's devices through several allocators.
 
+use std::ops::Range;
+
 use gapless_device::Costs;
 use gapless_replay::{Check, Comparison, Program, ReplayError};
 use gapless_trace::Trace;
@@ -28,8 +30,8 @@ pub struct ComparedDevice {
     pub check: Option<Check>,
     /// What the program asked for, begun on an empty allocator.
     pub program: Program,
-    /// The operation at which the last iteration begins, where there are iterations.
-    pub last_iteration: Option<usize>,
+    /// The operations of the last iteration, where there are iterations.
+    pub last_iteration: Option<Range<usize>>,
     /// How long the recording lasted, where it has times.
     pub duration: Option<Micros>,
     /// The allocators, in the order they were asked for.
@@ -44,11 +46,8 @@ impl ComparedDevice {
         let program = Program::of(trace).begun_anew();
         let iterations = examined.diagnosis.iterations.as_ref();
         let last = iterations.and_then(|found| found.spans().last());
-        let last_iteration = last.map(|(start, _)| {
-            let behind = program.events[program.prelude()..]
-                .partition_point(|&event| (event as usize) < start.events());
-            program.prelude() + behind
-        });
+        let last_iteration =
+            last.map(|(start, end)| program.operation_at(start)..program.operation_at(end));
         let duration = duration(trace);
         let (device, check, comparisons) = (trace.device, recorded.check(place)?, Vec::new());
         Ok(Self { device, check, program, last_iteration, duration, comparisons })

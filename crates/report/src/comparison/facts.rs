@@ -161,7 +161,7 @@ fn contender(it: &Comparison, device: &ComparedDevice) -> ContenderFacts {
             free: calls.free,
         },
         granules_mapped: calls.granules_mapped,
-        granules_mapped_last_iteration: it.uncapped.granules_after_mark,
+        granules_mapped_last_iteration: it.uncapped.granules_in_span,
         modelled_us,
         modelled_share_of_recorded: device
             .duration
