@@ -86,13 +86,11 @@ fn an_iteration_that_is_repeated_needs_no_more_each_time() {
             let sizes = live.iter().map(|id| repeating.program.requests[id.index()].size);
             assert_eq!(sizes.sum::<Bytes>(), Bytes::new(1024));
         }
-        match operation {
-            Operation::Allocate(id) => live.push(*id),
-            Operation::Free(id) => {
-                let at = live.iter().position(|alive| alive == id);
-                live.remove(at.unwrap());
-            }
-            other => panic!("{other:?}"),
+        if let Operation::Allocate(id) = operation {
+            live.push(*id);
+        } else if let Operation::Free(id) = operation {
+            let at = live.iter().position(|alive| alive == id);
+            live.remove(at.unwrap());
         }
     }
     assert_eq!(live.len(), 1);
