@@ -51,7 +51,7 @@ fn mapped_on(device: &ComparedDevice) -> Option<[u64; SETTLED]> {
     let last: [usize; SETTLED] = std::array::from_fn(|back| COPIES - SETTLED + back);
     Some(last.map(|copy| {
         let trial = ours.run(&program, None, &costs, Some(&(starts[copy]..starts[copy + 1])));
-        trial.unwrap().granules_in_span.unwrap()
+        trial.unwrap().in_span.unwrap().granules_mapped
     }))
 }
 

@@ -65,7 +65,7 @@ fn tell(
         100.0 * it.waste(it.uncapped.peak_reserved),
         it.at_capacity.stalls,
         it.uncapped.calls.granules_mapped,
-        it.uncapped.granules_in_span.unwrap_or(0),
+        it.uncapped.in_span.unwrap_or_default().granules_mapped,
         it.uncapped.modelled_nanos as f64 / 1e6,
     );
     Ok(())

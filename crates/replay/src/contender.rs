@@ -74,7 +74,7 @@ impl Contender {
     }
 
     /// Puts a program through it, on a device with so much memory for it; `None` is a device
-    /// without limit. The granules mapped during the operations of `span` are counted apart.
+    /// without limit. What the operations of `span` take is told apart.
     pub fn run(
         &self,
         program: &Program,

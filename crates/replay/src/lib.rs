@@ -32,7 +32,7 @@ pub use capacity::{SmallestCapacity, smallest_capacity};
 pub use comparison::{Comparison, compare};
 pub use contender::Contender;
 pub use sweep::{Candidate, candidates};
-pub use trial::Trial;
+pub use trial::{SpanCost, Trial};
 
 /// The newest release whose rules are known.
 pub const NEWEST_RELEASE: gapless_trace::Release = gapless_allocator::Rules::NEWEST;

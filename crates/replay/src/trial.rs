@@ -20,13 +20,37 @@ pub struct Trial {
     pub stalls: u64,
     /// How often the device was called.
     pub calls: CallCounts,
-    /// Granules mapped during the span that was asked about, where its end was reached.
-    pub granules_in_span: Option<u64>,
+    /// What it took during the span that was asked about, where its end was reached.
+    pub in_span: Option<SpanCost>,
     /// The most that was reserved in each of [`Trial::PARTS`] equal parts of the operations; fewer
     /// where the trial ended before.
     pub reserved_curve: Vec<Bytes>,
     /// What the device's calls take by the cost model, in nanoseconds.
     pub modelled_nanos: u64,
+}
+
+/// What a part of a program took of the device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpanCost {
+    /// Granules mapped.
+    pub granules_mapped: u64,
+    /// What the device's calls take by the cost model, in nanoseconds.
+    pub modelled_nanos: u64,
+}
+
+impl SpanCost {
+    /// From a device's first call on.
+    fn so_far(device: &Sim) -> Self {
+        let granules_mapped = device.calls().granules_mapped;
+        Self { granules_mapped, modelled_nanos: device.modelled_nanos() }
+    }
+
+    fn since(self, start: Self) -> Self {
+        Self {
+            granules_mapped: self.granules_mapped - start.granules_mapped,
+            modelled_nanos: self.modelled_nanos - start.modelled_nanos,
+        }
+    }
 }
 
 impl Trial {
@@ -57,7 +81,7 @@ pub(crate) fn completion_of(program: &Program) -> Completion {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Course<'a> {
     pub(crate) program: &'a Program,
-    /// The operations of which mapped granules are counted apart.
+    /// The operations whose cost is told apart.
     pub(crate) span: Option<&'a Range<usize>>,
     /// Whether it ends at the first wait for the device, which is all that is asked for then.
     pub(crate) ends_at_stall: bool,
@@ -73,19 +97,19 @@ impl Course<'_> {
         let program = self.program;
         let mut blocks: Vec<Option<A::Block>> = vec![None; program.requests.len()];
         let mut failed = None;
-        let (mut before, mut in_span) = (0, None);
+        let (mut before, mut in_span) = (SpanCost::default(), None);
         let mut reserved_curve: Vec<Bytes> = Vec::with_capacity(Trial::PARTS);
         let part = program.operations.len().div_ceil(Trial::PARTS).max(1);
         for index in 0..program.operations.len() {
             if self.span.is_some_and(|span| span.start == index) {
-                before = allocator.device().calls().granules_mapped;
+                before = SpanCost::so_far(allocator.device());
             }
             failed = step(program, index, &mut allocator, &mut blocks)?.map(|error| (index, error));
             if failed.is_some() || self.ends_at_stall && 0 < allocator.stalls() {
                 break;
             }
             if self.span.is_some_and(|span| span.end == index + 1) {
-                in_span = Some(allocator.device().calls().granules_mapped - before);
+                in_span = Some(SpanCost::so_far(allocator.device()).since(before));
             }
             let reserved = Bytes::new(allocator.statistics().reserved_bytes.all.current);
             match reserved_curve.last_mut().filter(|_| !index.is_multiple_of(part)) {
@@ -100,7 +124,7 @@ impl Course<'_> {
             peak_reserved: Bytes::new(statistics.reserved_bytes.all.peak),
             stalls: allocator.stalls(),
             calls,
-            granules_in_span: in_span,
+            in_span,
             reserved_curve,
             modelled_nanos: device.modelled_nanos(),
         })

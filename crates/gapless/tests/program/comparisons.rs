@@ -59,6 +59,8 @@ fn the_contract_of_the_schema_is_kept() {
             "uncapped_waste",
             "granules_mapped",
             "granules_mapped_last_iteration",
+            "modelled_us_last_iteration",
+            "modelled_share_of_last_iteration",
             "modelled_us",
         ] {
             assert!(it.get(key).is_some(), "{key}");

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use gapless_device::Costs;
 use gapless_replay::{Check, Comparison, Program, ReplayError};
-use gapless_trace::Trace;
+use gapless_trace::Instant;
 use gapless_units::{DeviceId, Micros};
 
 use crate::examination::Examination;
@@ -32,6 +32,8 @@ pub struct ComparedDevice {
     pub program: Program,
     /// The operations of the last iteration, where there are iterations.
     pub last_iteration: Option<Range<usize>>,
+    /// How long the last iteration lasted, where the recording has times.
+    pub last_iteration_duration: Option<Micros>,
     /// How long the recording lasted, where it has times.
     pub duration: Option<Micros>,
     /// The allocators, in the order they were asked for.
@@ -48,15 +50,23 @@ impl ComparedDevice {
         let last = iterations.and_then(|found| found.spans().last());
         let last_iteration =
             last.map(|(start, end)| program.operation_at(start)..program.operation_at(end));
-        let duration = duration(trace);
-        let (device, check, comparisons) = (trace.device, recorded.check(place)?, Vec::new());
-        Ok(Self { device, check, program, last_iteration, duration, comparisons })
+        let lasted = |(start, end): (Instant, Instant)| {
+            duration(trace.events.times().get(start.events()..end.events())?)
+        };
+        Ok(Self {
+            device: trace.device,
+            check: recorded.check(place)?,
+            program,
+            last_iteration,
+            last_iteration_duration: last.and_then(lasted),
+            duration: duration(trace.events.times()),
+            comparisons: Vec::new(),
+        })
     }
 }
 
 /// From the first event to the last.
-fn duration(trace: &Trace) -> Option<Micros> {
-    let times = trace.events.times();
+fn duration(times: &[Micros]) -> Option<Micros> {
     let (first, last) = (times.first()?.0, times.last()?.0);
     (first < last).then(|| Micros(last - first))
 }

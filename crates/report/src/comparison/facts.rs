@@ -73,6 +73,10 @@ pub struct ContenderFacts {
     pub modelled_us: f64,
     /// That as a share of how long the recording lasted; null where it has no times.
     pub modelled_share_of_recorded: Option<f64>,
+    /// What the device's calls of the last iteration take; null where the recording has none.
+    pub modelled_us_last_iteration: Option<f64>,
+    /// That as a share of how long the iteration lasted; null where it has no times.
+    pub modelled_share_of_last_iteration: Option<f64>,
     /// The reserved bytes over the program's operations, for the picture.
     #[serde(skip)]
     pub curve: Vec<gapless_units::Bytes>,
@@ -135,7 +139,10 @@ impl ComparisonFacts {
 
 fn contender(it: &Comparison, device: &ComparedDevice) -> ContenderFacts {
     let calls = it.uncapped.calls;
-    let modelled_us = it.uncapped.modelled_nanos as f64 / 1e3;
+    let micros = |nanos: u64| nanos as f64 / 1e3;
+    let modelled_us = micros(it.uncapped.modelled_nanos);
+    let last_us = it.uncapped.in_span.map(|span| micros(span.modelled_nanos));
+    let share = |part: f64, Micros(whole): Micros| part / whole as f64;
     ContenderFacts {
         name: it.contender.name,
         settings: it.contender.settings.clone(),
@@ -161,11 +168,13 @@ fn contender(it: &Comparison, device: &ComparedDevice) -> ContenderFacts {
             free: calls.free,
         },
         granules_mapped: calls.granules_mapped,
-        granules_mapped_last_iteration: it.uncapped.granules_in_span,
+        granules_mapped_last_iteration: it.uncapped.in_span.map(|span| span.granules_mapped),
         modelled_us,
-        modelled_share_of_recorded: device
-            .duration
-            .map(|Micros(micros)| modelled_us / micros as f64),
+        modelled_share_of_recorded: device.duration.map(|of| share(modelled_us, of)),
+        modelled_us_last_iteration: last_us,
+        modelled_share_of_last_iteration: last_us
+            .zip(device.last_iteration_duration)
+            .map(|(last_us, of)| share(last_us, of)),
         curve: it.uncapped.reserved_curve.clone(),
     }
 }
