@@ -89,7 +89,7 @@ pub use names::BlockId;
 ///
 /// Streams: a block may be used by work on its own stream at once; use on others is told with
 /// [`Allocator::record_stream`]. The allocator is `Send` where its device is.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct GaplessAllocator<D, O = ()> {
     device: D,
     books: Books<O>,
@@ -168,7 +168,8 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     }
 
     /// Gives free pages back until no more than `keep` is reserved, those that are free longest
-    /// first. Waits for the streams that used them.
+    /// first. Waits for all work on the streams it serves, and on others that still use blocks which
+    /// were freed.
     pub fn trim(&mut self, keep: Bytes) -> Result<(), DeviceError> {
         trim::trim(&mut Alone { books: &mut self.books, device: &mut self.device }, keep)
     }
@@ -233,7 +234,7 @@ impl<D: Device, O: Observer> Allocator for GaplessAllocator<D, O> {
     ) -> Result<BlockId, AllocationError> {
         let arena = self.books.arenas.of(pool, stream);
         if REQUEST_LIMIT <= size {
-            return Err(self.books.too_large(&self.device, size, arena));
+            return Err(self.books.too_large(&self.device, size, size, arena));
         }
         let rounded = rounded(size);
         if let Some(at) = self.books.front.take(arena, rounded) {

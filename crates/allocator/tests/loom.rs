@@ -139,6 +139,31 @@ fn two_threads_fail() {
     });
 }
 
+/// A thread's front is full, so that each free makes another block go: that one is free for others
+/// all the while.
+#[test]
+fn a_full_front_hides_nothing() {
+    check(Some(2), 3, |allocator, _| {
+        let mut front = allocator.front();
+        let mut blocks: Vec<Block> =
+            (0..18).map(|_| take(&mut front, 256, COMPUTE).unwrap()).collect();
+        // The last two lie in the third page, of which one stays.
+        let (held, last) = (blocks.pop().unwrap(), blocks.pop().unwrap());
+        for block in blocks {
+            front.free(block).unwrap();
+        }
+        let other = allocator.clone();
+        let thread = thread::spawn(move || {
+            let mut front = other.front();
+            let block = take(&mut front, 4096, COMPUTE).unwrap();
+            front.free(block).unwrap();
+        });
+        front.free(last).unwrap();
+        thread.join().unwrap();
+        front.free(held).unwrap();
+    });
+}
+
 /// A call of the device fails for one thread while another is served.
 #[test]
 fn a_fault_meets_a_request() {

@@ -27,7 +27,7 @@ impl Repeating {
         let mut program = program.clone();
         program.operations.truncate(iteration.end);
         program.events.truncate(iteration.end);
-        let mut names: Names = pattern.born.iter().map(|&id| (id, id)).collect();
+        let mut names = pattern.recorded_names();
         pattern.end(&mut program, &names);
         let mut starts = vec![program.operations.len()];
         for _ in 0..copies {
@@ -47,7 +47,8 @@ struct Pattern<'a> {
     body: &'a [Operation],
     /// What it asks for.
     born: BTreeSet<RequestId>,
-    /// For a request of an earlier iteration that it frees or completes: the one it leaves instead.
+    /// For a request of an earlier iteration that it frees or completes: the one that it leaves
+    /// instead, or freed and did not complete.
     heirs: Names,
     /// What is to do at its end, with what it leaves and no copy would free.
     rest: Vec<Operation>,
@@ -70,19 +71,22 @@ impl<'a> Pattern<'a> {
         Self { body, born: asked.collect(), heirs, rest }
     }
 
+    /// The names in the iteration as it was recorded.
+    fn recorded_names(&self) -> Names {
+        let inherited = self.heirs.keys().copied();
+        self.born.iter().copied().chain(inherited).map(|id| (id, id)).collect()
+    }
+
     /// Appends the iteration with requests of its own, whose names it returns.
     fn copy(&self, program: &mut Program, before: &Names) -> Names {
-        let mut names = Names::new();
+        let inherited = self.heirs.iter().filter_map(|(&id, heir)| Some((id, *before.get(heir)?)));
+        let mut names: Names = inherited.collect();
         for &operation in self.body {
             if let Operation::Allocate(id) = operation {
                 names.insert(id, program.ask_again(id));
                 continue;
             }
-            let name = |id| match self.heirs.get(&id) {
-                Some(heir) => before.get(heir).copied(),
-                None => names.get(&id).copied(),
-            };
-            program.extend(renamed(operation, name));
+            program.extend(renamed(operation, |id| names.get(&id).copied()));
         }
         names
     }

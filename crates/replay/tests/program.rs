@@ -120,3 +120,30 @@ fn a_repeated_iteration_completes_what_the_one_before_freed() {
     });
     assert_eq!(program.operations[5..], copies.concat());
 }
+
+/// One that lives for three iterations: asked for, freed in the next, done with in the one behind.
+#[test]
+fn a_repeated_iteration_hands_on_what_it_inherits() {
+    let (stream, pool, stack) = (StreamId(0), PoolId::DEFAULT, StackId::NONE);
+    let requested = Requested { size: Bytes::new(512), stream, pool, stack, lingers: true };
+    let mut program = Program::default();
+    program.requests = vec![requested; 3];
+    let [first, second, third] = [RequestId(0), RequestId(1), RequestId(2)];
+    program.operations = vec![
+        Operation::Allocate(first),
+        Operation::Free(first),
+        Operation::Allocate(second),
+        Operation::Complete(first),
+        Operation::Free(second),
+        Operation::Allocate(third),
+    ];
+    program.events = vec![0; 6];
+    let Repeating { program, starts } = Repeating::of(&program, 3..6, 3);
+    assert_eq!(starts, [6, 9, 12, 15]);
+    let copy = |complete, free, ask| {
+        [Operation::Complete(complete), Operation::Free(free), Operation::Allocate(ask)]
+    };
+    let ids = [second, third, RequestId(3), RequestId(4), RequestId(5)];
+    let copies: Vec<_> = ids.windows(3).flat_map(|it| copy(it[0], it[1], it[2])).collect();
+    assert_eq!(program.operations[6..], copies);
+}

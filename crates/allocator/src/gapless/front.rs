@@ -6,15 +6,16 @@
 //!   request of exactly this size, on this stream, from this pool
 //! ```
 //!
-//! Most requests of a program have the size of something that was freed a moment before. They
-//! are served here without a search, a cut or a merge. It is small, so that what lies in it keeps
-//! few neighbors from merging; and whoever needs pages empties it first, so it keeps none back.
+//! A request that has the size of something that was freed a moment before is served here without
+//! a search, a cut or a merge. That is one in five to ten of recorded programs, but almost all of
+//! a loop that works on the same sizes. It is small, so that what lies in it keeps few neighbors
+//! from merging; and whoever needs pages empties it first, so it keeps none back.
 
 use gapless_units::Bytes;
 
 use super::names::ArenaIndex;
 
-/// How many blocks it keeps: as few as serve most requests of the recorded programs.
+/// How many blocks it keeps: with more, requests find little more and comparing takes longer.
 const CAPACITY: usize = 16;
 
 /// Sizes are counted in so many bytes, as a power of two, to compare four of them at once.
@@ -75,6 +76,11 @@ impl<T: Copy + Default> Front<T> {
         self.blocks[self.len] = block;
         self.len += 1;
         oldest
+    }
+
+    /// Whether the next one that comes makes another go.
+    pub(super) fn is_full(&self) -> bool {
+        self.len == CAPACITY
     }
 
     /// Takes the oldest block, wherever it belongs.

@@ -5,6 +5,7 @@
 //! meanwhile. What the call is about has been marked as underway before, and nobody else touches it.
 
 use gapless_device::Device;
+use gapless_units::Bytes;
 
 use super::books::Books;
 use crate::observer::Observer;
@@ -33,7 +34,16 @@ pub(super) trait Hold {
         self.books().clear_front();
     }
 
-    /// Waits until one of those that are outside is back. False where nobody is, and from the
+    /// Whether so much is more than the device has in all.
+    fn is_more_than_all(&mut self, size: Bytes) -> bool {
+        let (books, device) = self.parts();
+        books.reserved < size && device.memory().total < size
+    }
+
+    /// Waits until one of those that are outside is back. False where nobody is.
+    fn wait_for_return(&mut self) -> bool;
+
+    /// The same for a request that is short, which may be what the others are as well: false from the
     /// second time on: two that are short would wait for each other in turn for ever.
     fn wait_for_others(&mut self) -> bool;
 
@@ -58,6 +68,10 @@ impl<D: Device, O: Observer> Hold for Alone<'_, D, O> {
 
     fn outside<T>(&mut self, call: impl FnOnce(&mut D) -> T) -> T {
         call(self.device)
+    }
+
+    fn wait_for_return(&mut self) -> bool {
+        false
     }
 
     fn wait_for_others(&mut self) -> bool {

@@ -9,7 +9,7 @@ use gapless_units::Bytes;
 /// more, pages are moved instead, and no request fails for lack of slack.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Slack {
-    /// As a share of the most that was alive.
+    /// As a share of the most that was alive, from 0 to 1; what is beyond counts as that.
     pub share: f64,
     /// At least so much.
     pub least: Bytes,
@@ -30,7 +30,7 @@ impl Slack {
             reason = "a share of a size is a size"
         )]
         let slack = Bytes::new((peak.get() as f64 * self.share.clamp(0.0, 1.0)) as u64);
-        peak + slack.max(self.least)
+        Bytes::new(peak.get().saturating_add(slack.max(self.least).get()))
     }
 }
 

@@ -40,17 +40,23 @@ pub(super) fn acquire<H: Hold>(
     if let Some(at) = books.take_ready(arena, rounded) {
         return Ok(at);
     }
+    if hold.is_more_than_all(rounded) {
+        let (books, device) = hold.parts();
+        return Err(books.too_large(device, rounded, requested, arena));
+    }
     let short = loop {
-        let short = match take_best(hold, arena, rounded) {
+        let (short, own) = match take_best(hold, arena, rounded) {
             Ok(at) => return Ok(at),
             Err(Refusal::Device(error)) => return Err(error.into()),
-            Err(Refusal::Short(short)) => short,
-            // A frame is in the way, not a page; whatever is waited for may end the work on it.
-            Err(Refusal::Busy | Refusal::Underway) => 1,
+            Err(Refusal::Short(short)) => (short, None),
+            // What another request is about to change is there as soon as that is done.
+            Err(Refusal::Underway) if hold.wait_for_return() => continue,
+            // A frame is in the way, not a page: the work on it is the arena's own.
+            Err(Refusal::Busy | Refusal::Underway) => (1, Some(Awaited::Arena(arena))),
         };
         if !hold.wait_for_others() {
             let need = hold.books().table.bytes_of(short);
-            match hold.books().smallest_sufficient(arena, need) {
+            match hold.books().smallest_sufficient(arena, need).or(own) {
                 Some(awaited) => wait_for(hold, awaited)?,
                 None if hold.may_search_again() => {}
                 None => break short,
@@ -114,11 +120,12 @@ impl<O: Observer> Books<O> {
     pub(super) fn too_large(
         &mut self,
         device: &impl Device,
-        size: Bytes,
+        rounded: Bytes,
+        requested: Bytes,
         arena: ArenaIndex,
     ) -> AllocationError {
         let device_free = device.memory().free;
-        let shortage = Shortage { requested: size, rounded: size, tried: size, device_free };
+        let shortage = Shortage { requested, rounded, tried: rounded, device_free };
         self.out_of_memory(shortage, arena)
     }
 

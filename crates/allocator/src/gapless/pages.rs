@@ -8,6 +8,8 @@
 //! it a home or make it spare. What is underway nobody else touches, so a request may call the
 //! device without keeping others from the table.
 
+use std::collections::BTreeSet;
+
 use gapless_device::Handle;
 use gapless_units::{Addr, Bytes, Extent};
 
@@ -82,7 +84,7 @@ pub(super) struct PageTable {
     territories: Vec<Territory>,
     pages: Vec<Option<Page>>,
     vacant: Vec<PageIndex>,
-    spare: Vec<PageIndex>,
+    spare: BTreeSet<PageIndex>,
     pub(super) alias_count: usize,
 }
 
@@ -92,7 +94,15 @@ impl PageTable {
         assert!(page_size.get().is_power_of_two(), "granules of {page_size}");
         let shift = page_size.get().trailing_zeros();
         let (territories, pages, vacant) = (Vec::new(), Vec::new(), Vec::new());
-        Self { page_size, shift, territories, pages, vacant, spare: Vec::new(), alias_count: 0 }
+        Self {
+            page_size,
+            shift,
+            territories,
+            pages,
+            vacant,
+            spare: BTreeSet::new(),
+            alias_count: 0,
+        }
     }
 
     /// How many pages these bytes fill, the last perhaps in part.
@@ -277,13 +287,13 @@ impl PageTable {
     }
 
     /// Pages that any request may take.
-    pub(super) fn spare(&self) -> &[PageIndex] {
+    pub(super) fn spare(&self) -> &BTreeSet<PageIndex> {
         &self.spare
     }
 
     /// Takes a spare page for a request.
     pub(super) fn take_spare(&mut self, index: PageIndex) {
-        self.spare.retain(|&spare| spare != index);
+        self.spare.remove(&index);
         if let Some(page) = self.page_mut(index) {
             page.whereabouts = Whereabouts::Underway;
         }
@@ -293,7 +303,7 @@ impl PageTable {
     pub(super) fn put_spare(&mut self, index: PageIndex) {
         if let Some(page) = self.page_mut(index) {
             page.whereabouts = Whereabouts::Spare;
-            self.spare.push(index);
+            self.spare.insert(index);
         }
     }
 

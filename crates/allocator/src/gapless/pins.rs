@@ -2,7 +2,6 @@
 
 use gapless_units::{Extent, PoolId};
 
-use super::block::State;
 use super::books::Books;
 use super::names::At;
 use crate::observer::Observer;
@@ -33,17 +32,6 @@ impl<O: Observer> Books<O> {
 
     /// Lets the pages of a private pool move from now on.
     pub(super) fn end_pool(&mut self, pool: PoolId) {
-        let of_pool = |&at: &At| self.arenas[self.blocks[at].arena].pool == pool;
-        let is_free = |&at: &At| self.blocks[at].state == State::Free;
-        let first = self.table.territories().map(|(_, territory)| territory.first);
-        let own = first.filter(of_pool).flat_map(|first| self.blocks.from(first)).filter(is_free);
-        let own: Vec<At> = own.collect();
-        for &at in &own {
-            self.take_free(at);
-        }
         self.ended.insert(pool);
-        for at in own {
-            self.put_free(at);
-        }
     }
 }

@@ -75,7 +75,6 @@ fn take_cheapest<H: Hold>(
     };
     match carve(hold, cheapest) {
         Err(Refusal::Short(still)) => Err(Refusal::Short(still.min(short))),
-        Err(Refusal::Busy) => Err(Refusal::Short(short)),
         done => done,
     }
 }

@@ -109,7 +109,8 @@ impl<D: Device + Clone, O: Observer> SharedAllocator<D, O> {
     }
 
     /// Gives free pages back until no more than `keep` is reserved, those that are free longest
-    /// first. Waits for the streams that used them.
+    /// first. Waits for all work on the streams it serves, and on others that still use blocks which
+    /// were freed.
     pub fn trim(&self, keep: Bytes) -> Result<(), DeviceError> {
         self.hold(|hold| trim(hold, keep))
     }
@@ -243,7 +244,7 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
         let mut hold = InHand::new(&self.books, &mut self.device);
         if REQUEST_LIMIT <= size {
             let (books, device) = hold.parts();
-            return Err(books.too_large(device, size, arena));
+            return Err(books.too_large(device, size, size, arena));
         }
         let ready = hold.books().front.take(arena, rounded);
         let at = if let Some(at) = ready {
@@ -271,13 +272,19 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
         }
         let parcel = Parcel { at: block.at, extent: block.extent };
         let mut kept = lock(&self.kept);
-        kept.tally.take_back(size, block.requested);
-        let oldest = kept.front.put(block.arena, size, parcel);
-        drop(kept);
-        if let Some(oldest) = oldest {
+        if kept.front.is_full() {
+            // The books come first, so that whoever is short finds each block here or there.
+            drop(kept);
             let mut state = self.books.state();
-            state.take_in(&mut lock(&self.kept).tally, oldest);
+            kept = lock(&self.kept);
+            let Kept { front, tally } = &mut *kept;
+            if let Some(oldest) = front.take_oldest() {
+                state.take_in(tally, oldest);
+            }
         }
+        kept.tally.take_back(size, block.requested);
+        let rejected = kept.front.put(block.arena, size, parcel);
+        debug_assert!(rejected.is_none(), "there is room, and small sizes can be counted");
         Ok(())
     }
 

@@ -90,7 +90,7 @@ fn gather<H: Hold>(
     count: usize,
 ) -> Result<(), DeviceError> {
     let (books, device) = hold.parts();
-    for index in books.table.spare().to_vec() {
+    for index in books.table.spare().clone() {
         if pages.len() < count && books.is_usable_by(device, index, arena)? {
             books.table.take_spare(index);
             pages.push(index);

@@ -8,22 +8,25 @@ use super::books::Books;
 use super::hold::Hold;
 use super::names::{At, Frame, PageIndex};
 use super::supply::are_neighbors;
-use super::waits::wait_for_arena;
+use super::waits::{wait_for_arena, wait_for_first};
 use crate::observer::Observer;
 
 /// Gives free pages back until no more than `keep` is reserved, those that are free longest
-/// first. Waits for the streams that used them.
+/// first. Waits for all work on the streams that are served, and for other streams where they use
+/// blocks that were freed.
 pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError> {
-    let (books, device) = hold.parts();
-    books.finish_frees(device)?;
-    hold.clear_fronts();
-    let books = hold.books();
-    if books.reserved <= keep {
+    if hold.books().reserved <= keep {
         return Ok(());
     }
-    for arena in books.arenas.indices() {
+    loop {
+        let waiting = hold.books().deferred.heads().next();
+        let Some((stream, _)) = waiting else { break };
+        wait_for_first(hold, stream)?;
+    }
+    for arena in hold.books().arenas.indices() {
         wait_for_arena(hold, arena)?;
     }
+    hold.clear_fronts();
     let (books, device) = hold.parts();
     let surplus = books.table.pages_for(books.reserved.saturating_sub(keep));
     let surplus = usize::try_from(surplus).unwrap_or(usize::MAX);
@@ -34,7 +37,8 @@ pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError
     let taken = books.take_longest_free(device, None, &mut pages, surplus);
     let mut answer = taken;
     for index in pages {
-        let goes = answer.is_ok() && hold.books().may_go(index);
+        // Others may give pages back meanwhile, too.
+        let goes = answer.is_ok() && keep < hold.books().reserved && hold.books().may_go(index);
         if goes {
             answer = give_back(hold, index);
         }
@@ -49,7 +53,7 @@ pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError
 /// before, or goes back to the device. A page that the device does not take stays spare.
 pub(super) fn settle_spare_pages<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
     let mut answer = Ok(());
-    for index in hold.books().table.spare().to_vec() {
+    for index in hold.books().table.spare().clone() {
         let books = hold.books();
         // While a page goes back, another thread may take the next.
         if !books.table.spare().contains(&index) {

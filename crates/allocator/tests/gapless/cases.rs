@@ -60,3 +60,45 @@ fn a_page_is_as_young_as_its_last_use() {
     assert_eq!(it.stalls(), stalls + 1);
     assert_eq!(it.check_invariants(), Ok(()));
 }
+
+/// A frame is in the way whose address earlier work of the same stream may use: that work can be
+/// waited for.
+#[test]
+fn a_frame_in_the_way_is_waited_for() {
+    let mut it = allocator(6);
+    let _left = take(&mut it, 1024, COMPUTE);
+    let gap = take(&mut it, 4096, COMPUTE);
+    let _right = take(&mut it, 1024, COMPUTE);
+    give(&mut it, gap);
+    // The page inside the gap moves here.
+    let _large = take(&mut it, 4608, COMPUTE);
+    // One page is left. Elsewhere two would be needed.
+    let _back = take(&mut it, 4096, COMPUTE);
+    assert_eq!(it.stalls(), 1);
+    assert_eq!(it.check_invariants(), Ok(()));
+}
+
+/// What other streams still use when the cache is emptied goes back as well.
+#[test]
+fn emptying_waits_for_blocks_that_other_streams_use() {
+    let mut it = allocator(6);
+    let block = take(&mut it, 4096, COMPUTE);
+    assert_eq!(it.record_stream(block, COPY), Ok(()));
+    give(&mut it, block);
+    assert_eq!(it.empty_cache(), Ok(()));
+    assert_eq!(it.reserved(), Bytes::ZERO);
+    assert_eq!(it.check_invariants(), Ok(()));
+}
+
+/// More than the device has is refused before anything is taken for it.
+#[test]
+fn more_than_the_device_has_takes_nothing() {
+    let mut it = allocator(6);
+    let block = take(&mut it, 2048, COMPUTE);
+    give(&mut it, block);
+    let calls = it.device().calls();
+    assert!(it.allocate(Bytes::gib(100), COMPUTE).is_err());
+    assert_eq!(it.device().calls(), calls);
+    assert_eq!(it.statistics().num_ooms, 1);
+    assert_eq!(it.check_invariants(), Ok(()));
+}

@@ -35,7 +35,7 @@ struct Lingering {
     freed: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Shadow {
     pub(crate) allocator: GaplessAllocator<Faulty<Watched>>,
     held: Vec<Held>,

@@ -36,8 +36,8 @@ pub(super) struct State<O> {
     pub(super) fronts: Vec<Arc<Mutex<Kept>>>,
 }
 
-/// Takes a lock, also where a thread panicked with it: the books are changed by code that does not
-/// panic, and an observer that does leaves them as they are.
+/// Takes a lock, also where a thread panicked with it: only an observer or a device can. What the
+/// request was about is lost then, and the rest is as it was.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -60,6 +60,28 @@ impl<O: Observer> SharedBooks<O> {
     /// The books, as soon as nobody else has them in hand.
     pub(super) fn state(&self) -> MutexGuard<'_, State<O>> {
         lock(&self.state)
+    }
+}
+
+impl<O> State<O> {
+    fn come_back(&mut self) {
+        self.outside -= 1;
+        self.returns += 1;
+    }
+}
+
+/// Comes back for a thread that the device panicked on, for which others would wait for ever.
+struct WayBack<'a, O: Observer> {
+    books: &'a SharedBooks<O>,
+    is_taken: bool,
+}
+
+impl<O: Observer> Drop for WayBack<'_, O> {
+    fn drop(&mut self) {
+        if !self.is_taken {
+            self.books.state().come_back();
+            self.books.returned.notify_all();
+        }
     }
 }
 
@@ -124,11 +146,6 @@ impl<'a, D, O: Observer> InHand<'a, D, O> {
         }
     }
 
-    fn wait_for_return(&mut self) {
-        let returns = self.state().returns;
-        self.wait_while(|state| state.returns == returns);
-    }
-
     fn deeds(&mut self) -> Deeds {
         let own = self.returns;
         let state = self.state();
@@ -148,26 +165,34 @@ impl<D: Device, O: Observer> Hold for InHand<'_, D, O> {
     fn outside<T>(&mut self, call: impl FnOnce(&mut D) -> T) -> T {
         self.state().outside += 1;
         self.state = None;
+        let mut way_back = WayBack { books: self.books, is_taken: false };
         // Others may have the books between their leaving the hand and the call of the device. The
         // model checker tries that where it sees a lock there.
         #[cfg(loom)]
         drop(self.books.state());
         let answer = call(self.device);
-        let state = self.state();
-        state.outside -= 1;
-        state.returns += 1;
+        way_back.is_taken = true;
+        self.state().come_back();
         self.returns += 1;
         self.books.returned.notify_all();
         answer
     }
 
-    fn wait_for_others(&mut self) -> bool {
-        if self.has_waited || self.state().outside == 0 {
+    fn wait_for_return(&mut self) -> bool {
+        if self.state().outside == 0 {
             return false;
         }
-        self.has_waited = true;
-        self.wait_for_return();
+        let returns = self.state().returns;
+        self.wait_while(|state| state.returns == returns);
         true
+    }
+
+    fn wait_for_others(&mut self) -> bool {
+        if self.has_waited {
+            return false;
+        }
+        self.has_waited = self.wait_for_return();
+        self.has_waited
     }
 
     fn may_search_again(&mut self) -> bool {
@@ -179,11 +204,7 @@ impl<D: Device, O: Observer> Hold for InHand<'_, D, O> {
         if self.last_search.replace(now) != Some(now) {
             return true;
         }
-        let is_somebody_outside = 0 < self.state().outside;
-        if is_somebody_outside {
-            self.wait_for_return();
-        }
-        is_somebody_outside
+        self.wait_for_return()
     }
 
     fn clear_fronts(&mut self) {
