@@ -17,7 +17,8 @@ pub enum AllocationError {
         requested: Bytes,
         /// The block it would have been.
         rounded: Bytes,
-        /// What was asked of the device.
+        /// What was asked of the device. Of an allocator that moves pages, what is missing in whole
+        /// pages; all of it where the request is larger than the device.
         tried: Bytes,
         /// What the device has left.
         device_free: Bytes,

@@ -113,3 +113,6 @@ pub trait Device {
     /// Waits until all work queued on `stream` is done (`cudaStreamSynchronize`).
     fn wait_for_stream(&mut self, stream: StreamId) -> Result<(), DeviceError>;
 }
+
+/// A device whose clones are the same device, for several threads to use at once.
+pub trait SharedDevice: Device + Clone {}

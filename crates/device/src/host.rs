@@ -32,7 +32,7 @@ use std::sync::mpsc::channel;
 
 use gapless_units::{Addr, Bytes, Extent, MIB, StreamId};
 
-use crate::device::{Device, DeviceError, EventId, Handle, MemoryInfo};
+use crate::device::{Device, DeviceError, EventId, Handle, MemoryInfo, SharedDevice};
 
 pub use complaint::{Complaint, Fault, Mismatch};
 use engine::Engine;
@@ -250,6 +250,8 @@ fn extent(call: &'static str, start: Addr, size: Bytes) -> Result<Extent, Device
     let nowhere = DeviceError::Invalid { call, reason: "no such addresses" };
     Extent::new(start, size).map_err(|_| nowhere)
 }
+
+impl SharedDevice for Host {}
 
 impl Device for Host {
     fn memory(&self) -> MemoryInfo {

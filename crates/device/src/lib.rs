@@ -33,7 +33,7 @@ pub mod suite;
 
 pub use cards::Card;
 pub use costs::{Costs, CostsError};
-pub use device::{Device, DeviceError, EventId, Handle, MemoryInfo};
+pub use device::{Device, DeviceError, EventId, Handle, MemoryInfo, SharedDevice};
 pub use faulty::Faulty;
 #[cfg(target_os = "linux")]
 pub use host::{Complaint, Fault, Gate, Host, HostSetup, Mismatch, Pace, Reading};

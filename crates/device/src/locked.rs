@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gapless_units::{Addr, Bytes, Extent, StreamId};
 
-use crate::device::{Device, DeviceError, EventId, Handle, MemoryInfo};
+use crate::device::{Device, DeviceError, EventId, Handle, MemoryInfo, SharedDevice};
 
 /// A handle of a device behind a lock. Clones are the same device, which several threads may use
 /// though its calls need it whole.
@@ -46,6 +46,8 @@ impl<D> Locked<D> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl<D: Device> SharedDevice for Locked<D> {}
 
 impl<D: Device> Device for Locked<D> {
     fn memory(&self) -> MemoryInfo {

@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use gapless_allocator::gapless::BlockId;
 use gapless_allocator::{Allocator, GaplessAllocator, SharedAllocator, Slack};
-use gapless_device::{Device, Locked, Sim, SimSetup};
+use gapless_device::{Locked, SharedDevice, Sim, SimSetup};
 use gapless_replay::{Operation, Program};
 use gapless_trace::Trace;
 use gapless_units::{Bytes, KIB, MIB, PoolId, StreamId};
@@ -164,7 +164,7 @@ fn shared_hit(passes: usize, size: Bytes, threads: usize) -> Answer<f64> {
     })
 }
 
-fn hits_of_a_thread<D: Device + Clone>(allocator: &SharedAllocator<D>, size: Bytes) -> bool {
+fn hits_of_a_thread<D: SharedDevice>(allocator: &SharedAllocator<D>, size: Bytes) -> bool {
     let mut front = allocator.front();
     (0..PAIRS).all(|_| {
         let block = front.allocate(black_box(size), StreamId::DEFAULT);

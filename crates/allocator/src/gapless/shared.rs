@@ -23,7 +23,7 @@ mod in_hand;
 
 use std::fmt;
 
-use gapless_device::{Device, DeviceError};
+use gapless_device::{Device, DeviceError, SharedDevice};
 use gapless_trace::{DeviceRecording, FinalSegment};
 use gapless_units::{Bytes, Extent, PoolId, StreamId};
 use rustc_hash::FxHashMap;
@@ -52,8 +52,10 @@ const KEPT: Bytes = Bytes::new(256 << 10);
 
 /// The allocator that does not fragment, for several threads. Clones are the same allocator.
 ///
-/// `D` is a handle of a device: clones of it are the same device, and may be called at the same
-/// time.
+/// `D` is a [`SharedDevice`]: its clones are the same device. An observer that
+/// [listens](Observer::LISTENS) is told of every request and free in order, so that no thread can
+/// serve itself. Dropping the last clone gives nothing back to the device;
+/// [`SharedAllocator::trim`] before gives back what is free.
 pub struct SharedAllocator<D, O = ()> {
     books: Arc<SharedBooks<O>>,
     device: D,
@@ -85,7 +87,7 @@ impl<D: Device, O: Observer> fmt::Debug for ThreadFront<D, O> {
     }
 }
 
-impl<D: Device + Clone, O: Observer> SharedAllocator<D, O> {
+impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     /// An allocator that holds nothing yet, over a device whose granules are a power of two.
     pub fn new(device: D, slack: Slack, observer: O) -> Self {
         let books = SharedBooks::new(Books::new(device.granule(), slack, observer));
