@@ -14,7 +14,7 @@
 use gapless_units::Bytes;
 
 use super::books::Books;
-use super::names::ArenaIndex;
+use super::names::{ArenaIndex, Frame};
 use super::place::Place;
 use crate::observer::Observer;
 
@@ -26,10 +26,15 @@ impl<O: Observer> Books<O> {
     /// later.
     pub(super) fn lasting_place(&mut self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let cheapest = self.cheapest_place(arena, size)?;
-        let contested = self.missing(&self.idle(), cheapest);
-        let rent = contested.iter().map(|&frame| u64::from(self.table.frame(frame).takeovers));
-        let price = self.table.pages_for(size);
-        if rent.sum::<u64>() < PATIENCE * price {
+        let price = PATIENCE * self.table.pages_for(size);
+        // What can be looked up at once comes first: mostly nothing is contested.
+        let mut contested = self.lacking(cheapest);
+        if self.rent(&contested) < price {
+            return Some(cheapest);
+        }
+        let idle = self.idle();
+        contested.retain(|&frame| !self.can_revive(&idle, frame));
+        if self.rent(&contested) < price {
             return Some(cheapest);
         }
         let Some(fresh) = self.fresh_place(arena, size) else { return Some(cheapest) };
@@ -37,5 +42,10 @@ impl<O: Observer> Books<O> {
             self.table.frame_mut(frame).takeovers = 0;
         }
         Some(fresh)
+    }
+
+    /// What taking over these frames has cost so far, in maps.
+    fn rent(&self, frames: &[Frame]) -> u64 {
+        frames.iter().map(|&frame| u64::from(self.table.frame(frame).takeovers)).sum()
     }
 }

@@ -6,7 +6,6 @@ use gapless_units::{Bytes, Extent};
 
 use super::books::Books;
 use super::hold::Hold;
-use super::idle::Idle;
 use super::names::{ArenaIndex, At, Frame, TerritoryIndex};
 use super::supply::{Refusal, supply};
 use crate::observer::Observer;
@@ -147,7 +146,10 @@ impl<O: Observer> Books<O> {
     /// fewest pages have to be mapped.
     pub(super) fn cheapest_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let idle = self.idle();
-        let missing = |place: Place| self.missing(&idle, place).len();
+        let missing = |place: Place| {
+            let lacking = self.lacking(place).into_iter();
+            lacking.filter(|&frame| !self.can_revive(&idle, frame)).count()
+        };
         let best = self.best_place(arena, size)?;
         if missing(best) == 0 {
             return Some(best);
@@ -159,13 +161,6 @@ impl<O: Observer> Books<O> {
         let ready = ready.min_by_key(|&at| (self.blocks[at].size, self.blocks[at].addr));
         let places = gaps().take(LOOKED_AT).chain(ready).map(|at| self.place_in(at, size));
         places.min_by_key(cost)
-    }
-
-    /// The frames of a place under which a page would have to be mapped.
-    pub(super) fn missing(&self, idle: &Idle, place: Place) -> Vec<Frame> {
-        let mut frames = self.lacking(place);
-        frames.retain(|&frame| !self.can_revive(idle, frame));
-        frames
     }
 
     /// Where in a gap: where the fewest pages are touched that nothing alive touches yet. Of such
@@ -241,7 +236,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// The frames of a place that have no memory.
-    fn lacking(&self, place: Place) -> Vec<Frame> {
+    pub(super) fn lacking(&self, place: Place) -> Vec<Frame> {
         let block = &self.blocks[place.at];
         // Beside a block that is being served a frame may lack memory that both touch.
         if block.holes == 0 && self.serving == 0 {
