@@ -96,14 +96,20 @@ fn an_iteration_that_is_repeated_needs_no_more_each_time() {
     assert_eq!(live.len(), 1);
 }
 
+/// A program without operations yet, whose blocks other streams still use when they are freed.
+fn of_lingering_requests(count: usize) -> Program {
+    let (stream, pool, stack) = (StreamId(0), PoolId::DEFAULT, StackId::NONE);
+    let requested = Requested { size: Bytes::new(512), stream, pool, stack, lingers: true };
+    let mut program = Program::default();
+    program.requests = vec![requested; count];
+    program
+}
+
 /// A block that other streams use beyond its iteration is done with in the next one.
 #[test]
 fn a_repeated_iteration_completes_what_the_one_before_freed() {
-    let (stream, pool, stack) = (StreamId(0), PoolId::DEFAULT, StackId::NONE);
-    let requested = Requested { size: Bytes::new(512), stream, pool, stack, lingers: true };
     let [before, now] = [RequestId(0), RequestId(1)];
-    let mut program = Program::default();
-    program.requests = vec![requested; 2];
+    let mut program = of_lingering_requests(2);
     program.operations = vec![
         Operation::Allocate(before),
         Operation::Free(before),
@@ -124,10 +130,7 @@ fn a_repeated_iteration_completes_what_the_one_before_freed() {
 /// One that lives for three iterations: asked for, freed in the next, done with in the one behind.
 #[test]
 fn a_repeated_iteration_hands_on_what_it_inherits() {
-    let (stream, pool, stack) = (StreamId(0), PoolId::DEFAULT, StackId::NONE);
-    let requested = Requested { size: Bytes::new(512), stream, pool, stack, lingers: true };
-    let mut program = Program::default();
-    program.requests = vec![requested; 3];
+    let mut program = of_lingering_requests(3);
     let [first, second, third] = [RequestId(0), RequestId(1), RequestId(2)];
     program.operations = vec![
         Operation::Allocate(first),

@@ -9,7 +9,7 @@
 //! That is the rule for renting skis: by when to buy without knowing how often one will ski
 //! (A. R. Karlin, M. S. Manasse, L. Rudolph and D. D. Sleator, *Competitive snoopy caching*,
 //! Algorithmica 3, 1988). Bought at once the price is too high, since most frames are taken over
-//! seldom; at twice the price, programs that repeat come to rest and the others map no more.
+//! seldom; at twice the price, programs that repeat come to rest and the others map hardly more.
 
 use gapless_units::Bytes;
 

@@ -18,10 +18,13 @@ pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError
     if hold.books().reserved <= keep {
         return Ok(());
     }
-    loop {
-        let waiting = hold.books().deferred.heads().next();
-        let Some((stream, _)) = waiting else { break };
-        wait_for_first(hold, stream)?;
+    // What others free meanwhile is not waited for, or there might be no end.
+    let queues = &hold.books().deferred.queues;
+    let waiting: Vec<_> = queues.iter().map(|(&stream, queue)| (stream, queue.len())).collect();
+    for (stream, frees) in waiting {
+        for _ in 0..frees {
+            wait_for_first(hold, stream)?;
+        }
     }
     for arena in hold.books().arenas.indices() {
         wait_for_arena(hold, arena)?;
