@@ -1,12 +1,12 @@
 //! What the gapless allocator takes of the host's time, over the simulated device.
 //!
 //! ```text
-//! cargo run --release -p gapless-replay --example host_cost -- [PASSES] FILE...
+//! cargo run --release -p gapless-replay --example host_cost -- [PASSES] [FILE...]
 //! ```
 //!
-//! First a hit: one size, asked for and given back, by one thread and by two at once. Then the
-//! operations of recordings, carried out over and over by one allocator, as a program's iterations
-//! are. Everywhere the best pass counts.
+//! Without a file a hit: one size, asked for and given back, by one thread and by two at once. With
+//! files the operations of these recordings, carried out over and over by one allocator, as a
+//! program's iterations are. Everywhere the best pass counts.
 
 #![expect(clippy::disallowed_methods, reason = "it measures time and reads the files it is given")]
 #![expect(clippy::print_stdout, reason = "it is a program")]
@@ -172,10 +172,7 @@ fn hits_of_a_thread<D: SharedDevice>(allocator: &SharedAllocator<D>, size: Bytes
     })
 }
 
-fn main() -> Answer<()> {
-    let mut arguments = std::env::args().skip(1).peekable();
-    let passes = arguments.next_if(|text| text.parse::<usize>().is_ok());
-    let passes = passes.map_or(Ok(21), |text| text.parse())?;
+fn print_hits(passes: usize) -> Answer<()> {
     for size in [Bytes::new(512), Bytes::new(4 * MIB)] {
         let nanos = hit(passes, size)?;
         println!("a hit of {size}, with its free: {nanos:.1} ns");
@@ -184,6 +181,16 @@ fn main() -> Answer<()> {
     for threads in [1, 2] {
         let nanos = shared_hit(passes, size, threads)?;
         println!("a hit of {size}, with its free, in each of {threads} threads: {nanos:.1} ns");
+    }
+    Ok(())
+}
+
+fn main() -> Answer<()> {
+    let mut arguments = std::env::args().skip(1).peekable();
+    let passes = arguments.next_if(|text| text.parse::<usize>().is_ok());
+    let passes = passes.map_or(Ok(21), |text| text.parse())?;
+    if arguments.peek().is_none() {
+        return print_hits(passes);
     }
     for path in arguments {
         let bytes = std::fs::read(&path)?;

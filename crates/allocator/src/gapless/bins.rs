@@ -114,10 +114,11 @@ impl Bins {
     #[inline]
     fn best_of(blocks: &Blocks, list: impl Iterator<Item = At>, size: Bytes) -> Option<At> {
         let mut best = None;
-        let mut least = (Bytes::new(u64::MAX), true, Addr::default());
+        let mut least = (u64::MAX, Addr::default());
         for (count, at) in list.enumerate() {
             let block = &blocks[at];
-            let rank = (block.size, 0 < block.holes, block.addr);
+            // Sizes are whole units, so the last bit can say what decides between equal ones.
+            let rank = (block.size.get() | u64::from(0 < block.holes), block.addr);
             if size <= block.size && rank < least {
                 (best, least) = (Some(at), rank);
             }

@@ -53,7 +53,7 @@ impl<O: Observer> Books<O> {
 
     /// Merges everything that lies in the front.
     pub(super) fn clear_front(&mut self) {
-        while let Some(at) = self.front.take_oldest() {
+        for at in self.front.take_all() {
             self.merge_free(at);
         }
     }

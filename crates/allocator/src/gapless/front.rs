@@ -87,6 +87,13 @@ impl<T: Copy + Default> Front<T> {
     pub(super) fn take_oldest(&mut self) -> Option<T> {
         (0 < self.len).then(|| self.remove(0))
     }
+
+    /// Takes all blocks, the oldest first.
+    #[inline]
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = T> + use<T> {
+        let len = std::mem::take(&mut self.len);
+        self.blocks.into_iter().take(len)
+    }
 }
 
 #[cfg(test)]

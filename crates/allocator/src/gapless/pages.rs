@@ -120,6 +120,16 @@ impl PageTable {
         offset.get() & (self.page_size.get() - 1) == 0
     }
 
+    /// How many pages a block begins that lies so far behind the start of its territory.
+    pub(super) fn begun_by(&self, offset: Bytes, size: Bytes) -> u64 {
+        self.pages_for(offset + size) - self.pages_for(offset)
+    }
+
+    /// How many pages a block ends that lies so far behind the start of its territory.
+    pub(super) fn ended_by(&self, offset: Bytes, size: Bytes) -> u64 {
+        self.whole_pages(offset + size) - self.whole_pages(offset)
+    }
+
     pub(super) fn bytes_of(&self, pages: u64) -> Bytes {
         Bytes::new(pages << self.shift)
     }
@@ -163,6 +173,14 @@ impl PageTable {
     ) -> impl DoubleEndedIterator<Item = Frame> + use<> {
         let (first, end) = self.touched_numbers(territory, extent);
         (first..end).map(move |number| Frame { territory, number })
+    }
+
+    /// Whether every frame that shares a byte with an extent has memory.
+    #[inline]
+    pub(super) fn is_active(&self, territory: TerritoryIndex, extent: Extent) -> bool {
+        let (first, end) = self.touched_numbers(territory, extent);
+        let frames = self.territory(territory).frames.get(first as usize..end as usize);
+        frames.is_some_and(|frames| frames.iter().all(|book| book.active))
     }
 
     /// The first frame that lies wholly in an extent, and the first behind those that do.

@@ -124,10 +124,7 @@ impl<O: Observer> Books<O> {
     /// The block that serves a request as it lies, where the tightest gap has memory.
     pub(super) fn take_ready(&mut self, arena: ArenaIndex, size: Bytes) -> Option<At> {
         let place = self.best_place(arena, size)?;
-        if !self.lacking(place).is_empty() {
-            return None;
-        }
-        Some(self.cut_out(place.at, place.part, 0))
+        self.is_ready(place).then(|| self.cut_out(place.at, place.part, 0))
     }
 
     /// The smallest gap; of equal ones one that needs no memory.
@@ -163,58 +160,45 @@ impl<O: Observer> Books<O> {
         places.min_by_key(cost)
     }
 
-    /// Where in a gap: where the fewest pages are touched that nothing alive touches yet. Of such
-    /// places, a block of whole pages takes one that begins at a page, where little room stays
-    /// beside it: elsewhere it would share a page at either end, and keep both from moving when
-    /// its neighbors are gone.
+    /// Where in a gap: at the end where fewer pages are touched that nothing alive touches yet. A
+    /// block of whole pages takes a place that begins at a page, where little room stays beside it:
+    /// elsewhere it would share a page at either end, and keep both from moving when its neighbors
+    /// are gone.
+    #[inline]
     fn place_in(&self, at: At, size: Bytes) -> Place {
         let block = &self.blocks[at];
+        if block.size == size {
+            return Place { at, part: block.extent() };
+        }
         let territory = self.table.territory(block.territory).extent;
-        let part_at = |offset: Bytes| {
-            let start = territory.start() + offset;
-            Extent::between(start, start + size)
-        };
         let first = block.addr - territory.start();
-        let is_whole = self.table.is_boundary(size);
+        let last = first + (block.size - size);
         // Behind the last gap of a territory are the addresses for what comes.
         let is_inner = block.end() != territory.end();
-        if block.size == size || !is_whole && !is_inner {
-            return Place { at, part: part_at(first) };
-        }
+        let offset = if self.table.is_boundary(size) {
+            self.whole_pages_between(first, last, is_inner)
+        } else if is_inner && self.table.ended_by(last, size) < self.table.begun_by(first, size) {
+            last
+        } else {
+            first
+        };
+        let start = territory.start() + offset;
+        Place { at, part: Extent::between(start, start + size) }
+    }
+
+    /// Where a block of whole pages begins, from the first place to the last.
+    fn whole_pages_between(&self, first: Bytes, last: Bytes, is_inner: bool) -> Bytes {
         let table = &self.table;
-        let (end, last) = (first + block.size, first + (block.size - size));
-        let rank = |offset: Bytes| {
-            let behind = offset + size;
-            let touched = table.pages_for(behind) - table.whole_pages(offset);
-            let is_shared = |is_edge: bool, edge| is_edge && !table.is_boundary(edge);
-            let of_neighbors = u64::from(is_shared(offset == first, offset))
-                + u64::from(is_shared(behind == end, behind));
-            (touched - of_neighbors, is_whole && !table.is_boundary(offset))
-        };
-        let mut best = (rank(first), first);
-        let mut consider = |offset: Bytes| {
-            let rank = rank(offset);
-            if rank < best.0 {
-                best = (rank, offset);
-            }
-        };
         let beside = Bytes::new(table.page_size.get() / BESIDE);
-        if is_whole {
-            let page = table.bytes_of(table.pages_for(first));
-            if page <= last && page - first <= beside {
-                consider(page);
-            }
+        let above = table.bytes_of(table.pages_for(first));
+        if above <= last && above - first <= beside {
+            return above;
         }
-        if is_inner {
-            consider(last);
+        let below = table.bytes_of(table.whole_pages(last));
+        if is_inner && first <= below && last - below <= beside {
+            return below;
         }
-        if is_inner && is_whole {
-            let page = table.bytes_of(table.whole_pages(last));
-            if first <= page && last - page <= beside {
-                consider(page);
-            }
-        }
-        Place { at, part: part_at(best.1) }
+        first
     }
 
     /// Addresses that nothing was ever mapped under.
@@ -237,12 +221,24 @@ impl<O: Observer> Books<O> {
 
     /// The frames of a place that have no memory.
     pub(super) fn lacking(&self, place: Place) -> Vec<Frame> {
-        let block = &self.blocks[place.at];
-        // Beside a block that is being served a frame may lack memory that both touch.
-        if block.holes == 0 && self.serving == 0 {
+        if self.is_backed(place.at) {
             return Vec::new();
         }
-        let frames = self.table.touched(block.territory, place.part);
+        let frames = self.table.touched(self.blocks[place.at].territory, place.part);
         frames.filter(|&frame| !self.table.frame(frame).active).collect()
+    }
+
+    /// Whether all frames of a place have memory.
+    #[inline]
+    fn is_ready(&self, place: Place) -> bool {
+        let territory = self.blocks[place.at].territory;
+        self.is_backed(place.at) || self.table.is_active(territory, place.part)
+    }
+
+    /// Whether all frames that a free block touches have memory.
+    #[inline]
+    fn is_backed(&self, at: At) -> bool {
+        // Beside a block that is being served a frame may lack memory that both touch.
+        self.blocks[at].holes == 0 && self.serving == 0
     }
 }
