@@ -49,8 +49,11 @@ pub trait Allocator {
     /// Where a block lies, and how large it is: at least as asked for.
     fn extent(&self, block: Self::Block) -> Option<Extent>;
 
+    /// Bytes held from the device.
+    fn reserved(&self) -> Bytes;
+
     /// What it counts, under PyTorch's names.
-    fn statistics(&self) -> &Statistics;
+    fn statistics(&self) -> Statistics;
 
     /// How often a request waited for the device: for an event, a stream, or by giving memory
     /// back with a call that waits.

@@ -50,6 +50,7 @@ mod bins;
 mod arena;
 mod front;
 mod deferred;
+mod counts;
 mod books;
 mod idle;
 mod free_blocks;
@@ -118,19 +119,14 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         (self.device, self.books.observer)
     }
 
-    /// Bytes held from the device.
-    pub fn reserved(&self) -> Bytes {
-        self.books.reserved
-    }
-
     /// Bytes of blocks that the program holds or other streams still use.
     pub fn live(&self) -> Bytes {
-        self.books.live
+        self.books.counts.live()
     }
 
     /// The most of [`GaplessAllocator::live`] so far.
     pub fn live_peak(&self) -> Bytes {
-        self.books.live_peak
+        self.books.counts.live_peak()
     }
 
     /// Keeps another amount of memory beyond what is alive from now on.
@@ -164,7 +160,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
 
     /// What it holds, in short.
     pub fn usage(&self) -> Usage {
-        Usage::of(&self.books.statistics, self.books.stalls)
+        Usage::of(&self.statistics(), self.books.stalls)
     }
 
     /// Gives free pages back until no more than `keep` is reserved, those that are free longest
@@ -253,8 +249,7 @@ impl<D: Device, O: Observer> Allocator for GaplessAllocator<D, O> {
             // Where that fails, the program still has the block, and nothing is told or counted.
             self.books.free_later(&mut self.device, at)?;
         }
-        self.books.let_go(at);
-        self.books.shelve_if_unused(at);
+        self.books.take_back(at);
         Ok(())
     }
 
@@ -276,8 +271,12 @@ impl<D: Device, O: Observer> Allocator for GaplessAllocator<D, O> {
         self.books.blocks.held(block).map(|at| self.books.blocks[at].extent())
     }
 
-    fn statistics(&self) -> &Statistics {
-        &self.books.statistics
+    fn reserved(&self) -> Bytes {
+        self.books.reserved
+    }
+
+    fn statistics(&self) -> Statistics {
+        self.books.statistics()
     }
 
     fn stalls(&self) -> u64 {

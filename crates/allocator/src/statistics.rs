@@ -64,16 +64,6 @@ impl Statistic {
         self.of(pool).decrease(amount);
     }
 
-    /// Counts what the small pool handed out and took back elsewhere: `all` was handed out in all,
-    /// and `more` of it than came back.
-    pub(crate) fn adjust_small(&mut self, more: i64, all: u64) {
-        for change in [&mut self.all, &mut self.small_pool] {
-            change.current = change.current.wrapping_add_signed(more);
-            change.allocated = change.allocated.wrapping_add(all);
-            change.freed = change.freed.wrapping_add(all).wrapping_add_signed(-more);
-        }
-    }
-
     /// The net of several changes at once, as PyTorch counts it: one increase or one decrease.
     pub(crate) fn change(&mut self, pool: SizePool, amount: i128) {
         let size = u64::try_from(amount.unsigned_abs()).unwrap_or(u64::MAX);

@@ -111,7 +111,7 @@ impl Course<'_> {
             if self.span.is_some_and(|span| span.end == index + 1) {
                 in_span = Some(SpanCost::so_far(allocator.device()).since(before));
             }
-            let reserved = Bytes::new(allocator.statistics().reserved_bytes.all.current);
+            let reserved = allocator.reserved();
             match reserved_curve.last_mut().filter(|_| !index.is_multiple_of(part)) {
                 Some(most) => *most = reserved.max(*most),
                 None => reserved_curve.push(reserved),

@@ -364,8 +364,12 @@ impl<P: Policy, D: Device, O: Observer> Allocator for Baseline<P, D, O> {
         self.blocks.place(block).map(|place| self.blocks[place].extent)
     }
 
-    fn statistics(&self) -> &Statistics {
-        &self.holdings.statistics
+    fn reserved(&self) -> Bytes {
+        self.holdings.reserved()
+    }
+
+    fn statistics(&self) -> Statistics {
+        self.holdings.statistics
     }
 
     fn stalls(&self) -> u64 {

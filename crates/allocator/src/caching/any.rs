@@ -64,8 +64,12 @@ impl<D: Device, O: Observer> Allocator for CachingAllocator<D, O> {
         self.extent(block)
     }
 
-    fn statistics(&self) -> &Statistics {
-        self.statistics()
+    fn reserved(&self) -> Bytes {
+        self.reserved()
+    }
+
+    fn statistics(&self) -> Statistics {
+        *self.statistics()
     }
 
     fn stalls(&self) -> u64 {

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use gapless_trace::{Action, SizePool};
-use gapless_units::{Bytes, MIB, PoolId, StreamId};
+use gapless_units::{Bytes, PoolId, StreamId};
 
 use super::arena::Arenas;
 use super::block::{Blocks, State};
+use super::counts::Counts;
 use super::deferred::Deferred;
 use super::front::Front;
 use super::knob::Slack;
@@ -14,9 +15,6 @@ use super::names::{ArenaIndex, At, BlockId, Frame};
 use super::pages::PageTable;
 use crate::observer::{Happening, Observer};
 use crate::statistics::Statistics;
-
-/// Up to this size a request counts for the small pool in the statistics, as PyTorch's does.
-const SMALL: Bytes = Bytes::new(MIB);
 
 /// Everything the allocator knows.
 #[derive(Clone, Debug)]
@@ -30,11 +28,10 @@ pub(super) struct Books<O> {
     /// Private pools whose pages may move, because the program is done with them.
     pub(super) ended: BTreeSet<PoolId>,
     pub(super) deferred: Deferred,
-    pub(super) statistics: Statistics,
+    pub(super) counts: Counts,
+    /// What the device gave and took, and what failed; the rest is in the counts.
+    rare: Statistics,
     pub(super) reserved: Bytes,
-    /// Bytes of blocks that are not free.
-    pub(super) live: Bytes,
-    pub(super) live_peak: Bytes,
     /// Counts frees.
     pub(super) clock: u64,
     pub(super) stalls: u64,
@@ -55,10 +52,9 @@ impl<O: Observer> Books<O> {
             front: Front::default(),
             ended: BTreeSet::new(),
             deferred: Deferred::default(),
-            statistics: Statistics::default(),
+            counts: Counts::default(),
+            rare: Statistics::default(),
             reserved: Bytes::ZERO,
-            live: Bytes::ZERO,
-            live_peak: Bytes::ZERO,
             clock: 0,
             stalls: 0,
             failure: None,
@@ -70,70 +66,78 @@ impl<O: Observer> Books<O> {
     #[inline]
     pub(super) fn hand_out(&mut self, at: At, requested: Bytes) -> BlockId {
         let id = self.blocks.hand_out(at, requested);
-        let size = self.blocks[at].size;
-        let kind = size_pool(size);
-        self.live += size;
-        self.live_peak = self.live_peak.max(self.live);
-        self.statistics.allocation.increase(kind, 1);
-        self.statistics.allocated_bytes.increase(kind, size.get());
-        self.statistics.active.increase(kind, 1);
-        self.statistics.active_bytes.increase(kind, size.get());
-        self.statistics.requested_bytes.increase(kind, requested.get());
+        self.counts.hand_out(self.blocks[at].size, requested);
         self.tell_block(Action::Alloc, at);
         id
     }
 
-    /// Notes that the program gave a block back, which nobody uses or other streams still use.
+    /// Takes a block back from the program: into the front, unless other streams still use it.
     #[inline]
-    pub(super) fn let_go(&mut self, at: At) {
-        let size = self.blocks[at].size;
-        let kind = size_pool(size);
-        self.statistics.allocation.decrease(kind, 1);
-        self.statistics.allocated_bytes.decrease(kind, size.get());
+    pub(super) fn take_back(&mut self, at: At) {
         self.tell_block(Action::FreeRequested, at);
-    }
-
-    /// Puts a block that was let go into the front, unless other streams still use it.
-    #[inline]
-    pub(super) fn shelve_if_unused(&mut self, at: At) {
-        if self.blocks[at].state == State::Held {
+        let block = &self.blocks[at];
+        let (state, size, requested) = (block.state, block.size, block.requested);
+        if state == State::Pending {
+            self.counts.defer(size);
+        } else {
+            self.counts.give_back(size, requested);
             self.shelve(at);
         }
     }
 
+    /// Takes a block back that other streams used and use no more.
+    pub(super) fn take_unused(&mut self, at: At) {
+        let block = &self.blocks[at];
+        let (size, requested) = (block.size, block.requested);
+        self.counts.finish(size, requested);
+        self.shelve(at);
+    }
+
     /// Puts a block that nobody uses any more into the front.
     #[inline]
-    pub(super) fn shelve(&mut self, at: At) {
+    fn shelve(&mut self, at: At) {
         self.clock += 1;
         let block = &mut self.blocks[at];
         block.state = State::Shelved;
         block.freed = self.clock;
-        let (size, requested, arena) = (block.size, block.requested, block.arena);
-        let kind = size_pool(size);
-        self.live -= size;
-        self.statistics.active.decrease(kind, 1);
-        self.statistics.active_bytes.decrease(kind, size.get());
-        self.statistics.requested_bytes.decrease(kind, requested.get());
+        let (size, arena) = (block.size, block.arena);
         self.tell_block(Action::FreeCompleted, at);
         if let Some(oldest) = self.front.put(arena, size, at) {
             self.merge_free(oldest);
         }
     }
 
+    /// What it counts, under PyTorch's names.
+    pub(super) fn statistics(&self) -> Statistics {
+        self.statistics_with(&self.counts)
+    }
+
+    /// The same with other counts of blocks.
+    pub(super) fn statistics_with(&self, counts: &Counts) -> Statistics {
+        let mut statistics = self.rare;
+        counts.tell(&mut statistics);
+        statistics
+    }
+
+    /// Counts a request that failed.
+    pub(super) fn count_failure(&mut self) {
+        self.rare.num_ooms += 1;
+    }
+
     /// Counts pages that the device gave.
     pub(super) fn count_created(&mut self, pages: u64) {
         let size = self.table.bytes_of(pages);
         self.reserved += size;
-        self.statistics.num_device_alloc += pages;
-        self.statistics.reserved_bytes.increase(SizePool::Large, size.get());
+        self.rare.num_device_alloc += pages;
+        self.rare.reserved_bytes.increase(SizePool::Large, size.get());
     }
 
     /// Counts a page that went back to the device.
     pub(super) fn count_released(&mut self) {
         let size = self.table.page_size;
         self.reserved -= size;
-        self.statistics.num_device_free += 1;
-        self.statistics.reserved_bytes.decrease(SizePool::Large, size.get());
+        self.rare.num_device_free += 1;
+        self.rare.reserved_bytes.decrease(SizePool::Large, size.get());
     }
 
     /// Notes that another stream uses a block.
@@ -170,9 +174,4 @@ impl<O: Observer> Books<O> {
         let (addr, size) = (self.table.addr(frame), self.table.page_size);
         self.observer.observe(Happening { action, addr, size, stream, pool });
     }
-}
-
-/// The size pool that PyTorch's statistics would count a block for.
-fn size_pool(size: Bytes) -> SizePool {
-    if size <= SMALL { SizePool::Small } else { SizePool::Large }
 }

@@ -28,13 +28,12 @@ impl<O: Observer> Books<O> {
         let cheapest = self.cheapest_place(arena, size)?;
         let price = PATIENCE * self.table.pages_for(size);
         // What can be looked up at once comes first: mostly nothing is contested.
-        let mut contested = self.lacking(cheapest);
-        if self.rent(&contested) < price {
+        if self.rent(self.lacking(cheapest)) < price {
             return Some(cheapest);
         }
         let idle = self.idle();
-        contested.retain(|&frame| !self.can_revive(&idle, frame));
-        if self.rent(&contested) < price {
+        let contested: Vec<Frame> = self.missing(&idle, cheapest).collect();
+        if self.rent(contested.iter().copied()) < price {
             return Some(cheapest);
         }
         let Some(fresh) = self.fresh_place(arena, size) else { return Some(cheapest) };
@@ -45,7 +44,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// What taking over these frames has cost so far, in maps.
-    fn rent(&self, frames: &[Frame]) -> u64 {
-        frames.iter().map(|&frame| u64::from(self.table.frame(frame).takeovers)).sum()
+    fn rent(&self, frames: impl Iterator<Item = Frame>) -> u64 {
+        frames.map(|frame| u64::from(self.table.frame(frame).takeovers)).sum()
     }
 }

@@ -3,6 +3,8 @@
 //! They are looked for when pages are short, which costs a walk over the free blocks of a page or
 //! more. Keeping them in order all the time would cost every request more than that.
 
+use std::cell::Cell;
+
 use gapless_units::{Addr, Extent};
 
 use super::books::Books;
@@ -14,13 +16,21 @@ use crate::observer::Observer;
 pub(super) struct Idle {
     /// Each with its address, in the order of addresses.
     blocks: Vec<(Addr, At)>,
+    /// The place of the one found last: pages that were mapped together lie together.
+    latest: Cell<usize>,
 }
 
 impl Idle {
     /// The block that begins last at or before an extent.
     pub(super) fn at_or_before(&self, extent: Extent) -> Option<At> {
-        let behind = self.blocks.partition_point(|&(addr, _)| addr <= extent.start());
-        self.blocks[..behind].last().map(|&(_, at)| at)
+        let is_at_or_before =
+            |place: usize| self.blocks.get(place).is_some_and(|&(addr, _)| addr <= extent.start());
+        let latest = self.latest.get();
+        if !is_at_or_before(latest) || is_at_or_before(latest + 1) {
+            let behind = self.blocks.partition_point(|&(addr, _)| addr <= extent.start());
+            self.latest.set(behind.checked_sub(1)?);
+        }
+        Some(self.blocks[self.latest.get()].1)
     }
 }
 
@@ -29,7 +39,7 @@ impl<O: Observer> Books<O> {
     pub(super) fn idle(&self) -> Idle {
         let mut blocks: Vec<_> = self.idle_blocks().map(|at| (self.blocks[at].addr, at)).collect();
         blocks.sort_unstable();
-        Idle { blocks }
+        Idle { blocks, latest: Cell::new(0) }
     }
 
     /// The free blocks with pages to give, those that are free longest first, with their ages.

@@ -25,8 +25,8 @@ impl<O: Observer> Books<O> {
         for (territory, _) in self.table.territories() {
             live += self.check_territory(territory, &mut free)?;
         }
-        if live != self.live {
-            return broken(format!("{live} are alive, {} are counted", self.live));
+        if live != self.counts.live() {
+            return broken(format!("{live} are alive, {} are counted", self.counts.live()));
         }
         let known: usize = self
             .arenas

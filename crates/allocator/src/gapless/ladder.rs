@@ -133,7 +133,7 @@ impl<O: Observer> Books<O> {
     fn out_of_memory(&mut self, shortage: Shortage, arena: ArenaIndex) -> AllocationError {
         let (pool, stream) = (self.arenas[arena].pool, self.arenas[arena].stream);
         let Shortage { requested, rounded, tried, device_free } = shortage;
-        self.statistics.num_ooms += 1;
+        self.count_failure();
         let failure = Happening {
             action: Action::OutOfMemory,
             addr: Addr::new(device_free.get()),

@@ -6,6 +6,7 @@ use gapless_units::{Bytes, Extent};
 
 use super::books::Books;
 use super::hold::Hold;
+use super::idle::Idle;
 use super::names::{ArenaIndex, At, Frame, TerritoryIndex};
 use super::supply::{Refusal, supply};
 use crate::observer::Observer;
@@ -81,7 +82,7 @@ fn take_cheapest<H: Hold>(
 /// Cuts a place out of its free block, with memory under all of it.
 fn carve<H: Hold>(hold: &mut H, place: Place) -> Result<At, Refusal> {
     let books = hold.books();
-    let lacking = books.lacking(place);
+    let lacking: Vec<Frame> = books.lacking(place).collect();
     if lacking.iter().any(|&frame| books.table.frame(frame).underway) {
         return Err(Refusal::Underway);
     }
@@ -135,29 +136,39 @@ impl<O: Observer> Books<O> {
 
     /// Whether what a place lacks may be taken from the device.
     fn is_within_budget(&self, place: Place) -> bool {
-        let lacking = self.table.bytes_of(self.lacking(place).len() as u64);
-        lacking.is_zero() || self.reserved + lacking <= self.slack.budget(self.live_peak)
+        let lacking = self.table.bytes_of(self.lacking(place).count() as u64);
+        lacking.is_zero() || self.reserved + lacking <= self.slack.budget(self.counts.live_peak())
     }
 
     /// Of the tightest gaps, and of all that need no memory the tightest, the one for which the
     /// fewest pages have to be mapped.
     pub(super) fn cheapest_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let idle = self.idle();
-        let missing = |place: Place| {
-            let lacking = self.lacking(place).into_iter();
-            lacking.filter(|&frame| !self.can_revive(&idle, frame)).count()
-        };
-        let best = self.best_place(arena, size)?;
-        if missing(best) == 0 {
+        let missing = |place, least| self.missing(&idle, place).take(least).count();
+        let mut best = self.best_place(arena, size)?;
+        let mut least = missing(best, usize::MAX);
+        if least == 0 {
             return Some(best);
         }
-        let cost =
-            |&place: &Place| (missing(place), self.blocks[place.at].size, place.part.start());
+        let rank = |place: Place| (self.blocks[place.at].size, place.part.start());
         let gaps = || self.arenas[arena].free.all(&self.blocks, size);
         let ready = gaps().filter(|&at| self.blocks[at].holes == 0);
         let ready = ready.min_by_key(|&at| (self.blocks[at].size, self.blocks[at].addr));
-        let places = gaps().take(LOOKED_AT).chain(ready).map(|at| self.place_in(at, size));
-        places.min_by_key(cost)
+        for place in
+            ready.into_iter().chain(gaps().take(LOOKED_AT)).map(|at| self.place_in(at, size))
+        {
+            let count = missing(place, least + 1);
+            if (count, rank(place)) < (least, rank(best)) {
+                (best, least) = (place, count);
+            }
+        }
+        Some(best)
+    }
+
+    /// The frames of a place that need another page than they had.
+    pub(super) fn missing(&self, idle: &Idle, place: Place) -> impl Iterator<Item = Frame> {
+        let frames = self.lacking(place);
+        frames.filter(|&frame| !self.can_revive(idle, frame))
     }
 
     /// Where in a gap: at the end where fewer pages are touched that nothing alive touches yet. A
@@ -220,12 +231,11 @@ impl<O: Observer> Books<O> {
     }
 
     /// The frames of a place that have no memory.
-    pub(super) fn lacking(&self, place: Place) -> Vec<Frame> {
-        if self.is_backed(place.at) {
-            return Vec::new();
-        }
-        let frames = self.table.touched(self.blocks[place.at].territory, place.part);
-        frames.filter(|&frame| !self.table.frame(frame).active).collect()
+    pub(super) fn lacking(&self, place: Place) -> impl Iterator<Item = Frame> {
+        let territory = self.blocks[place.at].territory;
+        let touched = || self.table.touched(territory, place.part);
+        let frames = (!self.is_backed(place.at)).then(touched).into_iter().flatten();
+        frames.filter(|&frame| !self.table.frame(frame).active)
     }
 
     /// Whether all frames of a place have memory.

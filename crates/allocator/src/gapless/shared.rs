@@ -170,11 +170,13 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     /// allocated, which is 4 MiB a thread at most.
     pub fn statistics(&self) -> Statistics {
         let state = self.books.state();
-        let mut statistics = state.books.statistics;
-        for kept in &state.fronts {
-            lock(kept).tally.add_to(&mut statistics);
+        // All at once: between two looks a block might go from one thread to another.
+        let fronts: Vec<_> = state.fronts.iter().map(|kept| lock(kept)).collect();
+        let mut counts = state.books.counts;
+        for kept in &fronts {
+            kept.tally.add_to(&mut counts);
         }
-        statistics
+        state.books.statistics_with(&counts)
     }
 
     /// Every run of frames with memory, as an expandable segment with its blocks, by address.
@@ -304,8 +306,7 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
         // The books may know what was asked for in it before a thread kept it.
         let counted = books.blocks[block.at].requested;
         lock(&self.kept).tally.correct(counted, block.requested);
-        books.let_go(block.at);
-        books.shelve_if_unused(block.at);
+        books.take_back(block.at);
         Ok(())
     }
 
@@ -325,7 +326,7 @@ impl<D: Device, O: Observer> Drop for ThreadFront<D, O> {
         while let Some(parcel) = front.take_oldest() {
             state.take_in(tally, parcel);
         }
-        tally.add_to(&mut state.books.statistics);
+        tally.add_to(&mut state.books.counts);
     }
 }
 

@@ -96,7 +96,7 @@ fn gather<H: Hold>(
             pages.push(index);
         }
     }
-    let room = books.slack.budget(books.live_peak).saturating_sub(books.reserved);
+    let room = books.slack.budget(books.counts.live_peak()).saturating_sub(books.reserved);
     let within = usize::try_from(books.table.whole_pages(room)).unwrap_or(count);
     create(hold, pages, within.min(count - pages.len()))?;
     if pages.len() < count {

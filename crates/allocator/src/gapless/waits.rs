@@ -25,7 +25,7 @@ impl<O: Observer> Books<O> {
                 }
                 Err(error) => {
                     // The program still has the block, with the uses that no event stands for.
-                    self.take_back(device, at, uses[done..].to_vec());
+                    self.undo_free(device, at, uses[done..].to_vec());
                     return Err(error);
                 }
             }
@@ -37,7 +37,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// Undoes a free that failed: the block is the program's as before.
-    fn take_back(&mut self, device: &mut impl Device, at: At, mut uses: Vec<StreamId>) {
+    fn undo_free(&mut self, device: &mut impl Device, at: At, mut uses: Vec<StreamId>) {
         let mut void = Vec::new();
         for (&stream, queue) in &mut self.deferred.queues {
             // Only the last of a queue can be this block's, which was just freed.
@@ -73,7 +73,7 @@ impl<O: Observer> Books<O> {
 
     fn finish(&mut self, at: At) {
         if self.deferred.is_last(at) {
-            self.shelve(at);
+            self.take_unused(at);
         }
     }
 

@@ -21,7 +21,7 @@ fn its_life_can_be_explained() {
             assert_eq!(allocator.free(block), Ok(()));
         }
     }
-    let (statistics, end) = (*allocator.statistics(), allocator.segments());
+    let (statistics, end) = (allocator.statistics(), allocator.segments());
     let shown: Bytes = end.iter().map(|segment| segment.size).sum();
     let (_, recorder) = allocator.into_parts();
     let recording = DeviceRecording {

@@ -90,8 +90,7 @@ impl<O: Observer> State<O> {
     pub(super) fn take_in(&mut self, tally: &mut Tally, parcel: Parcel) {
         let counted = self.books.blocks[parcel.at].requested;
         tally.return_to_books(parcel.extent.size(), counted);
-        self.books.let_go(parcel.at);
-        self.books.shelve(parcel.at);
+        self.books.take_back(parcel.at);
     }
 
     /// Merges all that waits in any front.

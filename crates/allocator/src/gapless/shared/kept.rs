@@ -2,9 +2,9 @@
 
 use gapless_units::{Bytes, Extent};
 
+use crate::gapless::counts::{Counts, Elsewhere};
 use crate::gapless::front::Front;
 use crate::gapless::names::At;
-use crate::statistics::{Statistic, Statistics};
 
 /// What a thread keeps, and what happened to it that the books do not know. To them a block that is
 /// kept is in the program's hands.
@@ -68,14 +68,11 @@ impl Tally {
     }
 
     /// Adds what the books do not know to what they count. All of it is in the small pool.
-    pub(super) fn add_to(&self, statistics: &mut Statistics) {
-        let add = |statistic: &mut Statistic, more: i64, all: u64| {
-            statistic.adjust_small(more, all);
-        };
-        add(&mut statistics.allocation, self.blocks, self.all_blocks);
-        add(&mut statistics.active, self.blocks, self.all_blocks);
-        add(&mut statistics.allocated_bytes, self.bytes, self.all_bytes);
-        add(&mut statistics.active_bytes, self.bytes, self.all_bytes);
-        add(&mut statistics.requested_bytes, self.requested, self.all_requested);
+    pub(super) fn add_to(&self, counts: &mut Counts) {
+        counts.adjust(
+            Elsewhere { more: self.blocks, all: self.all_blocks },
+            Elsewhere { more: self.bytes, all: self.all_bytes },
+            Elsewhere { more: self.requested, all: self.all_requested },
+        );
     }
 }
