@@ -47,6 +47,7 @@ mod request;
 mod block;
 mod pages;
 mod bins;
+mod known;
 mod arena;
 mod front;
 mod deferred;

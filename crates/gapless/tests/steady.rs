@@ -21,13 +21,12 @@ const COPIES: usize = 30;
 const SETTLED: usize = 3;
 
 /// Programs that still map, and at most how many pages in an iteration; `docs/waste.md` says why.
-const KNOWN: [(&str, u64); 6] = [
-    ("cs336-lm-bwd-ctx128", 157),
-    ("cs336-small-fwd.", 189),
-    ("cs336-small-fwd-ctx128", 10),
+const KNOWN: [(&str, u64); 5] = [
     ("cs336-lm-fwdbwd-ctx100", 20),
     ("cs336-lm-fwdbwd-ctx200-amp", 20),
-    ("frag_oom_varlen.default_oom", 87),
+    ("cs336-small-fwd-ctx128", 10),
+    ("cs336-transformer-train", 2),
+    ("frag_oom_varlen.default_oom", 10),
 ];
 
 /// For each device with iterations: the pages mapped in each of the last copies.

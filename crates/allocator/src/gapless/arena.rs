@@ -7,6 +7,7 @@ use gapless_units::{PoolId, StreamId};
 use rustc_hash::FxHashMap;
 
 use super::bins::Bins;
+use super::known::KnownPlaces;
 use super::names::ArenaIndex;
 
 /// All arenas of an allocator.
@@ -62,6 +63,7 @@ pub(super) struct Arena {
     pub(super) stream: StreamId,
     pub(super) pool: PoolId,
     pub(super) free: Bins,
+    pub(super) known: KnownPlaces,
     /// Work queued up to this time, on the allocator's clock, is done.
     pub(super) settled: u64,
     /// An event that says so for a later time.
@@ -70,6 +72,13 @@ pub(super) struct Arena {
 
 impl Arena {
     fn new(stream: StreamId, pool: PoolId) -> Self {
-        Self { stream, pool, free: Bins::default(), settled: 0, checkpoint: None }
+        Self {
+            stream,
+            pool,
+            free: Bins::default(),
+            known: KnownPlaces::default(),
+            settled: 0,
+            checkpoint: None,
+        }
     }
 }

@@ -3,13 +3,12 @@
 //! Two requests that take turns at the same frames, each with pages of its own, pay for the maps
 //! each time, and a program that repeats itself never comes to rest. So every frame has an account
 //! of how often its mapping had to make room for another. When those that a request is about to
-//! take over have together cost twice what mapping the whole request costs, it goes where nothing
+//! take over have together cost what mapping the whole request costs, it goes where nothing
 //! was ever mapped: there it finds its pages again, and nobody takes them over.
 //!
 //! That is the rule for renting skis: by when to buy without knowing how often one will ski
 //! (A. R. Karlin, M. S. Manasse, L. Rudolph and D. D. Sleator, *Competitive snoopy caching*,
-//! Algorithmica 3, 1988). Bought at once the price is too high, since most frames are taken over
-//! seldom; at twice the price, programs that repeat come to rest and the others map hardly more.
+//! Algorithmica 3, 1988).
 
 use gapless_units::Bytes;
 
@@ -18,15 +17,12 @@ use super::names::{ArenaIndex, Frame};
 use super::place::Place;
 use crate::observer::Observer;
 
-/// By how many times the price of a new place its rent has to be exceeded.
-const PATIENCE: u64 = 2;
-
 impl<O: Observer> Books<O> {
     /// Where a request goes when pages are short: where the fewest have to be mapped, now and
     /// later.
     pub(super) fn lasting_place(&mut self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let cheapest = self.cheapest_place(arena, size)?;
-        let price = PATIENCE * self.table.pages_for(size);
+        let price = self.table.pages_for(size);
         // What can be looked up at once comes first: mostly nothing is contested.
         if self.rent(self.lacking(cheapest)) < price {
             return Some(cheapest);

@@ -1,4 +1,5 @@
-//! Free blocks that have whole pages to give, as they are at one instant: by age, and by address.
+//! Free blocks that may have whole pages to give, as they are at one instant: by age, and by
+//! address.
 //!
 //! They are looked for when pages are short, which costs a walk over the free blocks of a page or
 //! more. Keeping them in order all the time would cost every request more than that.
@@ -11,7 +12,7 @@ use super::books::Books;
 use super::names::At;
 use crate::observer::Observer;
 
-/// Free blocks in which whole pages lie that may move.
+/// Free blocks of a page or more whose pages may move.
 #[derive(Debug)]
 pub(super) struct Idle {
     /// Each with its address, in the order of addresses.
@@ -35,26 +36,32 @@ impl Idle {
 }
 
 impl<O: Observer> Books<O> {
-    /// The free blocks with pages to give, to be found by address.
+    /// The free blocks of a page or more, to be found by address.
     pub(super) fn idle(&self) -> Idle {
-        let mut blocks: Vec<_> = self.idle_blocks().map(|at| (self.blocks[at].addr, at)).collect();
+        let mut blocks = Vec::new();
+        self.large_blocks().for_each(|at| blocks.push((self.blocks[at].addr, at)));
         blocks.sort_unstable();
         Idle { blocks, latest: Cell::new(0) }
     }
 
     /// The free blocks with pages to give, those that are free longest first, with their ages.
     pub(super) fn idle_by_age(&self) -> Vec<(u64, At)> {
-        let mut blocks: Vec<_> = self.idle_blocks().map(|at| (self.blocks[at].freed, at)).collect();
+        let mut blocks = Vec::new();
+        self.idle_blocks().for_each(|at| blocks.push((self.blocks[at].freed, at)));
         blocks.sort_unstable();
         blocks
     }
 
     /// The free blocks with pages to give.
     pub(super) fn idle_blocks(&self) -> impl Iterator<Item = At> {
+        self.large_blocks().filter(|&at| 0 < self.active_pages(at))
+    }
+
+    /// The free blocks of a page or more whose pages may move.
+    fn large_blocks(&self) -> impl Iterator<Item = At> {
         let arenas = self.arenas.indices().filter(|&arena| self.may_move(arena));
         let page = self.table.page_size;
-        let large = arenas.flat_map(move |arena| self.arenas[arena].free.all(&self.blocks, page));
-        large.filter(|&at| 0 < self.active_pages(at))
+        arenas.flat_map(move |arena| self.arenas[arena].free.all(&self.blocks, page))
     }
 
     /// How many frames with memory lie wholly in a free block.

@@ -88,11 +88,18 @@ fn carve<H: Hold>(hold: &mut H, place: Place) -> Result<At, Refusal> {
     }
     let count = u32::try_from(lacking.len()).unwrap_or(u32::MAX);
     let taken = books.cut_out(place.at, place.part, count);
-    if 0 < count
-        && let Err(refusal) = supply(hold, taken, lacking)
-    {
-        hold.books().put_back(taken);
+    if count == 0 {
+        return Ok(taken);
+    }
+    let answer = supply(hold, taken, lacking);
+    let books = hold.books();
+    if let Err(refusal) = answer {
+        books.put_back(taken);
         return Err(refusal);
+    }
+    let arena = books.blocks[taken].arena;
+    if books.table.page_size <= place.part.size() {
+        books.arenas[arena].known.note(place.part);
     }
     Ok(taken)
 }
@@ -140,8 +147,8 @@ impl<O: Observer> Books<O> {
         lacking.is_zero() || self.reserved + lacking <= self.slack.budget(self.counts.live_peak())
     }
 
-    /// Of the tightest gaps, and of all that need no memory the tightest, the one for which the
-    /// fewest pages have to be mapped.
+    /// Of the tightest gaps, of all that need no memory the tightest, and of the places where blocks
+    /// of this size were mapped before, the one for which the fewest pages have to be mapped.
     pub(super) fn cheapest_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let idle = self.idle();
         let missing = |place, least| self.missing(&idle, place).take(least).count();
@@ -154,15 +161,28 @@ impl<O: Observer> Books<O> {
         let gaps = || self.arenas[arena].free.all(&self.blocks, size);
         let ready = gaps().filter(|&at| self.blocks[at].holes == 0);
         let ready = ready.min_by_key(|&at| (self.blocks[at].size, self.blocks[at].addr));
-        for place in
-            ready.into_iter().chain(gaps().take(LOOKED_AT)).map(|at| self.place_in(at, size))
-        {
+        let ends = ready.into_iter().chain(gaps().take(LOOKED_AT));
+        let ends = ends.map(|at| self.place_in(at, size));
+        ends.chain(self.known_places(&idle, arena, size)).for_each(|place| {
             let count = missing(place, least + 1);
             if (count, rank(place)) < (least, rank(best)) {
                 (best, least) = (place, count);
             }
-        }
+        });
         Some(best)
+    }
+
+    /// Where blocks of this size were mapped before and nothing is now.
+    fn known_places(
+        &self,
+        idle: &Idle,
+        arena: ArenaIndex,
+        size: Bytes,
+    ) -> impl Iterator<Item = Place> {
+        self.arenas[arena].known.of(size).filter_map(|part| {
+            let at = idle.at_or_before(part)?;
+            self.blocks[at].extent().contains(part).then_some(Place { at, part })
+        })
     }
 
     /// The frames of a place that need another page than they had.

@@ -1,0 +1,78 @@
+//! Where requests of each size were mapped before.
+//!
+//! A request that is short of pages goes where the fewest have to be mapped. A gap offers its ends
+//! for that, which lie where its neighbors happen to end; where a block of this size lay before, with
+//! its mappings, may be in the middle. So places that were mapped for a request are kept in mind, and
+//! a program that comes back to a state it was in finds its pages under its addresses again.
+//!
+//! `GMLake` keeps the blocks that it stitched for the same reason (C. Guo and others, "`GMLake`:
+//! Efficient and Transparent GPU Memory Defragmentation for Large-scale DNN Training with Virtual
+//! Memory Stitching", ASPLOS 2024).
+
+use gapless_units::{Addr, Bytes, Extent};
+use rustc_hash::FxHashMap;
+
+/// How many places of a size are kept in mind.
+const PLACES: usize = 64;
+
+/// Of how many sizes. With more, all are forgotten: such a program does not come back.
+const SIZES: usize = 4096;
+
+/// Places of an arena by size, those mapped last first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KnownPlaces {
+    by_size: FxHashMap<Bytes, Vec<Addr>>,
+}
+
+impl KnownPlaces {
+    /// Keeps a place in mind.
+    pub(super) fn note(&mut self, place: Extent) {
+        if self.by_size.len() == SIZES && !self.by_size.contains_key(&place.size()) {
+            self.by_size.clear();
+        }
+        let places = self.by_size.entry(place.size()).or_default();
+        places.retain(|&start| start != place.start());
+        places.insert(0, place.start());
+        places.truncate(PLACES);
+    }
+
+    /// Where blocks of this size were mapped.
+    pub(super) fn of(&self, size: Bytes) -> impl Iterator<Item = Extent> {
+        let places = self.by_size.get(&size).into_iter().flatten();
+        places.map(move |&start| Extent::between(start, start + size))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(start: u64, size: u64) -> Extent {
+        Extent::between(Addr::new(start), Addr::new(start + size))
+    }
+
+    #[test]
+    fn the_last_places_of_each_size_are_known() {
+        let mut known = KnownPlaces::default();
+        for start in 0..=PLACES as u64 {
+            known.note(place(start, 1));
+        }
+        known.note(place(7, 1));
+        known.note(place(7, 2));
+        let of_one: Vec<Extent> = known.of(Bytes::new(1)).collect();
+        assert_eq!(of_one.len(), PLACES);
+        assert_eq!(of_one[0], place(7, 1));
+        assert!(!of_one[1..].contains(&place(7, 1)) && !of_one.contains(&place(0, 1)));
+        assert_eq!(known.of(Bytes::new(2)).collect::<Vec<_>>(), [place(7, 2)]);
+        assert_eq!(known.of(Bytes::new(3)).count(), 0);
+    }
+
+    #[test]
+    fn sizes_that_never_come_back_do_not_pile_up() {
+        let mut known = KnownPlaces::default();
+        for size in 1..3 * SIZES as u64 {
+            known.note(place(0, size));
+        }
+        assert!(known.by_size.len() <= SIZES);
+    }
+}
