@@ -57,14 +57,17 @@ struct Waiting {
     most_bytes: Peak,
 }
 
-/// Which of the two numbers a block counts for.
+/// Which of two numbers is of small blocks.
+const OF_SMALL: usize = 0;
+
+/// Which of them is of large ones.
+const OF_LARGE: usize = 1;
+
+/// Which of them a block counts for.
 #[inline]
 fn kind_of(size: Bytes) -> usize {
-    usize::from(SMALL < size)
+    if size <= SMALL { OF_SMALL } else { OF_LARGE }
 }
-
-/// Which of the two the small blocks are.
-const OF_SMALL: usize = 0;
 
 fn sum(each: [u64; 2]) -> u64 {
     each[0] + each[1]
@@ -117,7 +120,6 @@ impl Counts {
 
     /// A block that the program had is used by other streams still.
     pub(super) fn defer(&mut self, size: Bytes) {
-        self.note_peaks_before_a_fall();
         self.note_peaks_before_a_fall();
         let kind = kind_of(size);
         self.blocks.decrease(kind, 1);
@@ -218,8 +220,74 @@ impl Flow {
         let of = |kind: usize| change(now[kind], peak.each[kind], self.all[kind]);
         Statistic {
             all: change(sum(now), peak.both, sum(self.all)),
-            small_pool: of(0),
-            large_pool: of(1),
+            small_pool: of(OF_SMALL),
+            large_pool: of(OF_LARGE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gapless_trace::SizePool;
+    use proptest::prelude::*;
+
+    /// What happens to a block, in turn.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Stage {
+        Held,
+        Waits,
+    }
+
+    /// Counts as PyTorch does: each number by itself, at each step.
+    fn count(statistics: &mut Statistics, size: Bytes, held: i128, active: i128, requested: Bytes) {
+        let pool = if size <= SMALL { SizePool::Small } else { SizePool::Large };
+        let bytes = i128::from(size.get());
+        statistics.allocation.change(pool, held);
+        statistics.allocated_bytes.change(pool, held * bytes);
+        statistics.active.change(pool, active);
+        statistics.active_bytes.change(pool, active * bytes);
+        statistics.requested_bytes.change(pool, active * i128::from(requested.get()));
+    }
+
+    proptest! {
+        #[test]
+        fn they_tell_what_counting_each_number_by_itself_does(
+            steps in prop::collection::vec((0_u8..4, 0_usize..8, 1_u64..4), 1..200),
+        ) {
+            let (mut counts, mut plain) = (Counts::default(), Statistics::default());
+            let mut blocks: Vec<(Stage, Bytes, Bytes)> = Vec::new();
+            for (kind, which, half_mib) in steps {
+                let place = which % blocks.len().max(1);
+                match (kind, blocks.get(place).copied()) {
+                    (0 | 1, _) | (_, None) => {
+                        let size = Bytes::new(half_mib << 19);
+                        let requested = size - Bytes::new(which as u64);
+                        counts.hand_out(size, requested);
+                        count(&mut plain, size, 1, 1, requested);
+                        blocks.push((Stage::Held, size, requested));
+                    }
+                    (2, Some((Stage::Held, size, requested))) => {
+                        counts.defer(size);
+                        count(&mut plain, size, -1, 0, requested);
+                        blocks[place].0 = Stage::Waits;
+                    }
+                    (_, Some((stage, size, requested))) => {
+                        if stage == Stage::Held {
+                            counts.give_back(size, requested);
+                            count(&mut plain, size, -1, -1, requested);
+                        } else {
+                            counts.finish(size, requested);
+                            count(&mut plain, size, 0, -1, requested);
+                        }
+                        blocks.swap_remove(place);
+                    }
+                }
+                let mut told = Statistics::default();
+                counts.tell(&mut told);
+                prop_assert_eq!(told, plain);
+                prop_assert_eq!(counts.live_peak().get(), plain.active_bytes.all.peak);
+            }
         }
     }
 }

@@ -172,7 +172,7 @@ impl<O: Observer> Books<O> {
         Some(best)
     }
 
-    /// Where blocks of this size were mapped before and nothing is now.
+    /// Where blocks of this size were mapped before, and nothing lies now.
     fn known_places(
         &self,
         idle: &Idle,
