@@ -175,6 +175,19 @@ impl PageTable {
         (first..end).map(move |number| Frame { territory, number })
     }
 
+    /// The frames that share a byte with an extent and have no memory.
+    pub(super) fn inactive(
+        &self,
+        territory: TerritoryIndex,
+        extent: Extent,
+    ) -> impl Iterator<Item = Frame> {
+        let (first, end) = self.touched_numbers(territory, extent);
+        let frames = self.territory(territory).frames.get(first as usize..).unwrap_or_default();
+        let active = frames.iter().map(|book| book.active).chain(std::iter::repeat(false));
+        let frames = (first..end).zip(active).filter(|&(_, active)| !active);
+        frames.map(move |(number, _)| Frame { territory, number })
+    }
+
     /// Whether every frame that shares a byte with an extent has memory.
     #[inline]
     pub(super) fn is_active(&self, territory: TerritoryIndex, extent: Extent) -> bool {

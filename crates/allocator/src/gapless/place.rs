@@ -151,7 +151,8 @@ impl<O: Observer> Books<O> {
     /// of this size were mapped before, the one for which the fewest pages have to be mapped.
     pub(super) fn cheapest_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let idle = self.idle();
-        let missing = |place, least| self.missing(&idle, place).take(least).count();
+        // Counted no further than to what is enough to know that there is a better one.
+        let missing = |place, enough| self.missing(&idle, place).take(enough).count();
         let mut best = self.best_place(arena, size)?;
         let mut least = missing(best, usize::MAX);
         if least == 0 {
@@ -164,8 +165,9 @@ impl<O: Observer> Books<O> {
         let ends = ready.into_iter().chain(gaps().take(LOOKED_AT));
         let ends = ends.map(|at| self.place_in(at, size));
         ends.chain(self.known_places(&idle, arena, size)).for_each(|place| {
-            let count = missing(place, least + 1);
-            if (count, rank(place)) < (least, rank(best)) {
+            let enough = if rank(place) < rank(best) { least + 1 } else { least };
+            let count = missing(place, enough);
+            if count < enough {
                 (best, least) = (place, count);
             }
         });
@@ -242,8 +244,10 @@ impl<O: Observer> Books<O> {
         let territory = self.table.territory(index);
         let end = territory.extent.end();
         let free = &self.arenas[territory.arena].free;
+        // Nothing else is as large as what lies behind the frontier.
+        let behind = end - self.table.frontier(index);
         let at = free
-            .all(&self.blocks, size)
+            .all(&self.blocks, size.max(behind))
             .find(|&at| self.blocks[at].territory == index && self.blocks[at].end() == end)?;
         let start = self.blocks[at].addr.max(self.table.frontier(index));
         let fits = start <= end && size <= end - start;
@@ -252,10 +256,8 @@ impl<O: Observer> Books<O> {
 
     /// The frames of a place that have no memory.
     pub(super) fn lacking(&self, place: Place) -> impl Iterator<Item = Frame> {
-        let territory = self.blocks[place.at].territory;
-        let touched = || self.table.touched(territory, place.part);
-        let frames = (!self.is_backed(place.at)).then(touched).into_iter().flatten();
-        frames.filter(|&frame| !self.table.frame(frame).active)
+        let frames = self.table.inactive(self.blocks[place.at].territory, place.part);
+        frames.take(if self.is_backed(place.at) { 0 } else { usize::MAX })
     }
 
     /// Whether all frames of a place have memory.
