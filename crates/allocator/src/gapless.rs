@@ -45,6 +45,7 @@ mod names;
 mod knob;
 mod request;
 mod block;
+mod page;
 mod pages;
 mod bins;
 mod known;

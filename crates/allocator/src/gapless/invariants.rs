@@ -5,7 +5,7 @@ use gapless_units::Bytes;
 use super::block::State;
 use super::books::Books;
 use super::names::{At, Frame, TerritoryIndex};
-use super::pages::Whereabouts;
+use super::page::Whereabouts;
 use crate::observer::Observer;
 
 /// Something that is true of every sound allocator is not.

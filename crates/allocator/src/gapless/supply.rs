@@ -8,7 +8,7 @@ use super::books::Books;
 use super::hold::Hold;
 use super::idle::Idle;
 use super::names::{ArenaIndex, At, Frame, PageIndex};
-use super::pages::Whereabouts;
+use super::page::Whereabouts;
 use super::remap::{Carried, Remap};
 use crate::observer::Observer;
 
