@@ -156,8 +156,20 @@ impl Bins {
         blocks: &'a Blocks,
         size: Bytes,
     ) -> impl Iterator<Item = At> + use<'a> {
-        let bins = std::iter::successors(Some(bin_of(size)), |&bin| self.next(bin));
-        let all = bins.flat_map(|bin| self.list(blocks, bin));
-        all.filter(move |&at| size <= blocks[at].size)
+        let mut bin = bin_of(size);
+        let mut next = self.heads[bin];
+        std::iter::from_fn(move || {
+            loop {
+                if let Some(at) = next.some() {
+                    next = blocks[at].behind;
+                    if size <= blocks[at].size {
+                        return Some(at);
+                    }
+                } else {
+                    bin = self.next(bin)?;
+                    next = self.heads[bin];
+                }
+            }
+        })
     }
 }

@@ -6,41 +6,63 @@
 
 use std::cell::Cell;
 
-use gapless_units::{Addr, Extent};
+use gapless_units::Extent;
 
 use super::books::Books;
 use super::names::At;
 use crate::observer::Observer;
 
+/// As many free blocks of a page or more as there mostly are at most.
+const USUAL_COUNT: usize = 128;
+
 /// Free blocks of a page or more whose pages may move.
 #[derive(Debug)]
 pub(super) struct Idle {
-    /// Each with its address, in the order of addresses.
-    blocks: Vec<(Addr, At)>,
+    /// Each with its extent, in the order of addresses.
+    blocks: Vec<(Extent, At)>,
     /// The place of the one found last: pages that were mapped together lie together.
     latest: Cell<usize>,
 }
 
 impl Idle {
-    /// The block that begins last at or before an extent.
-    pub(super) fn at_or_before(&self, extent: Extent) -> Option<At> {
-        let is_at_or_before =
-            |place: usize| self.blocks.get(place).is_some_and(|&(addr, _)| addr <= extent.start());
+    /// The block that an extent lies in.
+    pub(super) fn around(&self, extent: Extent) -> Option<At> {
+        let begins_before = |place: usize| {
+            self.blocks.get(place).is_some_and(|(block, _)| block.start() <= extent.start())
+        };
         let latest = self.latest.get();
-        if !is_at_or_before(latest) || is_at_or_before(latest + 1) {
-            let behind = self.blocks.partition_point(|&(addr, _)| addr <= extent.start());
+        if !begins_before(latest) || begins_before(latest + 1) {
+            let behind = self.blocks.partition_point(|(block, _)| block.start() <= extent.start());
             self.latest.set(behind.checked_sub(1)?);
         }
-        Some(self.blocks[self.latest.get()].1)
+        let (block, at) = self.blocks[self.latest.get()];
+        block.contains(extent).then_some(at)
+    }
+
+    /// The blocks that extents of one size lie in, which come in the order of addresses.
+    pub(super) fn around_each(
+        &self,
+        extents: impl Iterator<Item = Extent>,
+    ) -> impl Iterator<Item = (At, Extent)> {
+        let mut rest = self.blocks.as_slice();
+        extents.filter_map(move |extent| {
+            while let [(block, _), behind @ ..] = rest
+                && block.end() < extent.end()
+            {
+                rest = behind;
+            }
+            let &(block, at) = rest.first()?;
+            block.contains(extent).then_some((at, extent))
+        })
     }
 }
 
 impl<O: Observer> Books<O> {
     /// The free blocks of a page or more, to be found by address.
     pub(super) fn idle(&self) -> Idle {
-        let mut blocks = Vec::new();
-        self.large_blocks().for_each(|at| blocks.push((self.blocks[at].addr, at)));
-        blocks.sort_unstable();
+        let mut blocks = Vec::with_capacity(USUAL_COUNT);
+        self.large_blocks().for_each(|at| blocks.push((self.blocks[at].extent(), at)));
+        blocks.sort_unstable_by_key(|(block, _)| block.start());
         Idle { blocks, latest: Cell::new(0) }
     }
 

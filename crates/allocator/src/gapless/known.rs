@@ -18,10 +18,19 @@ const PLACES: usize = 64;
 /// Of how many sizes. With more, all are forgotten: such a program does not come back.
 const SIZES: usize = 4096;
 
-/// Places of an arena by size, those mapped last first.
+/// Places of an arena by size, in the order of addresses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct KnownPlaces {
-    by_size: FxHashMap<Bytes, Vec<Addr>>,
+    by_size: FxHashMap<Bytes, Vec<Known>>,
+    /// Counts what was mapped.
+    clock: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    start: Addr,
+    /// When it was mapped last.
+    mapped: u64,
 }
 
 impl KnownPlaces {
@@ -30,16 +39,24 @@ impl KnownPlaces {
         if self.by_size.len() == SIZES && !self.by_size.contains_key(&place.size()) {
             self.by_size.clear();
         }
+        self.clock += 1;
+        let known = Known { start: place.start(), mapped: self.clock };
         let places = self.by_size.entry(place.size()).or_default();
-        places.retain(|&start| start != place.start());
-        places.insert(0, place.start());
-        places.truncate(PLACES);
+        match places.binary_search_by_key(&known.start, |known| known.start) {
+            Ok(at) => places[at] = known,
+            Err(at) => places.insert(at, known),
+        }
+        if PLACES < places.len()
+            && let Some(oldest) = (0..places.len()).min_by_key(|&at| places[at].mapped)
+        {
+            places.remove(oldest);
+        }
     }
 
-    /// Where blocks of this size were mapped.
+    /// Where blocks of this size were mapped, in the order of addresses.
     pub(super) fn of(&self, size: Bytes) -> impl Iterator<Item = Extent> {
         let places = self.by_size.get(&size).into_iter().flatten();
-        places.map(move |&start| Extent::between(start, start + size))
+        places.map(move |known| Extent::between(known.start, known.start + size))
     }
 }
 
@@ -61,8 +78,8 @@ mod tests {
         known.note(place(7, 2));
         let of_one: Vec<Extent> = known.of(Bytes::new(1)).collect();
         assert_eq!(of_one.len(), PLACES);
-        assert_eq!(of_one[0], place(7, 1));
-        assert!(!of_one[1..].contains(&place(7, 1)) && !of_one.contains(&place(0, 1)));
+        assert!(of_one.is_sorted_by_key(|place| place.start()));
+        assert!(of_one.contains(&place(7, 1)) && !of_one.contains(&place(0, 1)));
         assert_eq!(known.of(Bytes::new(2)).collect::<Vec<_>>(), [place(7, 2)]);
         assert_eq!(known.of(Bytes::new(3)).count(), 0);
     }

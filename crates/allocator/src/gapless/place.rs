@@ -181,10 +181,7 @@ impl<O: Observer> Books<O> {
         arena: ArenaIndex,
         size: Bytes,
     ) -> impl Iterator<Item = Place> {
-        self.arenas[arena].known.of(size).filter_map(|part| {
-            let at = idle.at_or_before(part)?;
-            self.blocks[at].extent().contains(part).then_some(Place { at, part })
-        })
+        idle.around_each(self.arenas[arena].known.of(size)).map(|(at, part)| Place { at, part })
     }
 
     /// The frames of a place that need another page than they had.

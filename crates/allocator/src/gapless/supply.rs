@@ -212,10 +212,8 @@ impl<O: Observer> Books<O> {
 
     /// The free block that the page of a frame can be taken from.
     fn idle_holder(&self, idle: &Idle, frame: Frame) -> Option<At> {
-        let extent = self.table.extent(frame);
-        let at = idle.at_or_before(extent)?;
-        let is_free = self.blocks[at].extent().contains(extent);
-        (is_free && self.table.frame(frame).pins == 0).then_some(at)
+        let at = idle.around(self.table.extent(frame))?;
+        (self.table.frame(frame).pins == 0).then_some(at)
     }
 
     fn revive(&mut self, taker: At, frame: Frame) {
