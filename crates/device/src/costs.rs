@@ -1,7 +1,8 @@
 //! What a device's calls take: data, read from a file.
 //!
 //! The published measurements disagree by a factor of 25 about creating a page, so every figure
-//! made from costs names the file it used. `data/costs/` has three presets with their sources.
+//! made from costs names the file it used. `data/costs/` has four presets with their sources;
+//! `bench/calibrate.py` measures a card and writes such a file.
 
 use gapless_units::{Bytes, MIB};
 use serde::Deserialize;
@@ -10,9 +11,10 @@ use serde::Deserialize;
 const UNIT: u64 = 2 * MIB;
 
 /// The presets and their files.
-const PRESETS: [(&str, &str); 3] = [
+const PRESETS: [(&str, &str); 4] = [
     ("a100", include_str!("../data/costs/a100.toml")),
     ("fast", include_str!("../data/costs/fast.toml")),
+    ("h100", include_str!("../data/costs/h100.toml")),
     ("pessimistic", include_str!("../data/costs/pessimistic.toml")),
 ];
 
@@ -22,8 +24,8 @@ const PRESETS: [(&str, &str); 3] = [
 pub struct Costs {
     /// The preset, or what the file was called.
     pub name: String,
-    create: u64,
-    release: u64,
+    create: Call,
+    release: Call,
     map: u64,
     set_access: Call,
     unmap: Call,
@@ -32,7 +34,8 @@ pub struct Costs {
     free: u64,
 }
 
-/// A call that takes some time, and some more for each handle in its range.
+/// A call that takes some time, and some more for each handle in its range, or for each 2 MiB that
+/// are created or released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Call {
     once: u64,
@@ -40,8 +43,8 @@ struct Call {
 }
 
 impl Call {
-    fn over(self, handles: u64) -> u64 {
-        self.once.saturating_add(self.for_each.saturating_mul(handles))
+    fn over(self, count: u64) -> u64 {
+        self.once.saturating_add(self.for_each.saturating_mul(count))
     }
 }
 
@@ -49,7 +52,12 @@ impl Call {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// What a handle of any size costs besides.
+    #[serde(default)]
+    create_us_per_handle: f64,
     create_us_per_2mib: f64,
+    #[serde(default)]
+    release_us_per_handle: f64,
     release_us_per_2mib: f64,
     map_us_per_handle: f64,
     set_access_us_per_call: f64,
@@ -97,8 +105,14 @@ impl Costs {
         })?;
         Ok(Self {
             name: name.to_owned(),
-            create: nanos("create_us_per_2mib", file.create_us_per_2mib)?,
-            release: nanos("release_us_per_2mib", file.release_us_per_2mib)?,
+            create: Call {
+                once: nanos("create_us_per_handle", file.create_us_per_handle)?,
+                for_each: nanos("create_us_per_2mib", file.create_us_per_2mib)?,
+            },
+            release: Call {
+                once: nanos("release_us_per_handle", file.release_us_per_handle)?,
+                for_each: nanos("release_us_per_2mib", file.release_us_per_2mib)?,
+            },
             map: nanos("map_us_per_handle", file.map_us_per_handle)?,
             set_access: Call {
                 once: nanos("set_access_us_per_call", file.set_access_us_per_call)?,
@@ -129,15 +143,14 @@ impl Costs {
         self.reserve
     }
 
-    /// [`crate::Device::create`] of a handle; one of several 2 MiB is taken to cost as much as
-    /// that many.
+    /// [`crate::Device::create`] of a handle.
     pub fn create(&self, size: Bytes) -> u64 {
-        self.create.saturating_mul(size.get().div_ceil(UNIT))
+        self.create.over(size.get().div_ceil(UNIT))
     }
 
     /// [`crate::Device::release`] of a handle.
     pub fn release(&self, size: Bytes) -> u64 {
-        self.release.saturating_mul(size.get().div_ceil(UNIT))
+        self.release.over(size.get().div_ceil(UNIT))
     }
 
     /// [`crate::Device::map`] of one handle.
@@ -161,8 +174,8 @@ impl Default for Costs {
     fn default() -> Self {
         let free = Self {
             name: "free".to_owned(),
-            create: 0,
-            release: 0,
+            create: Call { once: 0, for_each: 0 },
+            release: Call { once: 0, for_each: 0 },
             map: 0,
             set_access: Call { once: 0, for_each: 0 },
             unmap: Call { once: 0, for_each: 0 },
@@ -207,6 +220,14 @@ mod tests {
         let nanos = costs.create(Bytes::gib(1)) + 512 * costs.map() + costs.set_access(512);
         assert_eq!(nanos, 512 * 194_500 + 36_000);
         assert_eq!(Costs::default().set_access(512), 512 * 36_000);
+    }
+
+    #[test]
+    fn a_handle_may_cost_the_same_whatever_its_size() {
+        let text = PRESETS[0].1.replace("create_us_per_2mib = 193.0", "create_us_per_2mib = 0.5");
+        let costs = Costs::read("mine", &format!("create_us_per_handle = 9.0\n{text}")).unwrap();
+        assert_eq!(costs.create(Bytes::mib(2)), 9_500);
+        assert_eq!(costs.create(Bytes::mib(64)), 25_000);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(crate) struct Typed {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = contender)]
     pub(super) allocators: Vec<Contender>,
 
-    /// What the device's calls take: a100, fast, pessimistic, or a file like those
+    /// What the device's calls take: a100, fast, h100, pessimistic, or a file like those
     #[arg(long, value_name = "PRESET|FILE", default_value = "a100")]
     pub(super) costs: String,
 

@@ -1,0 +1,373 @@
+#!/usr/bin/env python3
+"""Measures what the calls of an NVIDIA driver take, and prints them as a file of costs.
+
+    calibrate.py [--pages N] [--rounds N] > my_card.toml
+
+`gapless compare --costs my_card.toml` then tells what an allocator's calls would take on this card. The
+figures are means over all calls of the quietest round, less what calling from Python takes. Comments tell
+what an allocator has to know besides: whether a call waits for a kernel that runs, whether a page that is
+mapped at two addresses shows the same bytes at both, and whether a handle can be mapped in part.
+"""
+
+import argparse
+import ctypes
+import statistics
+import sys
+import time
+
+PAGE = 2 << 20
+SPANS = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+# Handles of so many pages are created and released besides those of one.
+LARGER = [4, 16, 64]
+LARGER_COUNT = 16
+RESERVED = 8 << 30
+ALLOCATED = 20 << 20
+# How long a kernel runs beside which calls are timed.
+WORK_MS = 300
+
+SPIN = b"""
+.version 7.0
+.target sm_60
+.address_size 64
+.visible .entry spin(.param .u64 nanos)
+{
+    .reg .u64 %t<4>;
+    .reg .pred %again;
+    ld.param.u64 %t0, [nanos];
+    mov.u64 %t1, %globaltimer;
+LOOP:
+    mov.u64 %t2, %globaltimer;
+    sub.u64 %t3, %t2, %t1;
+    setp.lt.u64 %again, %t3, %t0;
+    @%again bra LOOP;
+    ret;
+}
+\0"""
+
+
+class Location(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_int), ("id", ctypes.c_int)]
+
+
+class Properties(ctypes.Structure):
+    """CUmemAllocationProp."""
+
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("handle_types", ctypes.c_int),
+        ("location", Location),
+        ("windows", ctypes.c_void_p),
+        ("flags", ctypes.c_ubyte * 8),
+    ]
+
+
+class Access(ctypes.Structure):
+    """CUmemAccessDesc."""
+
+    _fields_ = [("location", Location), ("flags", ctypes.c_int)]
+
+
+class Driver:
+    """The calls, each of which ends the program where it fails."""
+
+    def __init__(self, ordinal):
+        self.library = ctypes.CDLL("libcuda.so.1")
+        self.call("cuInit", 0)
+        device = ctypes.c_int()
+        self.call("cuDeviceGet", ctypes.byref(device), ordinal)
+        self.device = device.value
+        context = ctypes.c_void_p()
+        self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), self.device)
+        self.call("cuCtxSetCurrent", context)
+        device_memory = Location(type=1, id=self.device)
+        self.properties = Properties(type=1, location=device_memory)
+        self.access = Access(location=device_memory, flags=3)
+
+    def call(self, name, *arguments):
+        code = getattr(self.library, name)(*arguments)
+        if code != 0:
+            sys.exit(f"{name} failed: error {code} of the driver")
+
+    def name(self):
+        text = ctypes.create_string_buffer(100)
+        self.call("cuDeviceGetName", text, 100, self.device)
+        return text.value.decode()
+
+    def version(self):
+        version = ctypes.c_int()
+        self.call("cuDriverGetVersion", ctypes.byref(version))
+        return f"{version.value // 1000}.{version.value % 1000 // 10}"
+
+    def granule(self):
+        size = ctypes.c_size_t()
+        self.call("cuMemGetAllocationGranularity", ctypes.byref(size), ctypes.byref(self.properties), 0)
+        return size.value
+
+    def reserve(self, size):
+        addr = ctypes.c_uint64()
+        nothing = ctypes.c_uint64(0)
+        size, align = ctypes.c_size_t(size), ctypes.c_size_t(0)
+        self.call("cuMemAddressReserve", ctypes.byref(addr), size, align, nothing, nothing)
+        return addr.value
+
+    def unreserve(self, addr, size):
+        self.call("cuMemAddressFree", ctypes.c_uint64(addr), ctypes.c_size_t(size))
+
+    def create(self, pages=1):
+        handle = ctypes.c_uint64()
+        size, nothing = ctypes.c_size_t(pages * PAGE), ctypes.c_uint64(0)
+        self.call("cuMemCreate", ctypes.byref(handle), size, ctypes.byref(self.properties), nothing)
+        return handle.value
+
+    def maps_part(self, addr, handle, offset):
+        """Whether one page of a larger handle is mapped from an offset on."""
+        size, nothing = ctypes.c_size_t(PAGE), ctypes.c_uint64(0)
+        part = ctypes.c_size_t(offset)
+        return self.library.cuMemMap(ctypes.c_uint64(addr), size, part, ctypes.c_uint64(handle), nothing) == 0
+
+    def release(self, handle):
+        self.call("cuMemRelease", ctypes.c_uint64(handle))
+
+    def map(self, addr, handle):
+        size, offset, nothing = ctypes.c_size_t(PAGE), ctypes.c_size_t(0), ctypes.c_uint64(0)
+        self.call("cuMemMap", ctypes.c_uint64(addr), size, offset, ctypes.c_uint64(handle), nothing)
+
+    def set_access(self, addr, size):
+        one = ctypes.c_size_t(1)
+        self.call("cuMemSetAccess", ctypes.c_uint64(addr), ctypes.c_size_t(size), ctypes.byref(self.access), one)
+
+    def unmap(self, addr, size):
+        self.call("cuMemUnmap", ctypes.c_uint64(addr), ctypes.c_size_t(size))
+
+    def allocate(self, size):
+        addr = ctypes.c_uint64()
+        self.call("cuMemAlloc_v2", ctypes.byref(addr), ctypes.c_size_t(size))
+        return addr.value
+
+    def free(self, addr):
+        self.call("cuMemFree_v2", ctypes.c_uint64(addr))
+
+    def fill(self, addr, byte, size):
+        self.call("cuMemsetD8_v2", ctypes.c_uint64(addr), ctypes.c_ubyte(byte), ctypes.c_size_t(size))
+
+    def byte_at(self, addr):
+        byte = ctypes.c_ubyte()
+        self.call("cuMemcpyDtoH_v2", ctypes.byref(byte), ctypes.c_uint64(addr), ctypes.c_size_t(1))
+        return byte.value
+
+    def spin_kernel(self):
+        """A kernel that runs as long as it is told; None where the driver cannot compile it."""
+        module, function = ctypes.c_void_p(), ctypes.c_void_p()
+        if self.library.cuModuleLoadData(ctypes.byref(module), SPIN) != 0:
+            return None
+        self.call("cuModuleGetFunction", ctypes.byref(function), module, b"spin")
+        return function
+
+    def launch(self, kernel, milliseconds, stream):
+        nanos = ctypes.c_uint64(milliseconds * 1_000_000)
+        arguments = (ctypes.c_void_p * 1)(ctypes.cast(ctypes.byref(nanos), ctypes.c_void_p))
+        self.call("cuLaunchKernel", kernel, 1, 1, 1, 1, 1, 1, 0, stream, arguments, None)
+
+    def stream(self):
+        stream = ctypes.c_void_p()
+        not_with_the_default = 1
+        self.call("cuStreamCreate", ctypes.byref(stream), not_with_the_default)
+        return stream
+
+    def is_done(self, stream):
+        return self.library.cuStreamQuery(stream) == 0
+
+    def synchronize(self):
+        self.call("cuCtxSynchronize")
+
+
+def micros(call, *arguments):
+    """What a call answers, and the microseconds that it takes."""
+    began = time.perf_counter_ns()
+    answer = call(*arguments)
+    return answer, (time.perf_counter_ns() - began) / 1e3
+
+
+class Round:
+    """All calls once over so many pages: the microseconds of each, by name."""
+
+    def __init__(self, driver, pages):
+        self.times = {}
+        self.driver = driver
+        self.reserve_and_back()
+        handles = [self.timed(("create", 1), driver.create) for _ in range(pages)]
+        self.spans(handles)
+        for handle in handles:
+            self.timed(("release", 1), driver.release, handle)
+        for size in LARGER:
+            handles = [self.timed(("create", size), driver.create, size) for _ in range(LARGER_COUNT)]
+            for handle in handles:
+                self.timed(("release", size), driver.release, handle)
+        for _ in range(50):
+            addr = self.timed("allocate", driver.allocate, ALLOCATED)
+            self.timed("free", driver.free, addr)
+
+    def timed(self, name, call, *arguments):
+        answer, took = micros(call, *arguments)
+        self.times.setdefault(name, []).append(took)
+        return answer
+
+    def reserve_and_back(self):
+        for _ in range(50):
+            addr = self.timed("reserve", self.driver.reserve, RESERVED)
+            self.driver.unreserve(addr, RESERVED)
+
+    def spans(self, handles):
+        """Maps all pages and takes them away again, in spans of each length."""
+        size = len(handles) * PAGE
+        base = self.driver.reserve(size)
+        for span in SPANS:
+            for at, handle in enumerate(handles):
+                self.timed("map", self.driver.map, base + at * PAGE, handle)
+            starts = range(0, len(handles) - span + 1, span)
+            for at in starts:
+                self.timed(("set_access", span), self.driver.set_access, base + at * PAGE, span * PAGE)
+            for at in starts:
+                self.timed(("unmap", span), self.driver.unmap, base + at * PAGE, span * PAGE)
+        self.driver.unreserve(base, size)
+
+
+def line(points):
+    """The line through points with the least squares relative to their height: (at 0, for each)."""
+    weights = [1 / (y * y) for _, y in points]
+    total = sum(weights)
+    mean_x = sum(w * x for w, (x, _) in zip(weights, points)) / total
+    mean_y = sum(w * y for w, (_, y) in zip(weights, points)) / total
+    spread = sum(w * (x - mean_x) ** 2 for w, (x, _) in zip(weights, points))
+    slope = sum(w * (x - mean_x) * (y - mean_y) for w, (x, y) in zip(weights, points)) / spread
+    slope = max(slope, 0.0)
+    return max(mean_y - slope * mean_x, 0.0), slope
+
+
+def beside_work(driver):
+    """Lines about calls that are made while a kernel runs."""
+    kernel, stream = driver.spin_kernel(), driver.stream()
+    if kernel is None:
+        return ["not measured beside work: the driver compiles no kernels"]
+    base = driver.reserve(16 * PAGE)
+    driver.launch(kernel, 1, stream)
+    driver.synchronize()
+    old = driver.create()
+    driver.map(base, old)
+    driver.set_access(base, PAGE)
+    lines = []
+
+    def tell(what, call, *arguments):
+        driver.launch(kernel, WORK_MS, stream)
+        answer, took = micros(call, *arguments)
+        waited = "waits for it" if driver.is_done(stream) else "does not wait"
+        lines.append(f"  {what}: {took:.0f} us, {waited}")
+        driver.synchronize()
+        return answer
+
+    lines.append(f"While a kernel runs for {WORK_MS} ms:")
+    handle = tell("create", driver.create)
+    tell("map", driver.map, base + PAGE, handle)
+    tell("set access", driver.set_access, base + PAGE, PAGE)
+    tell("unmap", driver.unmap, base + PAGE, PAGE)
+    tell("release", driver.release, handle)
+    addr = tell("cudaMalloc", driver.allocate, ALLOCATED)
+    tell("cudaFree", driver.free, addr)
+    driver.unmap(base, PAGE)
+    driver.release(old)
+    driver.unreserve(base, 16 * PAGE)
+    return lines
+
+
+def aliases(driver):
+    """A line about a page at two addresses."""
+    base = driver.reserve(2 * PAGE)
+    handle = driver.create()
+    for at in (base, base + PAGE):
+        driver.map(at, handle)
+    driver.set_access(base, 2 * PAGE)
+    seen = []
+    for byte in range(1, 101):
+        here, there = (base, base + PAGE) if byte % 2 else (base + PAGE, base)
+        driver.fill(here, byte, PAGE)
+        seen.append(driver.byte_at(there + byte * 4096) == byte)
+    driver.unmap(base + PAGE, PAGE)
+    seen.append(driver.byte_at(base) == 100)
+    driver.unmap(base, PAGE)
+    driver.release(handle)
+    driver.unreserve(base, 2 * PAGE)
+    told = "shows the same bytes at both" if all(seen) else f"differs in {seen.count(False)} of {len(seen)} looks"
+    return f"A page that is mapped at two addresses {told}."
+
+
+def parts(driver):
+    """A line about a handle that is larger than what is mapped of it."""
+    base, handle = driver.reserve(4 * PAGE), driver.create(4)
+    mapped = [at for at in range(4) if driver.maps_part(base + at * PAGE, handle, at * PAGE)]
+    for at in mapped:
+        driver.unmap(base + at * PAGE, PAGE)
+    driver.release(handle)
+    driver.unreserve(base, 4 * PAGE)
+    return "A part of a handle can be mapped." if mapped else "A handle is mapped whole or not at all."
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--device", type=int, default=0)
+    arguments.add_argument("--pages", type=int, default=2048)
+    arguments.add_argument("--rounds", type=int, default=3)
+    typed = arguments.parse_args()
+    if typed.pages < max(SPANS):
+        sys.exit(f"--pages: at least {max(SPANS)}")
+    driver = Driver(typed.device)
+    if driver.granule() != PAGE:
+        sys.exit(f"pages of {driver.granule()} bytes, which no file of costs is for")
+    Round(driver, max(SPANS))
+    rounds = [Round(driver, typed.pages).times for _ in range(typed.rounds)]
+    calling = statistics.median(micros(driver.version)[1] for _ in range(10_000))
+
+    def mean(key):
+        return max(min(statistics.fmean(times[key]) for times in rounds) - calling, 0.0)
+
+    def once_and_each(name, counts):
+        return line([(count, mean((name, count))) for count in counts])
+
+    handle_created, page_created = once_and_each("create", [1, *LARGER])
+    handle_released, page_released = once_and_each("release", [1, *LARGER])
+    call_accessed, handle_accessed = once_and_each("set_access", SPANS)
+    call_unmapped, handle_unmapped = once_and_each("unmap", SPANS)
+    print(f"# What the driver's calls take (CUDA {driver.version()}) on a card of the kind {driver.name()}, in")
+    print(f"# microseconds: means over {typed.pages} pages, the best of {typed.rounds} rounds, as bench/calibrate.py")
+    print("# prints them.")
+    print("#")
+    for name in ("create", "release"):
+        told = ", ".join(f"{mean((name, size)):.1f} of {size * PAGE >> 20} MiB" for size in [1, *LARGER])
+        print(f"# {name} a handle: {told}")
+    for name in ("set_access", "unmap"):
+        told = ", ".join(f"{mean((name, span)):.1f} of {span}" for span in SPANS)
+        print(f"# {name} over handles of 2 MiB: {told}")
+    for told in beside_work(driver):
+        print(f"# {told}")
+    print(f"# {aliases(driver)}")
+    print(f"# {parts(driver)}")
+    print()
+    costs = {
+        "create_us_per_handle": handle_created,
+        "create_us_per_2mib": page_created,
+        "release_us_per_handle": handle_released,
+        "release_us_per_2mib": page_released,
+        "map_us_per_handle": mean("map"),
+        "set_access_us_per_call": call_accessed,
+        "set_access_us_per_handle": handle_accessed,
+        "unmap_us_per_call": call_unmapped,
+        "unmap_us_per_handle": handle_unmapped,
+        "reserve_us": mean("reserve"),
+        "allocate_us": mean("allocate"),
+        "free_us": mean("free"),
+    }
+    for key, value in costs.items():
+        print(f"{key} = {value:.2f}")
+
+
+if __name__ == "__main__":
+    main()
