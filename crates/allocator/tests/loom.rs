@@ -121,6 +121,24 @@ fn three_threads_are_short() {
     });
 }
 
+/// What is counted is of one instant: a block that one front hands out and another keeps is not
+/// missed at both looks, nor found at both.
+#[test]
+fn counts_are_of_one_instant() {
+    check(None, 4, |allocator, _| {
+        let [mut first, mut second] = [allocator.front(), allocator.front()];
+        let kept = take(&mut first, 64, COMPUTE).unwrap();
+        first.free(kept).unwrap();
+        let other = allocator.clone();
+        let thread = thread::spawn(move || other.statistics());
+        let block = take(&mut first, 64, COMPUTE).unwrap();
+        second.free(block).unwrap();
+        let statistics = thread.join().unwrap();
+        assert!(statistics.allocation.all.current <= 1);
+        assert!(statistics.allocated_bytes.all.current <= 64 * KIB);
+    });
+}
+
 /// Two requests that cannot be met give back what they gathered, at the same time.
 #[test]
 fn two_threads_fail() {
