@@ -182,19 +182,17 @@ impl PageTable {
         (first..end).map(move |number| Frame { territory, number })
     }
 
-    /// The frames with memory that lie wholly in an extent, of which there are `count`; from the
-    /// last to the first.
+    /// The frames with memory that lie wholly in an extent, from the last to the first.
     pub(super) fn active_inside(
         &self,
         territory: TerritoryIndex,
         extent: Extent,
-        count: u32,
-    ) -> Vec<Frame> {
+    ) -> impl Iterator<Item = Frame> {
         let (first, end) = self.inside_numbers(territory, extent);
         let frames = &self.territory(territory).frames;
         let end = end.min(u32::try_from(frames.len()).unwrap_or(u32::MAX));
         let numbers = (first..end).rev().filter(|&number| frames[number as usize].active);
-        numbers.map(|number| Frame { territory, number }).take(count as usize).collect()
+        numbers.map(move |number| Frame { territory, number })
     }
 
     /// How many frames lie wholly in an extent.

@@ -302,24 +302,20 @@ impl<O: Observer> Books<O> {
                 continue;
             }
             self.take_free(at);
-            for frame in self.active_inside(at) {
-                if pages.len() == count {
-                    break;
-                }
-                if self.table.frame(frame).pins == 0 {
-                    pages.extend(self.leave(at, frame));
-                }
+            for frame in self.movable_inside(at, count - pages.len()) {
+                pages.extend(self.leave(at, frame));
             }
             self.put_free(at);
         }
         Ok(())
     }
 
-    /// The frames with memory that lie wholly in a free block, from the last to the first.
-    fn active_inside(&self, at: At) -> Vec<Frame> {
+    /// The last frames that lie wholly in a free block and whose pages may move, so many at most.
+    fn movable_inside(&self, at: At, count: usize) -> Vec<Frame> {
         let block = &self.blocks[at];
-        let (territory, extent) = (block.territory, block.extent());
-        self.table.active_inside(territory, extent, self.active_pages(at))
+        let frames = self.table.active_inside(block.territory, block.extent());
+        let frames = frames.take(self.active_pages(at) as usize);
+        frames.filter(|&frame| self.table.frame(frame).pins == 0).take(count).collect()
     }
 
     /// Decides the calls that bring pages under frames, and marks what they are about.
