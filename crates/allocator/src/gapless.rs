@@ -46,6 +46,7 @@ mod knob;
 mod request;
 mod block;
 mod page;
+mod frame_set;
 mod pages;
 mod bins;
 mod known;

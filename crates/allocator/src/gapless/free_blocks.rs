@@ -91,17 +91,14 @@ impl<O: Observer> Books<O> {
     pub(super) fn put_back(&mut self, at: At) {
         self.serving -= 1;
         let block = &self.blocks[at];
-        let frames = self.table.touched(block.territory, block.extent());
-        let lacking = frames.filter(|&frame| !self.table.frame(frame).active).count();
+        let lacking = self.table.count_lacking(block.territory, block.extent());
         let at = self.merge(at);
-        self.blocks[at].holes += u32::try_from(lacking).unwrap_or(u32::MAX);
+        self.blocks[at].holes += lacking;
         self.put_free(at);
     }
 
     fn count_holes(&self, at: At) -> u32 {
         let block = &self.blocks[at];
-        let frames = self.table.inside(block.territory, block.extent());
-        let holes = frames.filter(|&frame| !self.table.frame(frame).active).count();
-        u32::try_from(holes).unwrap_or(u32::MAX)
+        self.table.count_holes(block.territory, block.extent())
     }
 }

@@ -89,7 +89,7 @@ impl<O: Observer> Books<O> {
     fn check_used(&self, at: At) -> Result<(), BrokenInvariant> {
         let block = &self.blocks[at];
         let mut frames = self.table.touched(block.territory, block.extent());
-        if frames.any(|frame| !self.table.frame(frame).active) {
+        if frames.any(|frame| !self.table.has_memory(frame)) {
             return broken(format!("{at:?} is in use without memory"));
         }
         Ok(())
@@ -97,7 +97,7 @@ impl<O: Observer> Books<O> {
 
     fn check_free(&self, at: At) -> Result<(), BrokenInvariant> {
         let block = &self.blocks[at];
-        let is_active = |&frame: &Frame| self.table.frame(frame).active;
+        let is_active = |&frame: &Frame| self.table.has_memory(frame);
         let frames = self.table.inside(block.territory, block.extent());
         let holes = frames.filter(|frame| !is_active(frame)).count();
         if holes as u64 != u64::from(block.holes) {
@@ -131,7 +131,7 @@ impl<O: Observer> Books<O> {
             let places = places.chain(page.aliases.iter().map(|&alias| (alias, false)));
             for (frame, active) in places {
                 let book = self.table.frame(frame);
-                if book.page != Some(index) || book.active != active {
+                if book.page != Some(index) || self.table.has_memory(frame) != active {
                     return broken(format!("{index:?} is not where it is said to be"));
                 }
             }

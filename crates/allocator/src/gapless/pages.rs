@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use gapless_device::Handle;
 use gapless_units::{Addr, Bytes, Extent};
 
+use super::frame_set::FrameSet;
 use super::names::{ArenaIndex, At, Frame, PageIndex, TerritoryIndex};
 use super::page::{Page, Whereabouts};
 
@@ -21,8 +22,6 @@ use super::page::{Page, Whereabouts};
 pub(super) struct FrameBook {
     /// The page mapped there.
     pub(super) page: Option<PageIndex>,
-    /// Whether the page's bytes are used here.
-    pub(super) active: bool,
     /// Whether a request is about to change what is mapped there.
     pub(super) underway: bool,
     /// How many reasons there are not to move the page.
@@ -41,6 +40,8 @@ pub(super) struct Territory {
     pub(super) first: At,
     /// Up to the farthest frame that ever had memory.
     frames: Vec<FrameBook>,
+    /// The frames where a page's bytes are used.
+    active: FrameSet,
 }
 
 /// All territories and all pages.
@@ -108,7 +109,8 @@ impl PageTable {
         arena: ArenaIndex,
         first: At,
     ) -> TerritoryIndex {
-        self.territories.push(Territory { extent, arena, first, frames: Vec::new() });
+        let (frames, active) = (Vec::new(), FrameSet::default());
+        self.territories.push(Territory { extent, arena, first, frames, active });
         TerritoryIndex(u32::try_from(self.territories.len() - 1).unwrap_or(u32::MAX))
     }
 
@@ -150,18 +152,15 @@ impl PageTable {
         extent: Extent,
     ) -> impl Iterator<Item = Frame> {
         let (first, end) = self.touched_numbers(territory, extent);
-        let frames = self.territory(territory).frames.get(first as usize..).unwrap_or_default();
-        let active = frames.iter().map(|book| book.active).chain(std::iter::repeat(false));
-        let frames = (first..end).zip(active).filter(|&(_, active)| !active);
-        frames.map(move |(number, _)| Frame { territory, number })
+        let numbers = self.territory(territory).active.missing(first, end);
+        numbers.map(move |number| Frame { territory, number })
     }
 
     /// Whether every frame that shares a byte with an extent has memory.
     #[inline]
     pub(super) fn is_active(&self, territory: TerritoryIndex, extent: Extent) -> bool {
         let (first, end) = self.touched_numbers(territory, extent);
-        let frames = self.territory(territory).frames.get(first as usize..end as usize);
-        frames.is_some_and(|frames| frames.iter().all(|book| book.active))
+        self.territory(territory).active.contains_all(first, end)
     }
 
     /// The first frame that lies wholly in an extent, and the first behind those that do.
@@ -189,9 +188,7 @@ impl PageTable {
         extent: Extent,
     ) -> impl Iterator<Item = Frame> {
         let (first, end) = self.inside_numbers(territory, extent);
-        let frames = &self.territory(territory).frames;
-        let end = end.min(u32::try_from(frames.len()).unwrap_or(u32::MAX));
-        let numbers = (first..end).rev().filter(|&number| frames[number as usize].active);
+        let numbers = self.territory(territory).active.last_to_first(first, end);
         numbers.map(move |number| Frame { territory, number })
     }
 
@@ -199,6 +196,28 @@ impl PageTable {
     pub(super) fn inside_count(&self, territory: TerritoryIndex, extent: Extent) -> u32 {
         let (first, end) = self.inside_numbers(territory, extent);
         end - first
+    }
+
+    /// Whether the bytes of a page are used under a frame.
+    pub(super) fn has_memory(&self, frame: Frame) -> bool {
+        self.territory(frame.territory).active.contains(frame.number)
+    }
+
+    /// How many frames that lie wholly in an extent have no memory.
+    pub(super) fn count_holes(&self, territory: TerritoryIndex, extent: Extent) -> u32 {
+        let (first, end) = self.inside_numbers(territory, extent);
+        self.territory(territory).active.count_missing(first, end)
+    }
+
+    /// How many frames that share a byte with an extent have no memory.
+    pub(super) fn count_lacking(&self, territory: TerritoryIndex, extent: Extent) -> u32 {
+        let (first, end) = self.touched_numbers(territory, extent);
+        self.territory(territory).active.count_missing(first, end)
+    }
+
+    fn set_active(&mut self, frame: Frame, active: bool) {
+        let set = &mut self.territories[frame.territory.0 as usize].active;
+        if active { set.insert(frame.number) } else { set.remove(frame.number) }
     }
 
     pub(super) fn frame(&self, frame: Frame) -> FrameBook {
@@ -308,9 +327,12 @@ impl PageTable {
     /// when its bytes were freed there, 0 where they were never used there.
     pub(super) fn deactivate(&mut self, frame: Frame, clock: u64) -> Option<PageIndex> {
         let arena = self.territory(frame.territory).arena;
+        if !self.has_memory(frame) {
+            return None;
+        }
+        self.set_active(frame, false);
         let book = self.frame_mut(frame);
-        let index = book.page.filter(|_| book.active)?;
-        book.active = false;
+        let index = book.page?;
         book.left = clock;
         self.alias_count += 1;
         let page = self.page_mut(index)?;
@@ -325,7 +347,7 @@ impl PageTable {
     /// Makes the mapping that a frame has of a page that was taken the active one.
     pub(super) fn reactivate(&mut self, frame: Frame) {
         let Some(index) = self.frame(frame).page else { return };
-        self.frame_mut(frame).active = true;
+        self.set_active(frame, true);
         self.alias_count -= 1;
         if let Some(page) = self.page_mut(index) {
             page.aliases.retain(|&alias| alias != frame);
@@ -335,9 +357,8 @@ impl PageTable {
 
     /// Notes that a page that was taken is mapped under a frame that had none, and active there.
     pub(super) fn mapped(&mut self, frame: Frame, index: PageIndex) {
-        let book = self.frame_mut(frame);
-        book.page = Some(index);
-        book.active = true;
+        self.frame_mut(frame).page = Some(index);
+        self.set_active(frame, true);
         if let Some(page) = self.page_mut(index) {
             page.whereabouts = Whereabouts::Home(frame);
         }

@@ -57,7 +57,7 @@ impl<O: Observer> Books<O> {
     pub(super) fn segments(&self) -> Vec<FinalSegment> {
         let mut segments = Vec::new();
         for (index, territory) in self.table.territories() {
-            let active = self.table.frames(index).filter(|&frame| self.table.frame(frame).active);
+            let active = self.table.frames(index).filter(|&frame| self.table.has_memory(frame));
             let active: Vec<_> = active.collect();
             for run in active.chunk_by(|a, b| a.number + 1 == b.number) {
                 segments.push(self.segment(self.table.span_of(run), territory.first));
