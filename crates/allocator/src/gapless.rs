@@ -43,6 +43,7 @@
 
 mod names;
 mod knob;
+mod page_size;
 mod request;
 mod block;
 mod page;
@@ -88,6 +89,7 @@ use request::{REQUEST_LIMIT, rounded};
 pub use invariants::BrokenInvariant;
 pub use knob::Slack;
 pub use names::BlockId;
+pub use page_size::PageSize;
 
 /// The allocator that does not fragment, over a device that can map pages.
 ///
@@ -102,7 +104,12 @@ pub struct GaplessAllocator<D, O = ()> {
 impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// An allocator that holds nothing yet, over a device whose granules are a power of two.
     pub fn new(device: D, slack: Slack, observer: O) -> Self {
-        let books = Books::new(device.granule(), slack, observer);
+        Self::with_pages(device, PageSize::SMALLEST, slack, observer)
+    }
+
+    /// The same with pages of another size.
+    pub fn with_pages(device: D, page: PageSize, slack: Slack, observer: O) -> Self {
+        let books = Books::new(page.over(device.granule()), slack, observer);
         Self { device, books }
     }
 

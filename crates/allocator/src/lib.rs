@@ -25,7 +25,7 @@ pub use allocator::Allocator;
 pub use caching::{BlockId, CachingAllocator, Rules};
 pub use failure::{AllocationError, FreeError};
 pub use gapless::shared::{SharedAllocator, ThreadFront};
-pub use gapless::{GaplessAllocator, Slack};
+pub use gapless::{GaplessAllocator, PageSize, Slack};
 pub use observer::{Happening, Observer, Recorder};
 pub use statistics::{Change, Statistic, Statistics};
 pub use usage::Usage;

@@ -9,7 +9,9 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a call that makes sense and fails stops the test")]
 
-use gapless_allocator::{AllocationError, Allocator, CachingAllocator, GaplessAllocator, Slack};
+use gapless_allocator::{
+    AllocationError, Allocator, CachingAllocator, GaplessAllocator, PageSize, Slack,
+};
 use gapless_device::{Device, Host, HostSetup, Pace};
 use gapless_trace::{Release, Settings};
 use gapless_units::{Bytes, Extent, KIB, MIB, PoolId, StreamId};
@@ -181,12 +183,14 @@ proptest! {
     #[test]
     fn the_gapless_allocator_loses_no_data(
         steps in prop::collection::vec(step(64 * KIB), 0..120),
-        pages in 12..40_u64,
+        granules in 12..40_u64,
+        page in prop::sample::select(vec![PageSize::SMALLEST, PageSize::at_least(Bytes::new(256 * KIB))]),
         pace in pace(),
     ) {
         let granule = Bytes::new(64 * KIB);
-        let setup = HostSetup { granule, pace, ..HostSetup::new(Bytes::new(pages * granule.get())) };
-        Program::new(host(setup), |host| GaplessAllocator::new(host, Slack::NONE, ())).run(steps);
+        let setup = HostSetup { granule, pace, ..HostSetup::new(Bytes::new(granules * granule.get())) };
+        let make = |host| GaplessAllocator::with_pages(host, page, Slack::NONE, ());
+        Program::new(host(setup), make).run(steps);
     }
 
     #[test]

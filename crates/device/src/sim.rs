@@ -16,9 +16,6 @@ pub use events::Completion;
 use events::Events;
 pub use script::{Script, Step};
 
-/// The page of the memory that NVIDIA's driver manages.
-const GRANULE: Bytes = Bytes::new(2 * MIB);
-
 /// The most that a recorded device is believed to have held: far more than any card has, and
 /// little enough to keep books of its pages.
 const MOST_HELD: Bytes = Bytes::gib(4096);
@@ -88,12 +85,15 @@ pub struct Sim {
 }
 
 impl Sim {
+    /// Its granule: the page of the memory that NVIDIA's driver manages.
+    pub const GRANULE: Bytes = Bytes::new(2 * MIB);
+
     /// A device with nothing on it.
     pub fn new(setup: SimSetup) -> Self {
         let capacity = setup.total.saturating_sub(setup.outside);
         Self {
             total: setup.total,
-            books: Books::new(GRANULE, capacity),
+            books: Books::new(Self::GRANULE, capacity),
             addresses: Addresses::new(setup.placement),
             events: Events::new(setup.completion),
             script: None,
@@ -158,7 +158,7 @@ impl Sim {
     /// Takes a segment into the books that was there before the simulation began: memory with an
     /// address of its own, at no cost.
     pub fn adopt_allocation(&mut self, extent: Extent) -> Result<(), DeviceError> {
-        self.check_held(extent.size().round_up(GRANULE))?;
+        self.check_held(extent.size().round_up(Self::GRANULE))?;
         self.adopt_addresses(extent)?;
         self.books.allocated(extent);
         Ok(())
@@ -274,7 +274,7 @@ impl Device for Sim {
         self.calls.map += 1;
         self.nanos += self.costs.map();
         let extent = self.books.check_map(addr, handle)?;
-        self.calls.granules_mapped += extent.size().get() / GRANULE.get();
+        self.calls.granules_mapped += extent.size().get() / Self::GRANULE.get();
         self.books.mapped(extent, handle);
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! The allocators that can be compared, by name.
 
+use std::fmt;
 use std::ops::Range;
 
 use gapless_allocator::baselines::{
     Baseline, Bfc, GmLake, PageSteal, Policy, RmmArena, StreamPool, Tlsf,
 };
-use gapless_allocator::{CachingAllocator, GaplessAllocator, Slack};
+use gapless_allocator::{CachingAllocator, GaplessAllocator, PageSize, Slack};
 use gapless_device::{Costs, Sim, SimSetup};
 use gapless_trace::Settings;
 use gapless_units::Bytes;
@@ -19,8 +20,30 @@ use crate::trial::{Course, Trial, completion_of};
 /// The settings of PyTorch's allocator with expandable segments.
 const EXPANDABLE: &str = "expandable_segments:True";
 
-/// Puts a program through a new allocator over a device.
-type Run = fn(Sim, &Course<'_>) -> Result<Trial, ReplayError>;
+/// What our own allocator is called.
+const OURS: &str = "gapless";
+
+/// Puts a program through a new allocator over a device; ours is set as told.
+type Run = fn(Sim, &Course<'_>, Own) -> Result<Trial, ReplayError>;
+
+/// Settings of our own allocator.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Own {
+    /// How much memory is kept beyond what is alive.
+    pub slack: Slack,
+    /// How large its pages are.
+    pub page: PageSize,
+}
+
+impl fmt::Display for Own {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "slack:{}", self.slack.share)?;
+        if self.page != PageSize::SMALLEST {
+            write!(out, ",page:{}", self.page.over(Sim::GRANULE))?;
+        }
+        Ok(())
+    }
+}
 
 /// An allocator under its settings.
 #[derive(Clone, Debug)]
@@ -30,17 +53,17 @@ pub struct Contender {
     /// Its settings, in its own words; empty for none.
     pub settings: String,
     /// What to say beside its figures; empty for nothing.
-    pub note: &'static str,
+    pub note: String,
+    own: Own,
     run: Run,
 }
 
 impl Contender {
     /// All there are, PyTorch's first and ours last.
     pub fn catalog() -> Vec<Self> {
-        let slack = format!("slack:{}", Slack::DEFAULT.share);
         vec![
-            Self::new("caching", "", |device, course| course.run(caching(device, ""))),
-            Self::new("expandable", EXPANDABLE, |device, course| {
+            Self::new("caching", "", |device, course, _| course.run(caching(device, ""))),
+            Self::new("expandable", EXPANDABLE, |device, course, _| {
                 course.run(caching(device, EXPANDABLE))
             }),
             Self::baseline::<GmLake>("gmlake"),
@@ -49,28 +72,40 @@ impl Contender {
             Self::baseline::<Tlsf>("tlsf"),
             Self::baseline::<StreamPool>("stream_pool"),
             Self::baseline::<RmmArena>("rmm_arena"),
-            Self::new("gapless", slack, |device, course| {
-                course.run(GaplessAllocator::new(device, Slack::DEFAULT, ()))
+            Self::new(OURS, Own::default().to_string(), |device, course, own| {
+                course.run(GaplessAllocator::with_pages(device, own.page, own.slack, ()))
             }),
         ]
     }
 
     fn new(name: &'static str, settings: impl Into<String>, run: Run) -> Self {
-        Self { name, settings: settings.into(), note: "", run }
+        Self { name, settings: settings.into(), note: String::new(), own: Own::default(), run }
     }
 
     /// One with its authors' settings.
     fn baseline<P: Policy>(name: &'static str) -> Self {
         let settings = P::Settings::default().to_string();
-        let run: Run = |device, course| {
+        let run: Run = |device, course, _| {
             course.run(Baseline::<P, Sim>::new(device, P::Settings::default(), ()))
         };
-        Self { note: P::NOTE, ..Self::new(name, settings, run) }
+        Self { note: P::NOTE.to_owned(), ..Self::new(name, settings, run) }
     }
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::catalog().into_iter().find(|contender| contender.name == name)
+    }
+
+    /// The same under other settings, if it is our own.
+    #[must_use]
+    pub fn set(self, own: Own) -> Self {
+        if self.name != OURS {
+            return self;
+        }
+        let settings = own.to_string();
+        let is_usual = own == Own::default();
+        let note = if is_usual { String::new() } else { format!("under {settings}") };
+        Self { settings, note, own, ..self }
     }
 
     /// Puts a program through it, on a device with so much memory for it; `None` is a device
@@ -83,7 +118,7 @@ impl Contender {
         span: Option<&Range<usize>>,
     ) -> Result<Trial, ReplayError> {
         let course = Course { program, span, ends_at_stall: false };
-        (self.run)(device(program, available, costs), &course)
+        (self.run)(device(program, available, costs), &course, self.own)
     }
 
     /// Whether it completes a program on such a device without a wait for it.
@@ -94,7 +129,7 @@ impl Contender {
         costs: &Costs,
     ) -> Result<bool, ReplayError> {
         let course = Course { program, span: None, ends_at_stall: true };
-        let trial = (self.run)(device(program, Some(available), costs), &course)?;
+        let trial = (self.run)(device(program, Some(available), costs), &course, self.own)?;
         Ok(trial.is_stall_free())
     }
 }

@@ -1,7 +1,7 @@
 //! What the device has to do to bring pages under frames, as one decision that is carried out.
 
 use gapless_device::{Device, DeviceError, Handle};
-use gapless_units::{Addr, Extent};
+use gapless_units::{Addr, Bytes, Extent};
 
 /// Mappings to take away, and mappings to make instead.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +12,8 @@ pub(super) struct Remap {
     pub(super) mappings: Vec<(Addr, Handle)>,
     /// The runs of addresses that they fill.
     pub(super) spans: Vec<Extent>,
+    /// The size of each mapping.
+    pub(super) page_size: Bytes,
 }
 
 /// How far a remap came.
@@ -58,9 +60,9 @@ impl Remap {
     /// Takes the mappings up to the last made away again; answers the runs that stay.
     fn undo(&self, device: &mut impl Device, last: Option<Addr>) -> Vec<Extent> {
         let Some(last) = last else { return Vec::new() };
-        let granule = device.granule();
         let made = self.spans.iter().filter(|span| span.start() <= last);
-        let made = made.map(|span| Extent::between(span.start(), span.end().min(last + granule)));
+        let made =
+            made.map(|span| Extent::between(span.start(), span.end().min(last + self.page_size)));
         made.filter(|&run| device.unmap(run).is_err()).collect()
     }
 }

@@ -34,6 +34,7 @@ use super::invariants::BrokenInvariant;
 use super::knob::Slack;
 use super::ladder::acquire;
 use super::names::ArenaIndex;
+use super::page_size::PageSize;
 use super::request::{REQUEST_LIMIT, rounded};
 use super::sync::{Arc, Mutex};
 use super::trim::trim;
@@ -90,7 +91,13 @@ impl<D: Device, O: Observer> fmt::Debug for ThreadFront<D, O> {
 impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     /// An allocator that holds nothing yet, over a device whose granules are a power of two.
     pub fn new(device: D, slack: Slack, observer: O) -> Self {
-        let books = SharedBooks::new(Books::new(device.granule(), slack, observer));
+        Self::with_pages(device, PageSize::SMALLEST, slack, observer)
+    }
+
+    /// The same with pages of another size.
+    pub fn with_pages(device: D, page: PageSize, slack: Slack, observer: O) -> Self {
+        let page = page.over(device.granule());
+        let books = SharedBooks::new(Books::new(page, slack, observer));
         Self { books: Arc::new(books), device }
     }
 

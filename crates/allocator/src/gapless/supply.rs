@@ -320,7 +320,7 @@ impl<O: Observer> Books<O> {
 
     /// Decides the calls that bring pages under frames, and marks what they are about.
     fn begin_remap(&mut self, frames: &[Frame], pages: &[PageIndex]) -> Underway {
-        let mut remap = Remap::default();
+        let mut remap = Remap { page_size: self.table.page_size, ..Remap::default() };
         let stale: Vec<Frame> =
             frames.iter().copied().filter(|&at| self.table.frame(at).page.is_some()).collect();
         let mut stale_runs = Vec::new();

@@ -1,6 +1,6 @@
 //! Each call of the device fails in turn: the operation says so, and nothing is lost.
 
-use gapless_allocator::{Allocator, Slack};
+use gapless_allocator::{Allocator, PageSize, Slack};
 use gapless_units::{Bytes, KIB, MIB};
 
 use crate::program::{Circumstances, STREAMS, Step, cases};
@@ -44,8 +44,8 @@ fn program(length: usize, seed: u64) -> Vec<Step> {
 
 /// Runs a program with faults in `count` calls from the one numbered `first` on; says how many
 /// calls there were.
-fn run(steps: &[Step], first: u64, count: u64) -> Result<u64, String> {
-    let circumstances = Circumstances { capacity: Bytes::mib(64), slack: Slack::NONE };
+fn run(steps: &[Step], page: PageSize, first: u64, count: u64) -> Result<u64, String> {
+    let circumstances = Circumstances { capacity: Bytes::mib(64), slack: Slack::NONE, page };
     let mut shadow = Shadow::new(circumstances);
     shadow.allocator.device_mut().fail(first..first + count);
     let mut since_fault = 0;
@@ -71,30 +71,37 @@ fn run(steps: &[Step], first: u64, count: u64) -> Result<u64, String> {
     Ok(calls)
 }
 
-fn each_call_may_fail(steps: &[Step], at_once: u64) {
-    let calls = run(steps, 0, 0);
+fn each_call_may_fail(steps: &[Step], page: PageSize, at_once: u64) {
+    let calls = run(steps, page, 0, 0);
     assert!(calls.is_ok(), "without faults: {calls:?}");
     for first in 1..=calls.unwrap_or_default() {
-        let answer = run(steps, first, at_once);
+        let answer = run(steps, page, first, at_once);
         assert!(answer.is_ok(), "{answer:?}");
     }
 }
 
 #[test]
 fn any_call_of_the_device_may_fail() {
-    each_call_may_fail(&program(600, 1), 1);
+    each_call_may_fail(&program(600, 1), PageSize::SMALLEST, 1);
 }
 
 #[test]
 fn any_calls_in_a_row_may_fail() {
     // Also what is called to undo what failed.
-    each_call_may_fail(&program(600, 2), 2);
-    each_call_may_fail(&program(600, 3), 5);
+    each_call_may_fail(&program(600, 2), PageSize::SMALLEST, 2);
+    each_call_may_fail(&program(600, 3), PageSize::SMALLEST, 5);
+}
+
+#[test]
+fn any_call_may_fail_where_pages_are_large() {
+    let page = PageSize::at_least(Bytes::mib(4));
+    each_call_may_fail(&program(600, 4), page, 1);
+    each_call_may_fail(&program(600, 5), page, 3);
 }
 
 #[test]
 fn any_call_of_many_programs_may_fail() {
     for seed in 10..10 + u64::from(cases(1)) {
-        each_call_may_fail(&program(600, seed), 1 + seed % 4);
+        each_call_may_fail(&program(600, seed), PageSize::SMALLEST, 1 + seed % 4);
     }
 }

@@ -1,6 +1,6 @@
 //! Random programs.
 
-use gapless_allocator::Slack;
+use gapless_allocator::{PageSize, Slack};
 use gapless_units::{Bytes, KIB, MIB};
 use proptest::prelude::*;
 
@@ -35,6 +35,7 @@ pub(crate) enum Step {
 pub(crate) struct Circumstances {
     pub(crate) capacity: Bytes,
     pub(crate) slack: Slack,
+    pub(crate) page: PageSize,
 }
 
 fn slack() -> impl Strategy<Value = Slack> {
@@ -43,8 +44,12 @@ fn slack() -> impl Strategy<Value = Slack> {
 }
 
 pub(crate) fn circumstances() -> impl Strategy<Value = Circumstances> {
-    (12..32_u64, slack())
-        .prop_map(|(pages, slack)| Circumstances { capacity: Bytes::mib(2 * pages), slack })
+    let page =
+        prop::sample::select(vec![2, 2, 4, 8]).prop_map(|mib| PageSize::at_least(Bytes::mib(mib)));
+    (12..32_u64, slack(), page).prop_map(|(granules, slack, page)| {
+        let capacity = Bytes::mib(2 * granules);
+        Circumstances { capacity, slack, page }
+    })
 }
 
 fn size() -> impl Strategy<Value = u64> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gapless_allocator::gapless::BlockId;
-use gapless_allocator::{AllocationError, Allocator, FreeError, GaplessAllocator};
+use gapless_allocator::{AllocationError, Allocator, FreeError, GaplessAllocator, PageSize};
 use gapless_device::{Device, DeviceError, Faulty, Handle};
 use gapless_trace::BlockState;
 use gapless_units::{Addr, Bytes, Extent, PoolId, StreamId};
@@ -38,6 +38,7 @@ struct Lingering {
 #[derive(Debug)]
 pub(crate) struct Shadow {
     pub(crate) allocator: GaplessAllocator<Faulty<Watched>>,
+    page: PageSize,
     held: Vec<Held>,
     lingering: Vec<Lingering>,
     stale: Option<BlockId>,
@@ -56,7 +57,13 @@ impl Shadow {
     pub(crate) fn new(circumstances: Circumstances) -> Self {
         let device = Faulty::new(Watched::new(circumstances.capacity));
         Self {
-            allocator: GaplessAllocator::new(device, circumstances.slack, ()),
+            allocator: GaplessAllocator::with_pages(
+                device,
+                circumstances.page,
+                circumstances.slack,
+                (),
+            ),
+            page: circumstances.page,
             held: Vec::new(),
             lingering: Vec::new(),
             stale: None,
@@ -171,7 +178,7 @@ impl Shadow {
         bound.extend(self.pinned.iter().flat_map(|(_, pages)| pages).map(|&(_, page)| page));
         bound.extend(self.held.iter().flat_map(|held| handles(&held.pieces)));
         let memory = self.allocator.device().memory();
-        let page = self.allocator.device().granule().get();
+        let page = self.page.over(self.allocator.device().granule()).get();
         let usable = memory.total.get() / page - bound.len() as u64;
         // Wherever a block begins, it touches at most one page more than it fills.
         if size.get().div_ceil(page) < usable {

@@ -2,8 +2,9 @@
 
 mod typed;
 
+use gapless::allocator::{PageSize, Slack};
 use gapless::device::Costs;
-use gapless::replay::{Comparison, Contender, ReplayError, compare};
+use gapless::replay::{Comparison, Contender, Own, ReplayError, compare};
 use gapless::report::{
     Asked, Compared, ComparedDevice, ComparisonFacts, Examination, Look, Source, comparison_json,
     comparison_markdown, comparison_page, comparison_text,
@@ -58,6 +59,11 @@ impl Order {
             contenders if contenders.is_empty() => Contender::catalog(),
             contenders => contenders,
         };
+        let own = Own {
+            slack: typed.slack.map_or(Slack::DEFAULT, |share| Slack { share, ..Slack::DEFAULT }),
+            page: typed.page.map_or(PageSize::SMALLEST, PageSize::at_least),
+        };
+        let contenders = contenders.into_iter().map(|contender| contender.set(own)).collect();
         Ok(Self {
             inputs,
             asked: Asked { device: typed.device, ..Asked::default() },

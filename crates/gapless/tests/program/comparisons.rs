@@ -38,6 +38,26 @@ fn the_table_says_who_needs_least() {
 }
 
 #[test]
+fn our_own_allocator_is_compared_under_other_settings() {
+    let compared = |more: &[&str]| {
+        let arguments = ["compare", OOM, "--allocators", "tlsf,gapless", "--format", "json"];
+        let facts = json(&[&arguments, more].concat());
+        facts["allocators"].as_array().unwrap().clone()
+    };
+    let usual = compared(&[]);
+    let set = compared(&["--page", "7MiB", "--slack", "5%"]);
+    assert_eq!(set[0], usual[0]);
+    assert_eq!(set[1]["settings"], "slack:0.05,page:8.0 MiB");
+    assert_eq!(set[1]["note"], "under slack:0.05,page:8.0 MiB");
+    // A fourth of the pages, and nearly all of the calls are for pages.
+    let calls = |of: &Value| of["device_calls"]["create"].as_u64().unwrap();
+    assert!(calls(&set[1]) < calls(&usual[1]) / 3);
+    let refused = gapless(&["compare", OOM, "--slack", "200%"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("a share such as 5% or 0.05"), "{}", refused.stderr);
+}
+
+#[test]
 fn the_contract_of_the_schema_is_kept() {
     let facts = json(&["compare", OOM, "--format", "json"]);
     assert_eq!(facts["schema"], "gapless.compare/1");

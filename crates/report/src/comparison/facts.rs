@@ -42,7 +42,7 @@ pub struct ContenderFacts {
     /// Its settings, in its own words; empty for none.
     pub settings: String,
     /// What is to be known beside its figures; empty for nothing.
-    pub note: &'static str,
+    pub note: String,
     /// The most that was alive at once, rounded to 512 bytes; the same for all.
     pub peak_live_bytes: u64,
     /// The least memory with which the program completes.
@@ -146,7 +146,7 @@ fn contender(it: &Comparison, device: &ComparedDevice) -> ContenderFacts {
     ContenderFacts {
         name: it.contender.name,
         settings: it.contender.settings.clone(),
-        note: it.contender.note,
+        note: it.contender.note.clone(),
         peak_live_bytes: it.peak_live.get(),
         smallest_capacity_bytes: it.smallest_capacity.get(),
         smallest_capacity_has_gaps: it.has_gaps,

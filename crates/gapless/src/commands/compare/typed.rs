@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use gapless::replay::Contender;
-use gapless::units::DeviceId;
+use gapless::units::{Bytes, DeviceId};
 
 use crate::commands::shared::device;
 use crate::output::OutputArguments;
@@ -14,6 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   gapless compare run.pickle
   gapless compare run.pickle --allocators caching,expandable,gapless
+  gapless compare run.pickle --allocators expandable,gapless --page 8MiB --costs h100
   gapless compare run.pickle --format json --costs pessimistic
   gapless compare run.pickle --format html --output compare.html
 
@@ -34,6 +35,14 @@ pub(crate) struct Typed {
     /// The allocators, the first of them the one to compare with [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = contender)]
     pub(super) allocators: Vec<Contender>,
+
+    /// What `gapless` keeps beyond the most that was alive, to save calls: 5% or 0.05 [default: 1%]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(super) slack: Option<f64>,
+
+    /// The least that `gapless` asks of the device, maps and moves, to save calls [default: 2MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(super) page: Option<Bytes>,
 
     /// What the device's calls take: a100, fast, h100, pessimistic, or a file like those
     #[arg(long, value_name = "PRESET|FILE", default_value = "a100")]
@@ -62,6 +71,14 @@ pub(super) enum Format {
     Markdown,
     /// One page that opens from disk, with the reserved curves over each other
     Html,
+}
+
+/// A share of the whole.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, whole) = text.strip_suffix('%').map_or((text, 1.0), |percent| (percent, 100.0));
+    let share = number.trim().parse::<f64>().map(|number| number / whole);
+    let share = share.ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "write a share such as 5% or 0.05".to_owned())
 }
 
 /// An allocator by its name.
