@@ -6,7 +6,8 @@ use gapless_units::{Bytes, Extent};
 
 use super::books::Books;
 use super::hold::Hold;
-use super::names::{At, Frame, PageIndex};
+use super::idle::Idle;
+use super::names::{Frame, PageIndex};
 use super::supply::are_neighbors;
 use super::waits::{wait_for_arena, wait_for_first};
 use crate::observer::Observer;
@@ -55,6 +56,7 @@ pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError
 /// Leaves no page without an address: what a request that failed had gathered lies where it lay
 /// before, or goes back to the device. A page that the device does not take stays spare.
 pub(super) fn settle_spare_pages<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
+    hold.books().put_spare_pages_home();
     let mut answer = Ok(());
     for index in hold.books().table.spare().clone() {
         let books = hold.books();
@@ -63,9 +65,6 @@ pub(super) fn settle_spare_pages<H: Hold>(hold: &mut H) -> Result<(), DeviceErro
             continue;
         }
         books.table.take_spare(index);
-        if books.put_home(index) {
-            continue;
-        }
         let goes = answer.is_ok() && books.may_go(index);
         if goes {
             answer = give_back(hold, index);
@@ -78,9 +77,20 @@ pub(super) fn settle_spare_pages<H: Hold>(hold: &mut H) -> Result<(), DeviceErro
 }
 
 impl<O: Observer> Books<O> {
+    /// Puts each spare page where it was used last, if that is in a free block.
+    fn put_spare_pages_home(&mut self) {
+        let idle = self.idle();
+        for index in self.table.spare().clone() {
+            self.table.take_spare(index);
+            if !self.put_home(&idle, index) {
+                self.table.put_spare(index);
+            }
+        }
+    }
+
     /// Makes the mapping active again that a page which was taken left behind where it was used
     /// last, if that is in a free block.
-    fn put_home(&mut self, index: PageIndex) -> bool {
+    fn put_home(&mut self, idle: &Idle, index: PageIndex) -> bool {
         let Some(page) = self.table.page(index) else { return false };
         let (last, until) = page.last_use;
         let is_home = |frame: &Frame| {
@@ -91,7 +101,7 @@ impl<O: Observer> Books<O> {
                 && book.left == until
         };
         let home = page.aliases.iter().copied().find(is_home);
-        let home = home.and_then(|frame| Some((frame, self.free_holder(frame)?)));
+        let home = home.and_then(|frame| Some((frame, idle.around(self.table.extent(frame))?)));
         let Some((frame, at)) = home else { return false };
         self.take_free(at);
         self.table.reactivate(frame);
@@ -101,14 +111,6 @@ impl<O: Observer> Books<O> {
         self.put_free(at);
         self.tell_frame(Action::SegmentMap, frame);
         true
-    }
-
-    /// The free block that a frame lies in.
-    fn free_holder(&self, frame: Frame) -> Option<At> {
-        let extent = self.table.extent(frame);
-        let arena = self.table.territory(frame.territory).arena;
-        let mut free = self.arenas[arena].free.all(&self.blocks, self.table.page_size);
-        free.find(|&at| self.blocks[at].extent().contains(extent))
     }
 
     /// Whether a page that was taken can be given back: no work may use any of its addresses, and
