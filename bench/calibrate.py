@@ -22,8 +22,9 @@ LARGER = [4, 16, 64]
 LARGER_COUNT = 16
 RESERVED = 8 << 30
 ALLOCATED = 20 << 20
-# How long a kernel runs beside which calls are timed.
+# How long a kernel runs beside which so many calls are timed.
 WORK_MS = 300
+BESIDE_WORK = 64
 
 SPIN = b"""
 .version 7.0
@@ -249,33 +250,28 @@ def beside_work(driver):
     kernel, stream = driver.spin_kernel(), driver.stream()
     if kernel is None:
         return ["not measured beside work: the driver compiles no kernels"]
-    base = driver.reserve(16 * PAGE)
     driver.launch(kernel, 1, stream)
     driver.synchronize()
-    old = driver.create()
-    driver.map(base, old)
-    driver.set_access(base, PAGE)
-    lines = []
+    base = driver.reserve(BESIDE_WORK * PAGE)
+    pages = [base + at * PAGE for at in range(BESIDE_WORK)]
+    lines = [f"While a kernel runs for {WORK_MS} ms, means over {BESIDE_WORK} calls:"]
 
-    def tell(what, call, *arguments):
+    def tell(what, call, calls):
         driver.launch(kernel, WORK_MS, stream)
-        answer, took = micros(call, *arguments)
+        answers, times = zip(*(micros(call, *arguments) for arguments in calls))
         waited = "waits for it" if driver.is_done(stream) else "does not wait"
-        lines.append(f"  {what}: {took:.0f} us, {waited}")
+        lines.append(f"  {what}: {statistics.fmean(times):.1f} us, {waited}")
         driver.synchronize()
-        return answer
+        return answers
 
-    lines.append(f"While a kernel runs for {WORK_MS} ms:")
-    handle = tell("create", driver.create)
-    tell("map", driver.map, base + PAGE, handle)
-    tell("set access", driver.set_access, base + PAGE, PAGE)
-    tell("unmap", driver.unmap, base + PAGE, PAGE)
-    tell("release", driver.release, handle)
-    addr = tell("cudaMalloc", driver.allocate, ALLOCATED)
-    tell("cudaFree", driver.free, addr)
-    driver.unmap(base, PAGE)
-    driver.release(old)
-    driver.unreserve(base, 16 * PAGE)
+    handles = tell("create", driver.create, [()] * BESIDE_WORK)
+    tell("map", driver.map, zip(pages, handles))
+    tell("set access", driver.set_access, [(addr, PAGE) for addr in pages])
+    tell("unmap", driver.unmap, [(addr, PAGE) for addr in pages])
+    tell("release", driver.release, [(handle,) for handle in handles])
+    blocks = tell("cudaMalloc", driver.allocate, [(ALLOCATED,)] * BESIDE_WORK)
+    tell("cudaFree", driver.free, [(addr,) for addr in blocks])
+    driver.unreserve(base, BESIDE_WORK * PAGE)
     return lines
 
 
