@@ -62,6 +62,8 @@ mod hold;
 mod waits;
 mod remap;
 mod supply;
+mod unmap;
+mod addresses;
 mod place;
 mod contest;
 mod trim;

@@ -134,7 +134,7 @@ impl Blocks {
     }
 
     /// Forgets a block that is part of no territory any more.
-    fn retire(&mut self, at: At) {
+    pub(super) fn retire(&mut self, at: At) {
         // A name of the block must not fit what comes to this place.
         self[at].generation = self[at].generation.wrapping_add(1);
         self[at].state = State::Free;

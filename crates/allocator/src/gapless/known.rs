@@ -53,6 +53,13 @@ impl KnownPlaces {
         }
     }
 
+    /// Forgets all places in an extent.
+    pub(super) fn forget(&mut self, extent: Extent) {
+        for places in self.by_size.values_mut() {
+            places.retain(|known| known.start < extent.start() || extent.end() <= known.start);
+        }
+    }
+
     /// Where blocks of this size were mapped, in the order of addresses.
     pub(super) fn of(&self, size: Bytes) -> impl Iterator<Item = Extent> {
         let places = self.by_size.get(&size).into_iter().flatten();

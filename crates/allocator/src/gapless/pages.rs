@@ -51,6 +51,8 @@ pub(super) struct PageTable {
     /// The page size is two to this power.
     shift: u32,
     territories: Vec<Territory>,
+    /// Territories that went back to the device.
+    vacant_territories: Vec<TerritoryIndex>,
     pages: Vec<Option<Page>>,
     vacant: Vec<PageIndex>,
     spare: BTreeSet<PageIndex>,
@@ -67,6 +69,7 @@ impl PageTable {
             page_size,
             shift,
             territories,
+            vacant_territories: Vec::new(),
             pages,
             vacant,
             spare: BTreeSet::new(),
@@ -110,12 +113,35 @@ impl PageTable {
         first: At,
     ) -> TerritoryIndex {
         let (frames, active) = (Vec::new(), FrameSet::default());
-        self.territories.push(Territory { extent, arena, first, frames, active });
-        TerritoryIndex(u32::try_from(self.territories.len() - 1).unwrap_or(u32::MAX))
+        let territory = Territory { extent, arena, first, frames, active };
+        let index = self.next_territory();
+        if self.vacant_territories.pop().is_some() {
+            self.territories[index.0 as usize] = territory;
+        } else {
+            self.territories.push(territory);
+        }
+        index
     }
 
+    /// What the next territory will be called.
     pub(super) fn next_territory(&self) -> TerritoryIndex {
-        TerritoryIndex(u32::try_from(self.territories.len()).unwrap_or(u32::MAX))
+        let behind = TerritoryIndex(u32::try_from(self.territories.len()).unwrap_or(u32::MAX));
+        self.vacant_territories.last().copied().unwrap_or(behind)
+    }
+
+    /// Forgets a territory under which nothing is mapped.
+    pub(super) fn remove_territory(&mut self, index: TerritoryIndex) {
+        let territory = &mut self.territories[index.0 as usize];
+        let start = territory.extent.start();
+        territory.extent = Extent::between(start, start);
+        territory.first = At::NONE;
+        territory.frames = Vec::new();
+        territory.active = FrameSet::default();
+        self.vacant_territories.push(index);
+    }
+
+    pub(super) fn territory_indices(&self) -> impl Iterator<Item = TerritoryIndex> + use<> {
+        (0..).map(TerritoryIndex).take(self.territories.len())
     }
 
     pub(super) fn territories(&self) -> impl Iterator<Item = (TerritoryIndex, &Territory)> {

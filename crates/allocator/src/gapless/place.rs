@@ -4,6 +4,7 @@
 use gapless_device::{Device, DeviceError};
 use gapless_units::{Bytes, Extent};
 
+use super::addresses::release_deserted;
 use super::books::Books;
 use super::hold::Hold;
 use super::idle::Idle;
@@ -111,15 +112,21 @@ fn new_territory<H: Hold>(
     size: Bytes,
 ) -> Result<Place, DeviceError> {
     let page = hold.books().table.page_size;
-    let extent = hold.outside(|device| {
-        let total = device.memory().total;
-        let usual = Bytes::new(total.get().saturating_mul(TERRITORY_PER_DEVICE));
-        let wanted = usual.min(LARGEST_TERRITORY).max(size).round_up(page);
-        match device.reserve(wanted) {
-            Err(DeviceError::OutOfAddresses { .. }) => device.reserve(size.round_up(page)),
-            answer => answer,
+    let (wanted, answer) = hold.outside(|device| {
+        let usual = device.memory().total.get().saturating_mul(TERRITORY_PER_DEVICE);
+        let wanted = Bytes::new(usual).min(LARGEST_TERRITORY).max(size).round_up(page);
+        (wanted, device.reserve(wanted))
+    });
+    let extent = match answer {
+        Err(DeviceError::OutOfAddresses { .. }) => {
+            release_deserted(hold)?;
+            hold.outside(|device| match device.reserve(wanted) {
+                Err(DeviceError::OutOfAddresses { .. }) => device.reserve(size.round_up(page)),
+                answer => answer,
+            })?
         }
-    })?;
+        answer => answer?,
+    };
     let books = hold.books();
     let frames = u32::try_from(books.table.whole_pages(extent.size())).unwrap_or(u32::MAX);
     let at = books.blocks.span(extent, arena, books.table.next_territory(), frames);

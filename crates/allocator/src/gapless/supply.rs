@@ -261,7 +261,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// Takes the page of a frame of a free block that is in no book.
-    fn leave(&mut self, at: At, frame: Frame) -> Option<PageIndex> {
+    pub(super) fn leave(&mut self, at: At, frame: Frame) -> Option<PageIndex> {
         let index = self.table.deactivate(frame, self.blocks[at].freed)?;
         self.blocks[at].holes += 1;
         self.tell_frame(Action::SegmentUnmap, frame);
@@ -311,7 +311,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// The last frames that lie wholly in a free block and whose pages may move, so many at most.
-    fn movable_inside(&self, at: At, count: usize) -> Vec<Frame> {
+    pub(super) fn movable_inside(&self, at: At, count: usize) -> Vec<Frame> {
         let block = &self.blocks[at];
         let frames = self.table.active_inside(block.territory, block.extent());
         let frames = frames.take(self.active_pages(at) as usize);

@@ -2,13 +2,14 @@
 
 use gapless_device::{Device, DeviceError};
 use gapless_trace::Action;
-use gapless_units::{Bytes, Extent};
+use gapless_units::Bytes;
 
+use super::addresses::release_bare;
 use super::books::Books;
 use super::hold::Hold;
 use super::idle::Idle;
 use super::names::{Frame, PageIndex};
-use super::supply::are_neighbors;
+use super::unmap::unmap;
 use super::waits::{wait_for_arena, wait_for_first};
 use crate::observer::Observer;
 
@@ -16,9 +17,13 @@ use crate::observer::Observer;
 /// first. Waits for all work on the streams that are served, and for other streams where they use
 /// blocks that were freed.
 pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError> {
-    if hold.books().reserved <= keep {
-        return Ok(());
+    if keep < hold.books().reserved {
+        give_pages_back(hold, keep)?;
     }
+    release_bare(hold)
+}
+
+fn give_pages_back<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError> {
     // What others free meanwhile is not waited for, or there might be no end.
     let queues = &hold.books().deferred.queues;
     let waiting: Vec<_> = queues.iter().map(|(&stream, queue)| (stream, queue.len())).collect();
@@ -130,35 +135,9 @@ impl<O: Observer> Books<O> {
 fn give_back<H: Hold>(hold: &mut H, index: PageIndex) -> Result<(), DeviceError> {
     let books = hold.books();
     let Some(page) = books.table.page(index) else { return Ok(()) };
-    let handle = page.handle;
-    let mut aliases: Vec<Frame> = page.aliases.clone();
-    aliases.sort_unstable();
-    for &frame in &aliases {
-        books.table.begin_to_unmap(frame);
-        books.table.frame_mut(frame).underway = true;
-    }
-    let runs: Vec<&[Frame]> = aliases.chunk_by(are_neighbors).collect();
-    let spans: Vec<Extent> = runs.iter().map(|run| books.table.span_of(run)).collect();
-    let (gone, answer) = hold.outside(|device| {
-        for (gone, &span) in spans.iter().enumerate() {
-            if let Err(error) = device.unmap(span) {
-                return (gone, Err(error));
-            }
-        }
-        (spans.len(), device.release(handle))
-    });
+    let (handle, aliases) = (page.handle, page.aliases.clone());
+    unmap(hold, &aliases, |device| device.release(handle))?;
     let books = hold.books();
-    for (place, run) in runs.iter().enumerate() {
-        for &frame in *run {
-            books.table.frame_mut(frame).underway = false;
-            if place < gone {
-                books.table.unmapped(index);
-            } else {
-                books.table.kept(frame, index);
-            }
-        }
-    }
-    answer?;
     books.table.remove_page(index);
     books.count_released();
     Ok(())

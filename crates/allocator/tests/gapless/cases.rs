@@ -2,8 +2,8 @@
 
 use gapless_allocator::gapless::BlockId;
 use gapless_allocator::{Allocator, GaplessAllocator, Slack};
-use gapless_device::{Completion, Sim, SimSetup};
-use gapless_units::{Bytes, StreamId};
+use gapless_device::{Completion, Placement, Sim, SimSetup};
+use gapless_units::{Bytes, PoolId, StreamId};
 
 const COMPUTE: StreamId = StreamId(0);
 const COPY: StreamId = StreamId(1);
@@ -101,4 +101,54 @@ fn more_than_the_device_has_takes_nothing() {
     assert_eq!(it.device().calls(), calls);
     assert_eq!(it.statistics().num_ooms, 1);
     assert_eq!(it.check_invariants(), Ok(()));
+}
+
+/// Each private pool has addresses of its own, several times as many as the device has memory. They
+/// go back when the device has no more, and the pages of pools that are over move on.
+#[test]
+fn pools_come_and_go_without_end() {
+    // There is room for two dozen territories.
+    let placement = Placement::HighestFirst;
+    let setup = SimSetup { placement, ..SimSetup::new(Bytes::gib(256)) };
+    let mut it = GaplessAllocator::new(Sim::new(setup), Slack::NONE, ());
+    let _kept = take(&mut it, 2048, COMPUTE);
+    for number in 1..200 {
+        let pool = PoolId(0, number);
+        let size = Bytes::mib(2 * (1 + number % 7));
+        let block = it.allocate_in(pool, size, COMPUTE).unwrap();
+        give(&mut it, block);
+        it.end_pool(pool);
+        assert_eq!(it.check_invariants(), Ok(()));
+    }
+    // All pools took turns at the same pages.
+    assert!(it.reserved() <= Bytes::mib(2 + 14));
+}
+
+/// What is held, pinned or of a pool that goes on keeps its addresses; the rest goes back with the
+/// memory.
+#[test]
+fn addresses_go_back_with_the_memory() {
+    let mut it = allocator(32);
+    let pool = PoolId(0, 1);
+    let blocks = [
+        it.allocate_in(pool, Bytes::mib(4), COMPUTE).unwrap(),
+        take(&mut it, 2048, COMPUTE),
+        take(&mut it, 2048, COPY),
+    ];
+    let starts = blocks.map(|block| it.extent(block).unwrap().start());
+    let pinned = it.pin(blocks[1]).unwrap();
+    for block in blocks {
+        give(&mut it, block);
+    }
+    it.device_mut().finish_all_work();
+    let reserved = |it: &GaplessAllocator<Sim>| starts.map(|start| it.device().is_reserved(start));
+    assert_eq!(it.empty_cache(), Ok(()));
+    assert_eq!(reserved(&it), [true, true, false]);
+    assert!(it.unpin(pinned));
+    it.end_pool(pool);
+    assert_eq!(it.empty_cache(), Ok(()));
+    assert_eq!(reserved(&it), [false; 3]);
+    assert_eq!(it.check_invariants(), Ok(()));
+    let again = take(&mut it, 2048, COMPUTE);
+    give(&mut it, again);
 }

@@ -370,6 +370,9 @@ impl Shadow {
         if !device.given().is_zero() || device.has_mappings() {
             return Err(format!("{} never went back", device.given()));
         }
+        if device.has_reservations() {
+            return Err("addresses never went back".to_owned());
+        }
         Ok(())
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct Watched {
     /// The first thing that must not happen.
     pub(crate) complaint: Option<String>,
     placed: BTreeSet<Handle>,
+    /// Reservations that did not go back.
+    reserved: u64,
     /// How often memory was mapped that had been elsewhere before.
     pub(crate) moves: u64,
     /// How often something was waited for.
@@ -71,6 +73,7 @@ impl Watched {
             work: Vec::new(),
             complaint: None,
             placed: BTreeSet::new(),
+            reserved: 0,
             moves: 0,
             waits: 0,
         }
@@ -142,6 +145,10 @@ impl Watched {
         self.next_tick();
     }
 
+    pub(crate) fn has_reservations(&self) -> bool {
+        self.reserved != 0
+    }
+
     pub(crate) fn has_mappings(&self) -> bool {
         !self.mappings.is_empty()
     }
@@ -192,11 +199,15 @@ impl Device for Watched {
     }
 
     fn reserve(&mut self, size: Bytes) -> Result<Extent, DeviceError> {
-        self.sim.reserve(size)
+        let extent = self.sim.reserve(size)?;
+        self.reserved += 1;
+        Ok(extent)
     }
 
     fn unreserve(&mut self, reservation: Extent) -> Result<(), DeviceError> {
-        self.sim.unreserve(reservation)
+        self.sim.unreserve(reservation)?;
+        self.reserved -= 1;
+        Ok(())
     }
 
     fn create(&mut self, size: Bytes) -> Result<Handle, DeviceError> {

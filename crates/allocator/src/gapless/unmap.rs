@@ -1,0 +1,52 @@
+//! Taking old mappings away.
+
+use gapless_device::{Device, DeviceError};
+use gapless_units::Extent;
+
+use super::hold::Hold;
+use super::names::{Frame, PageIndex};
+use super::supply::are_neighbors;
+
+/// Unmaps what is mapped under frames and used nowhere else, then does one thing more. What could
+/// not be unmapped stays in the books.
+pub(super) fn unmap<H: Hold>(
+    hold: &mut H,
+    frames: &[Frame],
+    then: impl FnOnce(&mut H::Device) -> Result<(), DeviceError>,
+) -> Result<(), DeviceError> {
+    let table = &mut hold.books().table;
+    let mut aliases: Vec<(Frame, PageIndex)> = Vec::with_capacity(frames.len());
+    for &frame in frames {
+        if let Some(page) = table.begin_to_unmap(frame) {
+            table.frame_mut(frame).underway = true;
+            aliases.push((frame, page));
+        }
+    }
+    aliases.sort_unstable();
+    let runs: Vec<&[(Frame, PageIndex)]> =
+        aliases.chunk_by(|(a, _), (b, _)| are_neighbors(a, b)).collect();
+    let span = |run: &&[(Frame, PageIndex)]| {
+        Extent::between(table.addr(run[0].0), table.extent(run[run.len() - 1].0).end())
+    };
+    let spans: Vec<Extent> = runs.iter().map(span).collect();
+    let (gone, answer) = hold.outside(|device| {
+        for (gone, &span) in spans.iter().enumerate() {
+            if let Err(error) = device.unmap(span) {
+                return (gone, Err(error));
+            }
+        }
+        (spans.len(), then(device))
+    });
+    let table = &mut hold.books().table;
+    for (place, run) in runs.iter().enumerate() {
+        for &(frame, page) in *run {
+            table.frame_mut(frame).underway = false;
+            if place < gone {
+                table.unmapped(page);
+            } else {
+                table.kept(frame, page);
+            }
+        }
+    }
+    answer
+}
