@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Measures what the calls of an NVIDIA driver take, and prints them as a file of costs.
 
-    calibrate.py [--pages N] [--rounds N] > my_card.toml
+    calibrate.py [--device N] [--pages N] [--rounds N] > my_card.toml
 
 `gapless compare --costs my_card.toml` then tells what an allocator's calls would take on this card. The
-figures are means over all calls of the quietest round, less what calling from Python takes. Comments tell
+figures are means over all calls of a round, the best round of each, less what calling from Python takes. Comments tell
 what an allocator has to know besides: whether a call waits for a kernel that runs, whether a page that is
 mapped at two addresses shows the same bytes at both, and whether a handle can be mapped in part.
 """
@@ -17,7 +17,7 @@ import time
 
 PAGE = 2 << 20
 SPANS = [1, 2, 4, 8, 16, 32, 64, 128, 256]
-# Handles of so many pages are created and released besides those of one.
+# Handles of so many pages are made, mapped and released besides those of one.
 LARGER = [4, 16, 64]
 LARGER_COUNT = 16
 RESERVED = 8 << 30
@@ -129,8 +129,8 @@ class Driver:
     def release(self, handle):
         self.call("cuMemRelease", ctypes.c_uint64(handle))
 
-    def map(self, addr, handle):
-        size, offset, nothing = ctypes.c_size_t(PAGE), ctypes.c_size_t(0), ctypes.c_uint64(0)
+    def map(self, addr, handle, pages=1):
+        size, offset, nothing = ctypes.c_size_t(pages * PAGE), ctypes.c_size_t(0), ctypes.c_uint64(0)
         self.call("cuMemMap", ctypes.c_uint64(addr), size, offset, ctypes.c_uint64(handle), nothing)
 
     def set_access(self, addr, size):
@@ -171,8 +171,8 @@ class Driver:
 
     def stream(self):
         stream = ctypes.c_void_p()
-        not_with_the_default = 1
-        self.call("cuStreamCreate", ctypes.byref(stream), not_with_the_default)
+        non_blocking = 1
+        self.call("cuStreamCreate", ctypes.byref(stream), non_blocking)
         return stream
 
     def is_done(self, stream):
@@ -201,12 +201,26 @@ class Round:
         for handle in handles:
             self.timed(("release", 1), driver.release, handle)
         for size in LARGER:
-            handles = [self.timed(("create", size), driver.create, size) for _ in range(LARGER_COUNT)]
-            for handle in handles:
-                self.timed(("release", size), driver.release, handle)
+            self.larger(size)
         for _ in range(50):
             addr = self.timed("allocate", driver.allocate, ALLOCATED)
             self.timed("free", driver.free, addr)
+
+    def larger(self, pages):
+        """All calls on handles of so many pages, one by one."""
+        size = pages * PAGE
+        base = self.driver.reserve(LARGER_COUNT * size)
+        starts = range(base, base + LARGER_COUNT * size, size)
+        handles = [self.timed(("create", pages), self.driver.create, pages) for _ in starts]
+        for addr, handle in zip(starts, handles):
+            self.timed(("map", pages), self.driver.map, addr, handle, pages)
+        for addr in starts:
+            self.timed(("set_access of", pages), self.driver.set_access, addr, size)
+        for addr in starts:
+            self.timed(("unmap of", pages), self.driver.unmap, addr, size)
+        for handle in handles:
+            self.timed(("release", pages), self.driver.release, handle)
+        self.driver.unreserve(base, LARGER_COUNT * size)
 
     def timed(self, name, call, *arguments):
         answer, took = micros(call, *arguments)
@@ -224,8 +238,8 @@ class Round:
         base = self.driver.reserve(size)
         for span in SPANS:
             for at, handle in enumerate(handles):
-                self.timed("map", self.driver.map, base + at * PAGE, handle)
-            starts = range(0, len(handles) - span + 1, span)
+                self.timed(("map", 1), self.driver.map, base + at * PAGE, handle)
+            starts = range(0, len(handles), span)
             for at in starts:
                 self.timed(("set_access", span), self.driver.set_access, base + at * PAGE, span * PAGE)
             for at in starts:
@@ -259,8 +273,10 @@ def beside_work(driver):
     def tell(what, call, calls):
         driver.launch(kernel, WORK_MS, stream)
         answers, times = zip(*(micros(call, *arguments) for arguments in calls))
-        waited = "waits for it" if driver.is_done(stream) else "does not wait"
-        lines.append(f"  {what}: {statistics.fmean(times):.1f} us, {waited}")
+        if driver.is_done(stream):
+            lines.append(f"  {what}: waits for it, up to {max(times) / 1000:.0f} ms")
+        else:
+            lines.append(f"  {what}: {statistics.fmean(times):.1f}, does not wait")
         driver.synchronize()
         return answers
 
@@ -313,8 +329,10 @@ def main():
     arguments.add_argument("--pages", type=int, default=2048)
     arguments.add_argument("--rounds", type=int, default=3)
     typed = arguments.parse_args()
-    if typed.pages < max(SPANS):
-        sys.exit(f"--pages: at least {max(SPANS)}")
+    if typed.pages < 1 or typed.pages % max(SPANS) != 0:
+        sys.exit(f"--pages: a multiple of {max(SPANS)}")
+    if typed.rounds < 1:
+        sys.exit("--rounds: at least one")
     driver = Driver(typed.device)
     if driver.granule() != PAGE:
         sys.exit(f"pages of {driver.granule()} bytes, which no file of costs is for")
@@ -336,12 +354,14 @@ def main():
     print(f"# microseconds: means over {typed.pages} pages, the best of {typed.rounds} rounds, as bench/calibrate.py")
     print("# prints them.")
     print("#")
-    for name in ("create", "release"):
-        told = ", ".join(f"{mean((name, size)):.1f} of {size * PAGE >> 20} MiB" for size in [1, *LARGER])
-        print(f"# {name} a handle: {told}")
+    print("# One handle of " + ", ".join(f"{size * PAGE >> 20} MiB" for size in [1, *LARGER]) + ":")
+    for name in ("create", "map", "set_access", "unmap", "release"):
+        larger = name + " of" if name in ("set_access", "unmap") else name
+        means = [mean((name, 1)), *(mean((larger, size)) for size in LARGER)]
+        print(f"#   {name}: " + ", ".join(f"{took:.1f}" for took in means))
+    print("# One call over " + ", ".join(map(str, SPANS)) + " handles of 2 MiB:")
     for name in ("set_access", "unmap"):
-        told = ", ".join(f"{mean((name, span)):.1f} of {span}" for span in SPANS)
-        print(f"# {name} over handles of 2 MiB: {told}")
+        print(f"#   {name}: " + ", ".join(f"{mean((name, span)):.1f}" for span in SPANS))
     for told in beside_work(driver):
         print(f"# {told}")
     print(f"# {aliases(driver)}")
@@ -352,7 +372,7 @@ def main():
         "create_us_per_2mib": page_created,
         "release_us_per_handle": handle_released,
         "release_us_per_2mib": page_released,
-        "map_us_per_handle": mean("map"),
+        "map_us_per_handle": mean(("map", 1)),
         "set_access_us_per_call": call_accessed,
         "set_access_us_per_handle": handle_accessed,
         "unmap_us_per_call": call_unmapped,

@@ -39,7 +39,8 @@
 //! smaller blocks pin pages as they would fragment any heap (J. M. Robson, "Bounds for some
 //! functions concerning dynamic storage allocation", 1974).
 //!
-//! Not there yet: captures of graphs (keep private pools for them), and pages of other sizes.
+//! Not there yet: captures of graphs (keep private pools for them), and pages of several sizes at
+//! once.
 
 mod names;
 mod knob;
@@ -109,7 +110,8 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         Self::with_pages(device, PageSize::SMALLEST, slack, observer)
     }
 
-    /// The same with pages of another size.
+    /// The same with pages of another size. Where one is larger than the device's memory, every
+    /// request fails; slack of less than one has no effect.
     pub fn with_pages(device: D, page: PageSize, slack: Slack, observer: O) -> Self {
         let books = Books::new(page.over(device.granule()), slack, observer);
         Self { device, books }

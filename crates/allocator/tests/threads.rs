@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use gapless_allocator::gapless::shared::Block;
-use gapless_allocator::{AllocationError, SharedAllocator, Slack, ThreadFront};
+use gapless_allocator::{AllocationError, PageSize, SharedAllocator, Slack, ThreadFront};
 use gapless_device::{Device, Host, HostSetup};
 use gapless_units::{Bytes, KIB, StreamId};
 
@@ -136,11 +136,11 @@ impl Worker<'_> {
     }
 }
 
-fn run(granules: u64, steps: u64) {
+fn run(granules: u64, page: PageSize, steps: u64) {
     let setup =
         HostSetup { granule: GRANULE, ..HostSetup::new(Bytes::new(granules * GRANULE.get())) };
     let host = Host::new(setup).unwrap();
-    let allocator = SharedAllocator::new(host.clone(), Slack::NONE, ());
+    let allocator = SharedAllocator::with_pages(host.clone(), page, Slack::NONE, ());
     let left = Mutex::new(Vec::new());
     let refused: u64 = thread::scope(|scope| {
         let workers = (0..THREADS).map(|seed| {
@@ -191,6 +191,7 @@ fn run(granules: u64, steps: u64) {
 #[test]
 fn threads_lose_no_data() {
     for granules in [40, 60, 90] {
-        run(granules, 4000);
+        run(granules, PageSize::SMALLEST, 4000);
+        run(granules, PageSize::at_least(Bytes::new(2 * GRANULE.get())), 4000);
     }
 }

@@ -52,7 +52,6 @@ impl Call {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    /// What a handle of any size costs besides.
     #[serde(default)]
     create_us_per_handle: f64,
     create_us_per_2mib: f64,
@@ -98,7 +97,8 @@ impl Costs {
         Self::read(name, text).ok()
     }
 
-    /// Reads a file of costs: TOML, each key of the presets once, in microseconds.
+    /// Reads a file of costs: TOML, each key once, in microseconds. What a handle that is created or
+    /// released costs whatever its size may be left out, and is nothing then.
     pub fn read(name: &str, text: &str) -> Result<Self, CostsError> {
         let file: File = toml::from_str(text).map_err(|error| {
             CostsError::Malformed(error.to_string().trim_end().replace('\n', " "))

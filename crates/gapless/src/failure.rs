@@ -104,6 +104,9 @@ pub(crate) enum Failure {
         #[source]
         source: ReplayError,
     },
+    /// Settings of our own allocator, which is not compared.
+    #[error("`--slack` and `--page` set `gapless`, which is not among the allocators")]
+    NothingToSet,
     /// There is no such allocator.
     #[error("cannot replay through it")]
     Allocator {
@@ -193,6 +196,7 @@ impl Failure {
                 Some("leave `--at` out to look at the end".to_owned())
             }
             Self::PageOnTerminal => Some("name a file with `--output page.html`".to_owned()),
+            Self::NothingToSet => Some("add it to `--allocators`".to_owned()),
             Self::OnePageEach { .. } => Some("take them one by one".to_owned()),
             Self::Costs { .. } => {
                 let presets: Vec<_> = Costs::presets().collect();

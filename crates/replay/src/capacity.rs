@@ -1,6 +1,7 @@
 //! The smallest card on which a program completes.
 
-use gapless_units::{Bytes, MIB};
+use gapless_device::Sim;
+use gapless_units::Bytes;
 
 use crate::program::Program;
 use crate::run::{ReplayError, run};
@@ -8,7 +9,7 @@ use crate::setup::{OnFailure, Setup};
 use crate::start::Start;
 
 /// The granules a card's memory comes in.
-pub(crate) const GRANULE: Bytes = Bytes::new(2 * MIB);
+pub(crate) const GRANULE: Bytes = Sim::GRANULE;
 
 /// What a search for the smallest card found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use gapless_allocator::baselines::{
 use gapless_allocator::{CachingAllocator, GaplessAllocator, PageSize, Slack};
 use gapless_device::{Costs, Sim, SimSetup};
 use gapless_trace::Settings;
-use gapless_units::Bytes;
+use gapless_units::{Bytes, MIB};
 
 use crate::NEWEST_RELEASE;
 use crate::program::Program;
@@ -24,24 +24,24 @@ const EXPANDABLE: &str = "expandable_segments:True";
 const OURS: &str = "gapless";
 
 /// Puts a program through a new allocator over a device; ours is set as told.
-type Run = fn(Sim, &Course<'_>, Own) -> Result<Trial, ReplayError>;
+type Run = fn(Sim, &Course<'_>, GaplessSettings) -> Result<Trial, ReplayError>;
 
-/// Settings of our own allocator.
+/// Settings of our own allocator, told apart by the share of its slack and the size of its pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Own {
+pub struct GaplessSettings {
     /// How much memory is kept beyond what is alive.
     pub slack: Slack,
     /// How large its pages are.
     pub page: PageSize,
 }
 
-impl fmt::Display for Own {
+impl fmt::Display for GaplessSettings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "slack:{}", self.slack.share)?;
-        if self.page != PageSize::SMALLEST {
-            write!(out, ",page:{}", self.page.over(Sim::GRANULE))?;
+        match self.page.over(Sim::GRANULE) {
+            Sim::GRANULE => Ok(()),
+            page => write!(out, ",page:{}MiB", page.get() / MIB),
         }
-        Ok(())
     }
 }
 
@@ -54,7 +54,7 @@ pub struct Contender {
     pub settings: String,
     /// What to say beside its figures; empty for nothing.
     pub note: String,
-    own: Own,
+    own: GaplessSettings,
     run: Run,
 }
 
@@ -72,14 +72,20 @@ impl Contender {
             Self::baseline::<Tlsf>("tlsf"),
             Self::baseline::<StreamPool>("stream_pool"),
             Self::baseline::<RmmArena>("rmm_arena"),
-            Self::new(OURS, Own::default().to_string(), |device, course, own| {
+            Self::new(OURS, GaplessSettings::default().to_string(), |device, course, own| {
                 course.run(GaplessAllocator::with_pages(device, own.page, own.slack, ()))
             }),
         ]
     }
 
     fn new(name: &'static str, settings: impl Into<String>, run: Run) -> Self {
-        Self { name, settings: settings.into(), note: String::new(), own: Own::default(), run }
+        Self {
+            name,
+            settings: settings.into(),
+            note: String::new(),
+            own: GaplessSettings::default(),
+            run,
+        }
     }
 
     /// One with its authors' settings.
@@ -96,14 +102,19 @@ impl Contender {
         Self::catalog().into_iter().find(|contender| contender.name == name)
     }
 
+    /// Whether it is our own, which can be set.
+    pub fn is_ours(&self) -> bool {
+        self.name == OURS
+    }
+
     /// The same under other settings, if it is our own.
     #[must_use]
-    pub fn set(self, own: Own) -> Self {
-        if self.name != OURS {
+    pub fn with_settings(self, own: GaplessSettings) -> Self {
+        if !self.is_ours() {
             return self;
         }
         let settings = own.to_string();
-        let is_usual = own == Own::default();
+        let is_usual = settings == GaplessSettings::default().to_string();
         let note = if is_usual { String::new() } else { format!("under {settings}") };
         Self { settings, note, own, ..self }
     }

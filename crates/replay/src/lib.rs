@@ -30,7 +30,7 @@ mod comparison;
 
 pub use capacity::{SmallestCapacity, smallest_capacity};
 pub use comparison::{Comparison, compare};
-pub use contender::{Contender, Own};
+pub use contender::{Contender, GaplessSettings};
 pub use sweep::{Candidate, candidates};
 pub use trial::{SpanCost, Trial};
 

@@ -156,6 +156,7 @@ impl Bins {
         blocks: &'a Blocks,
         size: Bytes,
     ) -> impl Iterator<Item = At> + use<'a> {
+        // One walk instead of one for each bin: this is most of what looking for pages takes.
         let mut bin = bin_of(size);
         let mut next = self.heads[bin];
         std::iter::from_fn(move || {

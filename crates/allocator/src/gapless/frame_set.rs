@@ -24,6 +24,11 @@ impl FrameSet {
         }
     }
 
+    /// How many frames are in it.
+    pub(super) fn len(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
     pub(super) fn contains(&self, number: u32) -> bool {
         self.word(number / WORD) & 1 << (number % WORD) != 0
     }
@@ -58,7 +63,8 @@ impl FrameSet {
 
     /// The frames in it from before the end down to the first.
     pub(super) fn last_to_first(&self, first: u32, end: u32) -> impl Iterator<Item = u32> {
-        let mut words = (first / WORD..end.div_ceil(WORD)).rev();
+        let known = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
+        let mut words = (first / WORD..end.div_ceil(WORD).min(known)).rev();
         let (mut word, mut bits) = (0, 0);
         std::iter::from_fn(move || {
             while bits == 0 {
@@ -76,7 +82,8 @@ impl FrameSet {
     }
 }
 
-/// The bits of a word, which has some, that stand for frames from the first to before the end.
+/// The bits of a word that stand for frames from the first to before the end, which lies in it or
+/// behind.
 fn span(word: u32, first: u32, end: u32) -> u64 {
     let from = first.saturating_sub(word * WORD);
     let behind = (end - word * WORD).min(WORD);
@@ -114,6 +121,7 @@ mod tests {
             prop_assert_eq!(set.contains_all(first, end), missing.is_empty());
             prop_assert_eq!(set.count_missing(first, end) as usize, missing.len());
             prop_assert_eq!(set.missing(first, end).collect::<Vec<_>>(), missing);
+            prop_assert_eq!(set.len(), plain.len());
             let present: Vec<u32> = plain.range(first..end).rev().copied().collect();
             prop_assert_eq!(set.last_to_first(first, end).collect::<Vec<_>>(), present);
         }

@@ -143,6 +143,10 @@ impl<O: Observer> Books<O> {
         let frames = self.table.territories().flat_map(|(index, _)| self.table.frames(index));
         let mapped = frames.filter(|&frame| self.table.frame(frame).page.is_some()).count();
         let homes = self.table.pages().filter(|(_, page)| page.home().is_some()).count();
+        let active = self.table.territories().map(|(_, territory)| territory.active.len());
+        if active.sum::<usize>() != homes {
+            return broken("a frame has memory of no page".to_owned());
+        }
         if mapped != homes + aliases {
             return broken("a frame shows a page that does not know it".to_owned());
         }

@@ -1,4 +1,4 @@
-//! The one thing a user may choose.
+//! How much memory is kept beyond what is alive: the one choice that every program may have to make.
 
 use gapless_units::Bytes;
 

@@ -2,14 +2,14 @@
 
 use gapless_units::Bytes;
 
-/// Larger pages than any device has memory.
+/// Sizes beyond this are taken for it, so that they can be counted with.
 const MOST: Bytes = Bytes::gib(1024);
 
 /// How much memory is taken from the device, mapped and moved as one.
 ///
-/// A device's calls take as long for a large piece of memory as for a small one: with pages twice
-/// as large a program grows twice as fast, and half as many pages move. More memory is lost for it in
-/// parts of pages that are partly alive; `docs/waste.md` has both for recorded programs.
+/// With many drivers a call takes as long for a large piece of memory as for a small one: with
+/// pages twice as large a program then grows twice as fast, and half as many pages move. More memory is
+/// lost for it in parts of pages that are partly alive; `docs/waste.md` has both for recorded programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PageSize(Bytes);
 
@@ -17,14 +17,14 @@ impl PageSize {
     /// The smallest that the device can map, and the default: it wastes least.
     pub const SMALLEST: Self = Self(Bytes::ZERO);
 
-    /// At least so much: the next power of two that the device can map.
-    pub const fn at_least(size: Bytes) -> Self {
-        Self(size)
+    /// The next power of two that is at least so much and that the device can map.
+    pub fn at_least(size: Bytes) -> Self {
+        Self(Bytes::new(size.min(MOST).get().next_power_of_two()))
     }
 
     /// What it is on a device with such granules, which are a power of two.
     pub fn over(self, granule: Bytes) -> Bytes {
-        Bytes::new(self.0.min(MOST).get().next_power_of_two()).max(granule)
+        self.0.max(granule)
     }
 }
 
@@ -36,7 +36,9 @@ mod tests {
     fn a_page_is_a_power_of_two_and_no_part_of_a_granule() {
         let granule = Bytes::mib(2);
         assert_eq!(PageSize::SMALLEST.over(granule), granule);
+        assert_eq!(PageSize::at_least(Bytes::ZERO).over(granule), granule);
         assert_eq!(PageSize::at_least(Bytes::mib(2)).over(granule), granule);
+        assert_eq!(PageSize::at_least(Bytes::mib(5)), PageSize::at_least(Bytes::mib(8)));
         assert_eq!(PageSize::at_least(Bytes::mib(5)).over(granule), Bytes::mib(8));
         assert_eq!(PageSize::at_least(Bytes::new(u64::MAX)).over(granule), MOST);
     }

@@ -41,7 +41,7 @@ pub(super) struct Territory {
     /// Up to the farthest frame that ever had memory.
     frames: Vec<FrameBook>,
     /// The frames where a page's bytes are used.
-    active: FrameSet,
+    pub(super) active: FrameSet,
 }
 
 /// All territories and all pages.
@@ -62,7 +62,7 @@ pub(super) struct PageTable {
 impl PageTable {
     /// For pages of a size that is a power of two.
     pub(super) fn new(page_size: Bytes) -> Self {
-        assert!(page_size.get().is_power_of_two(), "granules of {page_size}");
+        assert!(page_size.get().is_power_of_two(), "pages of {page_size}");
         let shift = page_size.get().trailing_zeros();
         let (territories, pages, vacant) = (Vec::new(), Vec::new(), Vec::new());
         Self {
@@ -353,13 +353,9 @@ impl PageTable {
     /// when its bytes were freed there, 0 where they were never used there.
     pub(super) fn deactivate(&mut self, frame: Frame, clock: u64) -> Option<PageIndex> {
         let arena = self.territory(frame.territory).arena;
-        if !self.has_memory(frame) {
-            return None;
-        }
+        let index = self.frame(frame).page.filter(|_| self.has_memory(frame))?;
         self.set_active(frame, false);
-        let book = self.frame_mut(frame);
-        let index = book.page?;
-        book.left = clock;
+        self.frame_mut(frame).left = clock;
         self.alias_count += 1;
         let page = self.page_mut(index)?;
         page.whereabouts = Whereabouts::Underway;

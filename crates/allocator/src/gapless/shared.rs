@@ -94,7 +94,7 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
         Self::with_pages(device, PageSize::SMALLEST, slack, observer)
     }
 
-    /// The same with pages of another size.
+    /// The same with pages of another size, as [`crate::GaplessAllocator::with_pages`] says.
     pub fn with_pages(device: D, page: PageSize, slack: Slack, observer: O) -> Self {
         let page = page.over(device.granule());
         let books = SharedBooks::new(Books::new(page, slack, observer));

@@ -84,8 +84,12 @@ pub(super) fn settle_spare_pages<H: Hold>(hold: &mut H) -> Result<(), DeviceErro
 impl<O: Observer> Books<O> {
     /// Puts each spare page where it was used last, if that is in a free block.
     fn put_spare_pages_home(&mut self) {
+        let spare = self.table.spare().clone();
+        if spare.is_empty() {
+            return;
+        }
         let idle = self.idle();
-        for index in self.table.spare().clone() {
+        for index in spare {
             self.table.take_spare(index);
             if !self.put_home(&idle, index) {
                 self.table.put_spare(index);

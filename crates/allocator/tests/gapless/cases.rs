@@ -1,7 +1,7 @@
 //! Small programs that each need one rule.
 
 use gapless_allocator::gapless::BlockId;
-use gapless_allocator::{Allocator, GaplessAllocator, Slack};
+use gapless_allocator::{AllocationError, Allocator, GaplessAllocator, PageSize, Slack};
 use gapless_device::{Completion, Placement, Sim, SimSetup};
 use gapless_units::{Bytes, PoolId, StreamId};
 
@@ -151,4 +151,16 @@ fn addresses_go_back_with_the_memory() {
     assert_eq!(it.check_invariants(), Ok(()));
     let again = take(&mut it, 2048, COMPUTE);
     give(&mut it, again);
+}
+
+/// A page larger than the device's memory cannot be had; nothing is lost by asking.
+#[test]
+fn a_page_that_the_device_has_not_is_refused() {
+    let device = Sim::new(SimSetup::new(Bytes::mib(64)));
+    let page = PageSize::at_least(Bytes::mib(128));
+    let mut it = GaplessAllocator::with_pages(device, page, Slack::NONE, ());
+    let refused = it.allocate(Bytes::new(512), COMPUTE);
+    assert!(matches!(refused, Err(AllocationError::OutOfMemory { .. })), "{refused:?}");
+    assert_eq!(it.reserved(), Bytes::ZERO);
+    assert_eq!(it.check_invariants(), Ok(()));
 }

@@ -4,7 +4,7 @@ mod typed;
 
 use gapless::allocator::{PageSize, Slack};
 use gapless::device::Costs;
-use gapless::replay::{Comparison, Contender, Own, ReplayError, compare};
+use gapless::replay::{Comparison, Contender, GaplessSettings, ReplayError, compare};
 use gapless::report::{
     Asked, Compared, ComparedDevice, ComparisonFacts, Examination, Look, Source, comparison_json,
     comparison_markdown, comparison_page, comparison_text,
@@ -59,11 +59,16 @@ impl Order {
             contenders if contenders.is_empty() => Contender::catalog(),
             contenders => contenders,
         };
-        let own = Own {
+        let is_set = typed.slack.is_some() || typed.page.is_some();
+        if is_set && !contenders.iter().any(Contender::is_ours) {
+            return Err(Failure::NothingToSet);
+        }
+        let own = GaplessSettings {
             slack: typed.slack.map_or(Slack::DEFAULT, |share| Slack { share, ..Slack::DEFAULT }),
             page: typed.page.map_or(PageSize::SMALLEST, PageSize::at_least),
         };
-        let contenders = contenders.into_iter().map(|contender| contender.set(own)).collect();
+        let contenders =
+            contenders.into_iter().map(|contender| contender.with_settings(own)).collect();
         Ok(Self {
             inputs,
             asked: Asked { device: typed.device, ..Asked::default() },

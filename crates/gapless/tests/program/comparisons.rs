@@ -47,14 +47,22 @@ fn our_own_allocator_is_compared_under_other_settings() {
     let usual = compared(&[]);
     let set = compared(&["--page", "7MiB", "--slack", "5%"]);
     assert_eq!(set[0], usual[0]);
-    assert_eq!(set[1]["settings"], "slack:0.05,page:8.0 MiB");
-    assert_eq!(set[1]["note"], "under slack:0.05,page:8.0 MiB");
+    assert_eq!(set[1]["settings"], "slack:0.05,page:8MiB");
+    assert_eq!(set[1]["note"], "under slack:0.05,page:8MiB");
     // A fourth of the pages, and nearly all of the calls are for pages.
     let calls = |of: &Value| of["device_calls"]["create"].as_u64().unwrap();
     assert!(calls(&set[1]) < calls(&usual[1]) / 3);
-    let refused = gapless(&["compare", OOM, "--slack", "200%"]);
+    // The smallest pages, however they are said, are the usual ones.
+    assert_eq!(compared(&["--page", "2MiB"]), usual);
+    assert_eq!(compared(&["--page", "0"]), usual);
+    for share in ["200%", "-1", "nan", "much"] {
+        let refused = gapless(&["compare", OOM, &format!("--slack={share}")]);
+        assert_eq!(refused.code, Some(2));
+        assert!(refused.stderr.contains("a share such as 5% or 0.05"), "{}", refused.stderr);
+    }
+    let refused = gapless(&["compare", OOM, "--allocators", "tlsf", "--page", "8MiB"]);
     assert_eq!(refused.code, Some(2));
-    assert!(refused.stderr.contains("a share such as 5% or 0.05"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("not among the allocators"), "{}", refused.stderr);
 }
 
 #[test]

@@ -40,7 +40,8 @@ pub(crate) struct Typed {
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub(super) slack: Option<f64>,
 
-    /// The least that `gapless` asks of the device, maps and moves, to save calls [default: 2MiB]
+    /// What `gapless` asks of the device, maps and moves as one, to save calls: a power of two, or the
+    /// next [default: 2MiB]
     #[arg(long, value_name = "SIZE")]
     pub(super) page: Option<Bytes>,
 
