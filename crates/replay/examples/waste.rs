@@ -1,7 +1,8 @@
-//! What allocators waste on recordings: a line for each; `all` stands for every allocator.
+//! What allocators waste on recordings: a line for each, and the median; `all` stands for every
+//! allocator. A preset of costs and a size of our own allocator's pages may stand before the files.
 //!
 //! ```text
-//! cargo run --release -p gapless-replay --example waste -- ALLOCATOR FILE...
+//! cargo run --release -p gapless-replay --example waste -- ALLOCATOR [COSTS] [PAGE] FILE...
 //! ```
 
 #![expect(clippy::disallowed_methods, reason = "it measures time and reads the files it is given")]
@@ -10,19 +11,29 @@
 use std::error::Error;
 use std::time::Instant;
 
+use gapless_allocator::PageSize;
 use gapless_device::Costs;
-use gapless_replay::{Contender, Program, compare};
+use gapless_replay::{Contender, GaplessSettings, Program, compare};
 use gapless_trace::Trace;
+use gapless_units::Bytes;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
     let name = arguments.next().ok_or("which allocator?")?;
     let mut contenders = Contender::catalog();
     contenders.retain(|contender| name == "all" || contender.name == name);
     if contenders.is_empty() {
         return Err("there is no such allocator".into());
     }
-    let costs = Costs::preset("a100").ok_or("no costs")?;
+    let costs = arguments.next_if(|text| Costs::preset(text).is_some());
+    let costs = Costs::preset(costs.as_deref().unwrap_or("a100")).ok_or("no costs")?;
+    if let Some(page) = arguments.next_if(|text| text.parse::<Bytes>().is_ok()) {
+        let page = PageSize::at_least(page.parse()?);
+        let settings = GaplessSettings { page, ..GaplessSettings::default() };
+        let set = contenders.into_iter().map(|contender| contender.with_settings(settings));
+        contenders = set.collect();
+    }
+    let mut wasted = Vec::new();
     println!(
         "recording, allocator, peak live MiB, waste % at capacity, stall-free, uncapped, stalls, granules mapped, in the second half, modelled ms, ns an operation"
     );
@@ -38,19 +49,24 @@ fn main() -> Result<(), Box<dyn Error>> {
             let program = if trace.is_placed() { program.begun_anew() } else { program };
             let file = path.rsplit('/').next().unwrap_or(&path);
             for contender in &contenders {
-                tell(file, &program, contender, &costs)?;
+                wasted.push(tell(file, &program, contender, &costs)?);
             }
         }
+    }
+    wasted.sort_by(f64::total_cmp);
+    if let Some(median) = wasted.get(wasted.len() / 2) {
+        println!("stall-free {median:.2} % in the median of {}", wasted.len());
     }
     Ok(())
 }
 
+/// Prints a line; answers the waste without a stall, in percent.
 fn tell(
     file: &str,
     program: &Program,
     contender: &Contender,
     costs: &Costs,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<f64, Box<dyn Error>> {
     let began = Instant::now();
     contender.run(program, None, costs, None)?;
     let nanos = began.elapsed().as_nanos() as f64 / program.operations.len() as f64;
@@ -68,5 +84,5 @@ fn tell(
         it.uncapped.in_span.unwrap_or_default().granules_mapped,
         it.uncapped.modelled_nanos as f64 / 1e6,
     );
-    Ok(())
+    Ok(100.0 * it.waste(it.stall_free_capacity))
 }
