@@ -55,9 +55,12 @@ impl KnownPlaces {
 
     /// Forgets all places in an extent.
     pub(super) fn forget(&mut self, extent: Extent) {
-        for places in self.by_size.values_mut() {
-            places.retain(|known| known.start < extent.start() || extent.end() <= known.start);
-        }
+        let is_elsewhere =
+            |known: &Known| known.start < extent.start() || extent.end() <= known.start;
+        self.by_size.retain(|_, places| {
+            places.retain(is_elsewhere);
+            !places.is_empty()
+        });
     }
 
     /// Where blocks of this size were mapped, in the order of addresses.
@@ -89,6 +92,10 @@ mod tests {
         assert!(of_one.contains(&place(7, 1)) && !of_one.contains(&place(0, 1)));
         assert_eq!(known.of(Bytes::new(2)).collect::<Vec<_>>(), [place(7, 2)]);
         assert_eq!(known.of(Bytes::new(3)).count(), 0);
+        known.forget(place(7, 10));
+        let starts: Vec<Addr> = known.of(Bytes::new(1)).map(Extent::start).collect();
+        assert!(starts.iter().all(|start| !(7..17).contains(&start.get())));
+        assert_eq!((starts.len(), known.of(Bytes::new(2)).count()), (PLACES - 10, 0));
     }
 
     #[test]
