@@ -178,8 +178,8 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     }
 
     /// Gives free pages back until no more than `keep` is reserved, those that are free longest
-    /// first, and addresses in which nothing lives. Waits for all work on the streams it serves, and on others that still use blocks which
-    /// were freed.
+    /// first, and addresses in which nothing lives. Waits for all work on the streams it serves, and
+    /// on others that still use blocks which were freed.
     pub fn trim(&mut self, keep: Bytes) -> Result<(), DeviceError> {
         trim::trim(&mut Alone { books: &mut self.books, device: &mut self.device }, keep)
     }

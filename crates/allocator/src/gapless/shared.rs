@@ -118,8 +118,8 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     }
 
     /// Gives free pages back until no more than `keep` is reserved, those that are free longest
-    /// first. Waits for all work on the streams it serves, and on others that still use blocks which
-    /// were freed.
+    /// first, and addresses in which nothing lives. Waits for all work on the streams it serves, and
+    /// on others that still use blocks which were freed.
     pub fn trim(&self, keep: Bytes) -> Result<(), DeviceError> {
         self.hold(|hold| trim(hold, keep))
     }

@@ -370,7 +370,7 @@ impl Shadow {
         if !device.given().is_zero() || device.has_mappings() {
             return Err(format!("{} never went back", device.given()));
         }
-        if device.has_reservations() {
+        if 0 < device.reserved {
             return Err("addresses never went back".to_owned());
         }
         Ok(())

@@ -53,7 +53,7 @@ pub(crate) struct Watched {
     pub(crate) complaint: Option<String>,
     placed: BTreeSet<Handle>,
     /// Reservations that did not go back.
-    reserved: u64,
+    pub(crate) reserved: u64,
     /// How often memory was mapped that had been elsewhere before.
     pub(crate) moves: u64,
     /// How often something was waited for.
@@ -143,10 +143,6 @@ impl Watched {
         self.know_done(stream, self.tick);
         // What is queued from now on is not done.
         self.next_tick();
-    }
-
-    pub(crate) fn has_reservations(&self) -> bool {
-        self.reserved != 0
     }
 
     pub(crate) fn has_mappings(&self) -> bool {
