@@ -72,7 +72,10 @@ class Driver:
     """The calls, each of which ends the program where it fails."""
 
     def __init__(self, ordinal):
-        self.library = ctypes.CDLL("libcuda.so.1")
+        try:
+            self.library = ctypes.CDLL("libcuda.so.1")
+        except OSError as error:
+            sys.exit(f"no NVIDIA driver: {error}")
         self.call("cuInit", 0)
         device = ctypes.c_int()
         self.call("cuDeviceGet", ctypes.byref(device), ordinal)
@@ -249,7 +252,7 @@ class Round:
 
 def line(points):
     """The line through points with the least squares relative to their height: (at 0, for each)."""
-    weights = [1 / (y * y) for _, y in points]
+    weights = [1 / max(y, 0.01) ** 2 for _, y in points]
     total = sum(weights)
     mean_x = sum(w * x for w, (x, _) in zip(weights, points)) / total
     mean_y = sum(w * y for w, (_, y) in zip(weights, points)) / total
