@@ -8,6 +8,8 @@
 //! it a home or make it spare. What is underway nobody else touches, so a request may call the
 //! device without keeping others from the table.
 
+mod frames;
+
 use std::collections::BTreeSet;
 
 use gapless_device::Handle;
@@ -152,95 +154,6 @@ impl PageTable {
         &self.territories[index.0 as usize]
     }
 
-    /// The first frame that shares a byte with what begins at an address, and the one behind the
-    /// last that shares a byte with what ends at another.
-    fn touched_numbers(&self, territory: TerritoryIndex, extent: Extent) -> (u32, u32) {
-        let start = self.territory(territory).extent.start();
-        let first = self.whole_pages(extent.start() - start);
-        let end = self.pages_for(extent.end() - start);
-        (number(first), number(end))
-    }
-
-    /// The frames that share a byte with an extent.
-    pub(super) fn touched(
-        &self,
-        territory: TerritoryIndex,
-        extent: Extent,
-    ) -> impl DoubleEndedIterator<Item = Frame> + use<> {
-        let (first, end) = self.touched_numbers(territory, extent);
-        (first..end).map(move |number| Frame { territory, number })
-    }
-
-    /// The frames that share a byte with an extent and have no memory.
-    pub(super) fn inactive(
-        &self,
-        territory: TerritoryIndex,
-        extent: Extent,
-    ) -> impl Iterator<Item = Frame> {
-        let (first, end) = self.touched_numbers(territory, extent);
-        let numbers = self.territory(territory).active.missing(first, end);
-        numbers.map(move |number| Frame { territory, number })
-    }
-
-    /// Whether every frame that shares a byte with an extent has memory.
-    #[inline]
-    pub(super) fn is_active(&self, territory: TerritoryIndex, extent: Extent) -> bool {
-        let (first, end) = self.touched_numbers(territory, extent);
-        self.territory(territory).active.contains_all(first, end)
-    }
-
-    /// The first frame that lies wholly in an extent, and the first behind those that do.
-    fn inside_numbers(&self, territory: TerritoryIndex, extent: Extent) -> (u32, u32) {
-        let start = self.territory(territory).extent.start();
-        let first = self.pages_for(extent.start() - start);
-        let end = self.whole_pages(extent.end() - start);
-        (number(first), number(end.max(first)))
-    }
-
-    /// The frames that lie wholly in an extent.
-    pub(super) fn inside(
-        &self,
-        territory: TerritoryIndex,
-        extent: Extent,
-    ) -> impl DoubleEndedIterator<Item = Frame> + use<> {
-        let (first, end) = self.inside_numbers(territory, extent);
-        (first..end).map(move |number| Frame { territory, number })
-    }
-
-    /// The frames with memory that lie wholly in an extent, from the last to the first.
-    pub(super) fn active_inside(
-        &self,
-        territory: TerritoryIndex,
-        extent: Extent,
-    ) -> impl Iterator<Item = Frame> {
-        let (first, end) = self.inside_numbers(territory, extent);
-        let numbers = self.territory(territory).active.last_to_first(first, end);
-        numbers.map(move |number| Frame { territory, number })
-    }
-
-    /// How many frames lie wholly in an extent.
-    pub(super) fn inside_count(&self, territory: TerritoryIndex, extent: Extent) -> u32 {
-        let (first, end) = self.inside_numbers(territory, extent);
-        end - first
-    }
-
-    /// Whether the bytes of a page are used under a frame.
-    pub(super) fn has_memory(&self, frame: Frame) -> bool {
-        self.territory(frame.territory).active.contains(frame.number)
-    }
-
-    /// How many frames that lie wholly in an extent have no memory.
-    pub(super) fn count_holes(&self, territory: TerritoryIndex, extent: Extent) -> u32 {
-        let (first, end) = self.inside_numbers(territory, extent);
-        self.territory(territory).active.count_missing(first, end)
-    }
-
-    /// How many frames that share a byte with an extent have no memory.
-    pub(super) fn count_lacking(&self, territory: TerritoryIndex, extent: Extent) -> u32 {
-        let (first, end) = self.touched_numbers(territory, extent);
-        self.territory(territory).active.count_missing(first, end)
-    }
-
     fn set_active(&mut self, frame: Frame, active: bool) {
         let set = &mut self.territories[frame.territory.0 as usize].active;
         if active { set.insert(frame.number) } else { set.remove(frame.number) }
@@ -274,27 +187,6 @@ impl PageTable {
             book.page.is_none() && !book.underway && book.pins == 0 && book.left == 0
         };
         while frames.pop_if(is_untouched).is_some() {}
-    }
-
-    /// All frames of a territory up to the farthest that ever had memory.
-    pub(super) fn frames(&self, territory: TerritoryIndex) -> impl Iterator<Item = Frame> + use<> {
-        let count = u32::try_from(self.territory(territory).frames.len()).unwrap_or(u32::MAX);
-        (0..count).map(move |number| Frame { territory, number })
-    }
-
-    pub(super) fn addr(&self, frame: Frame) -> Addr {
-        self.territory(frame.territory).extent.start() + self.bytes_of(u64::from(frame.number))
-    }
-
-    pub(super) fn extent(&self, frame: Frame) -> Extent {
-        let addr = self.addr(frame);
-        Extent::between(addr, addr + self.page_size)
-    }
-
-    /// What a run of neighboring frames spans.
-    pub(super) fn span_of(&self, run: &[Frame]) -> Extent {
-        let (first, last) = (run[0], run[run.len() - 1]);
-        Extent::between(self.addr(first), self.extent(last).end())
     }
 
     /// Takes a fresh page into the books, for the request that it was made for.
@@ -399,7 +291,7 @@ impl PageTable {
     }
 
     /// Takes the alias under a frame out of the books, to unmap it. The page stays known until
-    /// [`PageTable::unmapped`] or [`PageTable::kept`].
+    /// [`PageTable::end_to_unmap`].
     pub(super) fn begin_to_unmap(&mut self, frame: Frame) -> Option<PageIndex> {
         let index = self.frame_mut(frame).page.take()?;
         self.alias_count -= 1;
@@ -411,14 +303,14 @@ impl PageTable {
     }
 
     /// Notes that an alias of a page is gone.
-    pub(super) fn unmapped(&mut self, index: PageIndex) {
+    fn unmapped(&mut self, index: PageIndex) {
         if let Some(page) = self.page_mut(index) {
             page.vanishing -= 1;
         }
     }
 
     /// Notes that the alias under a frame could not be unmapped.
-    pub(super) fn kept(&mut self, frame: Frame, index: PageIndex) {
+    fn kept(&mut self, frame: Frame, index: PageIndex) {
         self.frame_mut(frame).page = Some(index);
         self.alias_count += 1;
         if let Some(page) = self.page_mut(index) {
@@ -427,14 +319,27 @@ impl PageTable {
         }
     }
 
+    /// Enters into the books that aliases are gone, of which so many runs were unmapped; the others
+    /// stay.
+    pub(super) fn end_to_unmap<'a>(
+        &mut self,
+        runs: impl IntoIterator<Item = &'a [(Frame, PageIndex)]>,
+        gone: usize,
+    ) {
+        for (place, run) in runs.into_iter().enumerate() {
+            for &(frame, index) in run {
+                if place < gone {
+                    self.unmapped(index);
+                } else {
+                    self.kept(frame, index);
+                }
+            }
+        }
+    }
+
     /// Forgets a page that was taken and is mapped nowhere.
     pub(super) fn remove_page(&mut self, index: PageIndex) {
         self.pages[index.0 as usize] = None;
         self.vacant.push(index);
     }
-}
-
-/// Territories have less than 2^32 frames.
-fn number(count: u64) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -351,15 +351,7 @@ impl<O: Observer> Books<O> {
         pages: &[PageIndex],
         carried: Carried,
     ) -> Result<(), Refusal> {
-        for (place, run) in underway.stale.iter().enumerate() {
-            for &(frame, index) in run {
-                if place < carried.unmapped {
-                    self.table.unmapped(index);
-                } else {
-                    self.table.kept(frame, index);
-                }
-            }
-        }
+        self.table.end_to_unmap(underway.stale.iter().map(Vec::as_slice), carried.unmapped);
         let Some(error) = carried.failure else {
             for (&frame, &index) in frames.iter().zip(pages) {
                 self.table.mapped(frame, index);

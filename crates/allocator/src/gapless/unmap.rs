@@ -38,15 +38,9 @@ pub(super) fn unmap<H: Hold>(
         (spans.len(), then(device))
     });
     let table = &mut hold.books().table;
-    for (place, run) in runs.iter().enumerate() {
-        for &(frame, page) in *run {
-            table.frame_mut(frame).underway = false;
-            if place < gone {
-                table.unmapped(page);
-            } else {
-                table.kept(frame, page);
-            }
-        }
+    table.end_to_unmap(runs.iter().copied(), gone);
+    for &(frame, _) in &aliases {
+        table.frame_mut(frame).underway = false;
     }
     answer
 }
