@@ -20,18 +20,17 @@ use gapless_units::Bytes;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1).peekable();
     let name = arguments.next().ok_or("which allocator?")?;
+    let costs = arguments.next_if(|text| Costs::preset(text).is_some());
+    let costs = Costs::preset(costs.as_deref().unwrap_or("a100")).ok_or("no costs")?;
+    let page = arguments.next_if(|text| text.parse::<Bytes>().is_ok());
+    let page = page.map_or(Ok(PageSize::SMALLEST), |text| text.parse().map(PageSize::at_least))?;
+    let ours = Contender::gapless(GaplessSettings { page, ..GaplessSettings::default() });
     let mut contenders = Contender::catalog();
+    contenders.retain(|contender| contender.name != ours.name);
+    contenders.push(ours);
     contenders.retain(|contender| name == "all" || contender.name == name);
     if contenders.is_empty() {
         return Err("there is no such allocator".into());
-    }
-    let costs = arguments.next_if(|text| Costs::preset(text).is_some());
-    let costs = Costs::preset(costs.as_deref().unwrap_or("a100")).ok_or("no costs")?;
-    if let Some(page) = arguments.next_if(|text| text.parse::<Bytes>().is_ok()) {
-        let page = PageSize::at_least(page.parse()?);
-        let settings = GaplessSettings { page, ..GaplessSettings::default() };
-        let set = contenders.into_iter().map(|contender| contender.with_settings(settings));
-        contenders = set.collect();
     }
     let mut wasted = Vec::new();
     println!(
@@ -54,7 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     wasted.sort_by(f64::total_cmp);
-    if let Some(median) = wasted.get(wasted.len() / 2) {
+    // Of several allocators a median would say nothing.
+    if let ([_], Some(median)) = (contenders.as_slice(), wasted.get(wasted.len() / 2)) {
         println!("stall-free {median:.2} % in the median of {}", wasted.len());
     }
     Ok(())

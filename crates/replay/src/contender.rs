@@ -20,11 +20,17 @@ use crate::trial::{Course, Trial, completion_of};
 /// The settings of PyTorch's allocator with expandable segments.
 const EXPANDABLE: &str = "expandable_segments:True";
 
-/// What our own allocator is called.
-const OURS: &str = "gapless";
+/// Which allocator a program goes through.
+#[derive(Clone, Copy, Debug)]
+enum Allocator {
+    /// One whose settings are settled.
+    Settled(Run),
+    /// Our own.
+    Gapless(GaplessSettings),
+}
 
-/// Puts a program through a new allocator over a device; ours is set as told.
-type Run = fn(Sim, &Course<'_>, GaplessSettings) -> Result<Trial, ReplayError>;
+/// Puts a program through a new allocator over a device.
+type Run = fn(Sim, &Course<'_>) -> Result<Trial, ReplayError>;
 
 /// Settings of our own allocator, told apart by the share of its slack and the size of its pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -54,16 +60,15 @@ pub struct Contender {
     pub settings: String,
     /// What to say beside its figures; empty for nothing.
     pub note: String,
-    own: GaplessSettings,
-    run: Run,
+    allocator: Allocator,
 }
 
 impl Contender {
     /// All there are, PyTorch's first and ours last.
     pub fn catalog() -> Vec<Self> {
         vec![
-            Self::new("caching", "", |device, course, _| course.run(caching(device, ""))),
-            Self::new("expandable", EXPANDABLE, |device, course, _| {
+            Self::new("caching", "", |device, course| course.run(caching(device, ""))),
+            Self::new("expandable", EXPANDABLE, |device, course| {
                 course.run(caching(device, EXPANDABLE))
             }),
             Self::baseline::<GmLake>("gmlake"),
@@ -72,26 +77,19 @@ impl Contender {
             Self::baseline::<Tlsf>("tlsf"),
             Self::baseline::<StreamPool>("stream_pool"),
             Self::baseline::<RmmArena>("rmm_arena"),
-            Self::new(OURS, GaplessSettings::default().to_string(), |device, course, own| {
-                course.run(GaplessAllocator::with_pages(device, own.page, own.slack, ()))
-            }),
+            Self::gapless(GaplessSettings::default()),
         ]
     }
 
     fn new(name: &'static str, settings: impl Into<String>, run: Run) -> Self {
-        Self {
-            name,
-            settings: settings.into(),
-            note: String::new(),
-            own: GaplessSettings::default(),
-            run,
-        }
+        let allocator = Allocator::Settled(run);
+        Self { name, settings: settings.into(), note: String::new(), allocator }
     }
 
     /// One with its authors' settings.
     fn baseline<P: Policy>(name: &'static str) -> Self {
         let settings = P::Settings::default().to_string();
-        let run: Run = |device, course, _| {
+        let run: Run = |device, course| {
             course.run(Baseline::<P, Sim>::new(device, P::Settings::default(), ()))
         };
         Self { note: P::NOTE.to_owned(), ..Self::new(name, settings, run) }
@@ -102,21 +100,12 @@ impl Contender {
         Self::catalog().into_iter().find(|contender| contender.name == name)
     }
 
-    /// Whether it is our own, which can be set.
-    pub fn is_ours(&self) -> bool {
-        self.name == OURS
-    }
-
-    /// The same under other settings, if it is our own.
-    #[must_use]
-    pub fn with_settings(self, own: GaplessSettings) -> Self {
-        if !self.is_ours() {
-            return self;
-        }
-        let settings = own.to_string();
+    /// Our own, under these settings.
+    pub fn gapless(set: GaplessSettings) -> Self {
+        let settings = set.to_string();
         let is_usual = settings == GaplessSettings::default().to_string();
         let note = if is_usual { String::new() } else { format!("under {settings}") };
-        Self { settings, note, own, ..self }
+        Self { name: "gapless", settings, note, allocator: Allocator::Gapless(set) }
     }
 
     /// Puts a program through it, on a device with so much memory for it; `None` is a device
@@ -129,7 +118,7 @@ impl Contender {
         span: Option<&Range<usize>>,
     ) -> Result<Trial, ReplayError> {
         let course = Course { program, span, ends_at_stall: false };
-        (self.run)(device(program, available, costs), &course, self.own)
+        self.put_through(device(program, available, costs), &course)
     }
 
     /// Whether it completes a program on such a device without a wait for it.
@@ -140,8 +129,17 @@ impl Contender {
         costs: &Costs,
     ) -> Result<bool, ReplayError> {
         let course = Course { program, span: None, ends_at_stall: true };
-        let trial = (self.run)(device(program, Some(available), costs), &course, self.own)?;
+        let trial = self.put_through(device(program, Some(available), costs), &course)?;
         Ok(trial.is_stall_free())
+    }
+
+    fn put_through(&self, device: Sim, course: &Course<'_>) -> Result<Trial, ReplayError> {
+        match self.allocator {
+            Allocator::Settled(run) => run(device, course),
+            Allocator::Gapless(GaplessSettings { slack, page }) => {
+                course.run(GaplessAllocator::with_pages(device, page, slack, ()))
+            }
+        }
     }
 }
 

@@ -55,20 +55,22 @@ impl Order {
         let output = typed.output.mean();
         let inputs: Vec<Input> = typed.files.into_iter().map(Input::new).collect();
         may_write(typed.format == Format::Html, &output, &inputs)?;
-        let contenders = match typed.allocators {
+        let mut contenders = match typed.allocators {
             contenders if contenders.is_empty() => Contender::catalog(),
             contenders => contenders,
         };
-        let is_set = typed.slack.is_some() || typed.page.is_some();
-        if is_set && !contenders.iter().any(Contender::is_ours) {
-            return Err(Failure::NothingToSet);
+        if typed.slack.is_some() || typed.page.is_some() {
+            let slack = typed.slack.map(|share| Slack { share, ..Slack::DEFAULT });
+            let ours = Contender::gapless(GaplessSettings {
+                slack: slack.unwrap_or_default(),
+                page: typed.page.map(PageSize::at_least).unwrap_or_default(),
+            });
+            let mut usual = contenders.iter_mut().filter(|it| it.name == ours.name).peekable();
+            if usual.peek().is_none() {
+                return Err(Failure::NothingToSet);
+            }
+            usual.for_each(|usual| usual.clone_from(&ours));
         }
-        let own = GaplessSettings {
-            slack: typed.slack.map_or(Slack::DEFAULT, |share| Slack { share, ..Slack::DEFAULT }),
-            page: typed.page.map_or(PageSize::SMALLEST, PageSize::at_least),
-        };
-        let contenders =
-            contenders.into_iter().map(|contender| contender.with_settings(own)).collect();
         Ok(Self {
             inputs,
             asked: Asked { device: typed.device, ..Asked::default() },
