@@ -52,6 +52,11 @@ mod frame_set;
 mod pages;
 mod bins;
 mod known;
+mod rhythm;
+mod lesson;
+mod routine;
+mod study;
+mod habit;
 mod arena;
 mod front;
 mod deferred;
@@ -66,6 +71,7 @@ mod supply;
 mod unmap;
 mod addresses;
 mod place;
+mod planned;
 mod contest;
 mod trim;
 mod ladder;
@@ -247,7 +253,7 @@ impl<D: Device, O: Observer> Allocator for GaplessAllocator<D, O> {
             return Err(self.books.too_large(&self.device, size, size, arena));
         }
         let rounded = rounded(size);
-        if let Some(at) = self.books.front.take(arena, rounded) {
+        if let Some(at) = self.books.take_shelved(arena, rounded) {
             return Ok(self.books.hand_out(at, size));
         }
         let mut hold = Alone { books: &mut self.books, device: &mut self.device };

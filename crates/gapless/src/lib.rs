@@ -74,6 +74,7 @@ pub use gapless_allocator as allocator;
 pub use gapless_device as device;
 pub use gapless_diagnose as diagnose;
 pub use gapless_formats as formats;
+pub use gapless_plan as plan;
 pub use gapless_replay as replay;
 pub use gapless_report as report;
 pub use gapless_trace as trace;

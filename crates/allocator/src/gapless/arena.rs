@@ -7,6 +7,7 @@ use gapless_units::{PoolId, StreamId};
 use rustc_hash::FxHashMap;
 
 use super::bins::Bins;
+use super::habit::Habit;
 use super::known::KnownPlaces;
 use super::names::ArenaIndex;
 
@@ -64,6 +65,7 @@ pub(super) struct Arena {
     pub(super) pool: PoolId,
     pub(super) free: Bins,
     pub(super) known: KnownPlaces,
+    pub(super) habit: Habit,
     /// Work queued up to this time, on the allocator's clock, is done.
     pub(super) settled: u64,
     /// An event that says so for a later time.
@@ -77,6 +79,7 @@ impl Arena {
             pool,
             free: Bins::default(),
             known: KnownPlaces::default(),
+            habit: Habit::default(),
             settled: 0,
             checkpoint: None,
         }

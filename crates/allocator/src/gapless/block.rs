@@ -40,6 +40,8 @@ pub(super) struct Block {
     /// Frames inside a free block that have no memory.
     pub(super) holes: u32,
     generation: u32,
+    /// Which request of its arena it was handed out for, for the arena's habit.
+    pub(super) name: u32,
     pub(super) state: State,
     /// Whether other streams used it since it was handed out.
     pub(super) used_elsewhere: bool,
@@ -84,6 +86,7 @@ impl Blocks {
             behind: At::NONE,
             holes,
             generation: 0,
+            name: 0,
             state: State::Free,
             used_elsewhere: false,
         })

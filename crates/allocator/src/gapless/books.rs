@@ -39,6 +39,8 @@ pub(super) struct Books<O> {
     pub(super) failure: Option<Happening>,
     /// Blocks that requests have cut out and not handed out yet.
     pub(super) serving: u32,
+    /// Whether no request is served without the books; else no habit can be learnt.
+    pub(super) sees_all: bool,
 }
 
 impl<O: Observer> Books<O> {
@@ -59,13 +61,27 @@ impl<O: Observer> Books<O> {
             stalls: 0,
             failure: None,
             serving: 0,
+            sees_all: true,
         }
+    }
+
+    /// A block of this size that was freed a moment ago; none where the arena's plan has the next
+    /// request go elsewhere.
+    #[inline]
+    pub(super) fn take_shelved(&mut self, arena: ArenaIndex, size: Bytes) -> Option<At> {
+        if self.arenas[arena].habit.has_place() {
+            return None;
+        }
+        self.front.take(arena, size)
     }
 
     /// Puts a block into the program's hands that was counted as free.
     #[inline]
     pub(super) fn hand_out(&mut self, at: At, requested: Bytes) -> BlockId {
         let id = self.blocks.hand_out(at, requested);
+        let block = &mut self.blocks[at];
+        let habit = &mut self.arenas[block.arena].habit;
+        block.name = habit.ask(block.size);
         self.counts.hand_out(self.blocks[at].size, requested);
         self.tell_block(Action::Alloc, at);
         id
@@ -100,11 +116,22 @@ impl<O: Observer> Books<O> {
         let block = &mut self.blocks[at];
         block.state = State::Shelved;
         block.freed = self.clock;
-        let (size, arena) = (block.size, block.arena);
+        let (size, arena, name) = (block.size, block.arena, block.name);
+        self.arenas[arena].habit.free(name);
         self.tell_block(Action::FreeCompleted, at);
         if let Some(oldest) = self.front.put(arena, size, at) {
             self.merge_free(oldest);
         }
+    }
+
+    /// The most to reserve by choice.
+    pub(super) fn budget(&self) -> Bytes {
+        self.slack.budget(self.counts.live_peak())
+    }
+
+    /// How much may be taken from the device by choice.
+    pub(super) fn room(&self) -> Bytes {
+        self.budget().saturating_sub(self.reserved)
     }
 
     /// What it counts, under PyTorch's names.

@@ -10,6 +10,7 @@ use super::books::Books;
 use super::hold::Hold;
 use super::names::{ArenaIndex, At};
 use super::place::take_best;
+use super::planned::take_planned;
 use super::supply::Refusal;
 use super::trim::settle_spare_pages;
 use super::waits::{wait_for_arena, wait_for_first};
@@ -37,6 +38,12 @@ pub(super) fn acquire<H: Hold>(
         books.finish_frees(device)?;
     }
     books.clear_front();
+    if books.arenas[arena].habit.has_place()
+        && let Some(at) = take_planned(hold, arena, rounded)?
+    {
+        return Ok(at);
+    }
+    let books = hold.books();
     if let Some(at) = books.take_ready(arena, rounded) {
         return Ok(at);
     }

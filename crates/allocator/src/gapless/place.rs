@@ -32,6 +32,13 @@ pub(super) struct Place {
     part: Extent,
 }
 
+impl Place {
+    /// A part of the free block `at`.
+    pub(super) fn new(at: At, part: Extent) -> Self {
+        Self { at, part }
+    }
+}
+
 /// A block of exactly this size, for a request to have, cut from where it fits best.
 pub(super) fn take_best<H: Hold>(
     hold: &mut H,
@@ -81,7 +88,7 @@ fn take_cheapest<H: Hold>(
 }
 
 /// Cuts a place out of its free block, with memory under all of it.
-fn carve<H: Hold>(hold: &mut H, place: Place) -> Result<At, Refusal> {
+pub(super) fn carve<H: Hold>(hold: &mut H, place: Place) -> Result<At, Refusal> {
     let books = hold.books();
     let lacking: Vec<Frame> = books.lacking(place).collect();
     if lacking.iter().any(|&frame| books.table.frame(frame).underway) {
@@ -151,7 +158,7 @@ impl<O: Observer> Books<O> {
     /// Whether what a place lacks may be taken from the device.
     fn is_within_budget(&self, place: Place) -> bool {
         let lacking = self.table.bytes_of(self.lacking(place).count() as u64);
-        lacking.is_zero() || self.reserved + lacking <= self.slack.budget(self.counts.live_peak())
+        lacking.is_zero() || lacking <= self.room()
     }
 
     /// Of the tightest gaps, of all that need no memory the tightest, and of the places where blocks

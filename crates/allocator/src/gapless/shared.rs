@@ -97,8 +97,9 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     /// The same with pages of another size, as [`crate::GaplessAllocator::with_pages`] says.
     pub fn with_pages(device: D, page: PageSize, slack: Slack, observer: O) -> Self {
         let page = page.over(device.granule());
-        let books = SharedBooks::new(Books::new(page, slack, observer));
-        Self { books: Arc::new(books), device }
+        let mut books = Books::new(page, slack, observer);
+        books.sees_all = O::LISTENS;
+        Self { books: Arc::new(SharedBooks::new(books)), device }
     }
 
     /// A way to the allocator for one thread.
@@ -257,7 +258,7 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
             let (books, device) = hold.parts();
             return Err(books.too_large(device, size, size, arena));
         }
-        let ready = hold.books().front.take(arena, rounded);
+        let ready = hold.books().take_shelved(arena, rounded);
         let at = if let Some(at) = ready {
             at
         } else {

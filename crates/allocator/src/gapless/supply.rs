@@ -66,6 +66,10 @@ fn supply_underway<H: Hold>(
         return Ok(());
     }
     books.check_unmappable(device, arena, lacking)?;
+    if books.sees_all {
+        let peak = books.counts.live_peak();
+        books.arenas[arena].habit.map(peak);
+    }
     let mut pages = Vec::with_capacity(lacking.len());
     let gathered = gather(hold, arena, &mut pages, lacking.len());
     let short = lacking.len() - pages.len();
@@ -96,8 +100,7 @@ fn gather<H: Hold>(
             pages.push(index);
         }
     }
-    let room = books.slack.budget(books.counts.live_peak()).saturating_sub(books.reserved);
-    let within = usize::try_from(books.table.whole_pages(room)).unwrap_or(count);
+    let within = usize::try_from(books.table.whole_pages(books.room())).unwrap_or(count);
     create(hold, pages, within.min(count - pages.len()))?;
     if pages.len() < count {
         // What lies in fronts is free as well.

@@ -1,0 +1,270 @@
+//! What a program does again and again, and where its requests go when it does.
+//!
+//! A plan is a hint. Whether a place is free is looked up each time, and a request that has none
+//! goes where it would go without a plan. When the program leaves its routine, nothing has to be
+//! undone: what the plan gave are blocks like all others. The plan is dropped then, because other
+//! things lie elsewhere afterwards; when the program is back, which is told by an anchor that comes at
+//! one place of the routine only, and has gone through a cycle, a new one is made.
+
+use gapless_plan::Packing;
+use gapless_units::{Addr, Bytes, Extent};
+use rustc_hash::FxHashMap;
+
+use super::lesson::Learnt;
+use super::rhythm::{Fingerprint, mixed};
+
+/// A plan that maps pages in more cycles than so many is dropped.
+const RESTLESS: u32 = 3;
+
+/// How many plans are tried; each that fits and is left or dropped counts as one, and each cycle in
+/// which none fits.
+const TRIES: usize = 16;
+
+/// So many cycles at rest make up for a try.
+const CALM: u32 = 8;
+
+/// Making a plan takes time with the square of the requests. So many pairs of them may be looked at: a
+/// quarter of a second for 16,000 requests, which have one try.
+const PAIRS: usize = 1 << 28;
+
+/// For so many cycles longer than in its routine a program may be astray.
+const ASTRAY: usize = 16;
+
+/// A routine, and the plan for it if there is one.
+#[derive(Clone, Debug)]
+pub(super) struct Routine {
+    learnt: Learnt,
+    /// The place in the cycle behind each anchor, unless there are several.
+    anchors: FxHashMap<Fingerprint, Option<usize>>,
+    /// The place of the next request; none where the program is astray.
+    next: Option<usize>,
+    /// How many requests in a row were those of the routine.
+    in_a_row: usize,
+    /// How many requests more were none of the routine than were.
+    astray: usize,
+    /// Where the block of each request lies that is planned; empty where there is no plan.
+    starts: Vec<Option<Addr>>,
+    /// Whether pages were mapped in this cycle.
+    has_moved: bool,
+    /// In how many cycles of the plan that was so.
+    restless: u32,
+    /// How many cycles in a row it was not.
+    calm: u32,
+    /// How many more plans are tried.
+    tries: usize,
+}
+
+impl Routine {
+    /// What was learnt, without a plan as yet.
+    pub(super) fn new(learnt: Learnt) -> Self {
+        let mut routine = Self {
+            anchors: anchors(&learnt.sizes, learnt.period),
+            next: Some(learnt.place),
+            in_a_row: learnt.sizes.len(),
+            astray: 0,
+            starts: Vec::new(),
+            has_moved: false,
+            restless: 0,
+            calm: 0,
+            tries: 0,
+            learnt,
+        };
+        routine.tries = routine.most_tries();
+        routine
+    }
+
+    fn length(&self) -> usize {
+        self.learnt.sizes.len()
+    }
+
+    fn most_tries(&self) -> usize {
+        (PAIRS / self.length().pow(2)).clamp(1, TRIES)
+    }
+
+    /// Whether the program has been in its routine for a cycle.
+    pub(super) fn is_kept(&self) -> bool {
+        self.length() <= self.in_a_row
+    }
+
+    /// What was learnt, where the next request is the first of a cycle and a plan is to be made.
+    pub(super) fn due(&self) -> Option<&Learnt> {
+        let is_due = self.starts.is_empty() && self.next == Some(0) && self.is_kept();
+        is_due.then_some(&self.learnt)
+    }
+
+    /// Whether the next request is expected to have a place.
+    pub(super) fn is_planned(&self) -> bool {
+        !self.starts.is_empty()
+    }
+
+    /// Where a request of this size goes that comes next.
+    pub(super) fn place(&self, size: Bytes) -> Option<Extent> {
+        let next = self.next?;
+        let is_expected = self.learnt.sizes[next] == size;
+        let start = (*self.starts.get(next)?).filter(|_| is_expected)?;
+        Some(Extent::between(start, start + size))
+    }
+
+    /// Takes the packing that was made, behind an address; none where none fits now.
+    pub(super) fn plan(&mut self, packing: Option<(Packing, Addr)>) {
+        let Some((packing, first)) = packing else {
+            self.tries = self.tries.saturating_sub(1);
+            return;
+        };
+        self.starts = vec![None; self.length()];
+        for (span, &offset) in self.learnt.cycle.spans().iter().zip(packing.offsets()) {
+            self.starts[span.born as usize] = Some(first + offset);
+        }
+        (self.restless, self.calm, self.has_moved) = (0, 0, false);
+    }
+
+    fn drop_plan(&mut self) {
+        if self.is_planned() {
+            self.starts.clear();
+            self.tries = self.tries.saturating_sub(1);
+        }
+    }
+
+    /// Takes in that pages are mapped for the next request.
+    pub(super) fn map(&mut self) {
+        self.has_moved = true;
+    }
+
+    /// Goes on to the next request. Says whether it is worth to go on like this.
+    pub(super) fn follow(&mut self, size: Bytes, anchor: Option<Fingerprint>) -> bool {
+        let place = self.next.filter(|&place| self.learnt.sizes[place] == size);
+        if let Some(place) = place {
+            self.in_a_row += 1;
+            self.astray = self.astray.saturating_sub(1);
+            let behind = place + 1;
+            if behind == self.length() {
+                self.end_cycle();
+            }
+            self.next = Some(if behind == self.length() { 0 } else { behind });
+        } else {
+            self.drop_plan();
+            self.in_a_row = 0;
+            self.astray += 1;
+            self.next = anchor.and_then(|anchor| *self.anchors.get(&anchor)?);
+        }
+        0 < self.tries && self.astray <= ASTRAY * self.length()
+    }
+
+    fn end_cycle(&mut self) {
+        if std::mem::take(&mut self.has_moved) {
+            self.restless += 1;
+            self.calm = 0;
+        } else {
+            self.calm += 1;
+        }
+        if RESTLESS < self.restless {
+            self.drop_plan();
+        } else if self.calm == CALM {
+            self.calm = 0;
+            self.restless = 0;
+            self.tries = (self.tries + 1).min(self.most_tries());
+        }
+    }
+}
+
+/// The place behind each request at which the last sizes are an anchor, unless several are alike. In
+/// a cycle of two turns it is the one in the first.
+fn anchors(sizes: &[Bytes], period: usize) -> FxHashMap<Fingerprint, Option<usize>> {
+    let mut anchors = FxHashMap::default();
+    let mut fingerprint = Fingerprint::default();
+    // A turn before, for what the first fingerprints depend on.
+    for (place, &size) in sizes[..period].iter().chain(&sizes[..period]).enumerate() {
+        fingerprint = fingerprint.and(mixed(size));
+        if period <= place && fingerprint.is_anchor() {
+            let behind = Some((place + 1) % period);
+            let known = anchors.entry(fingerprint).or_insert(behind);
+            if *known != behind {
+                *known = None;
+            }
+        }
+    }
+    anchors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gapless::lesson::Lesson;
+
+    const PERIOD: usize = 60;
+
+    /// The size of the request at a place.
+    fn size(place: usize) -> Bytes {
+        Bytes::new(512 * (1 + place as u64))
+    }
+
+    /// A routine of blocks that are freed at once.
+    fn routine() -> Routine {
+        let mut lesson = Lesson::new(PERIOD, 0);
+        while !lesson.is_over() {
+            for (name, place) in (0..).zip(0..PERIOD) {
+                lesson.ask(size(place));
+                lesson.free(name);
+            }
+        }
+        Routine::new(lesson.learnt())
+    }
+
+    /// Plans a routine behind address 1000.
+    fn plan(routine: &mut Routine) {
+        let packing = routine.due().and_then(|learnt| Packing::each(&learnt.cycle).next());
+        assert!(packing.is_some(), "a plan is due");
+        routine.plan(packing.map(|packing| (packing, Addr::new(1000))));
+    }
+
+    #[test]
+    fn each_request_has_a_place() {
+        let mut routine = routine();
+        plan(&mut routine);
+        for place in (0..PERIOD).chain(0..PERIOD) {
+            assert_eq!(routine.place(size(place + 1)), None, "of another size");
+            let start = Addr::new(1000);
+            let there = Extent::between(start, start + size(place));
+            assert_eq!(routine.place(size(place)), Some(there));
+            assert!(routine.follow(size(place), None));
+        }
+    }
+
+    #[test]
+    fn who_left_comes_back_at_an_anchor_and_has_a_plan_again() {
+        let mut routine = routine();
+        plan(&mut routine);
+        let mut fingerprint = Fingerprint::default();
+        let mut ask = |routine: &mut Routine, size| {
+            fingerprint = fingerprint.and(mixed(size));
+            assert!(routine.follow(size, fingerprint.is_anchor().then_some(fingerprint)));
+        };
+        (0..40).for_each(|place| ask(&mut routine, size(place)));
+        assert!(routine.is_planned());
+        ask(&mut routine, Bytes::new(5));
+        let mut turns = 0;
+        while routine.due().is_none() {
+            assert!(!routine.is_planned());
+            (0..PERIOD).for_each(|place| ask(&mut routine, size(place)));
+            turns += 1;
+        }
+        assert_eq!(turns, 2, "found in the first, all of the second");
+    }
+
+    #[test]
+    fn a_plan_that_brings_no_rest_is_made_anew_and_in_the_end_given_up() {
+        let mut routine = routine();
+        let mut plans = 0;
+        loop {
+            if routine.due().is_some() {
+                plan(&mut routine);
+                plans += 1;
+            }
+            routine.map();
+            if !(0..PERIOD).all(|place| routine.follow(size(place), None)) {
+                break;
+            }
+        }
+        assert_eq!(plans, TRIES);
+    }
+}

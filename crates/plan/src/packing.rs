@@ -1,0 +1,180 @@
+//! Where the blocks of a cycle lie.
+
+use std::cmp::Reverse;
+
+use gapless_units::Bytes;
+
+use crate::cycle::{Cycle, Span};
+
+/// The orders in which blocks are placed, and where in the free room.
+///
+/// Placing by size is what compilers for neural networks do (Y. Pisarchyk and J. Lee, *Efficient
+/// Memory Management for Deep Neural Net Inference*, 2020, "greedy by size").
+const RULES: [(Order, Fit); 8] = [
+    (Order::Size, Fit::Tightest),
+    (Order::Births, Fit::Lowest),
+    (Order::Births, Fit::Tightest),
+    (Order::Life, Fit::Lowest),
+    (Order::Life, Fit::Tightest),
+    (Order::Area, Fit::Lowest),
+    (Order::Area, Fit::Tightest),
+    (Order::Size, Fit::Lowest),
+];
+
+/// Pairs of blocks that may be looked at before no further rule is tried: less than a tenth of a second
+/// but for the first.
+const EFFORT: usize = 1 << 26;
+
+/// Steps are told apart by so many buckets at first.
+const BUCKETS: u32 = 64;
+
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    /// The largest first; of equal ones those that live longest.
+    Size,
+    /// Those that live longest first; of equal ones the largest.
+    Life,
+    /// Those that live for more than half a cycle first, in the order of their births.
+    Births,
+    /// By size times life.
+    Area,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fit {
+    /// In the smallest hole that has room.
+    Tightest,
+    /// In the first hole that has room.
+    Lowest,
+}
+
+/// An offset for every block of a cycle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packing {
+    pub(crate) offsets: Vec<Bytes>,
+    pub(crate) height: Bytes,
+}
+
+impl Packing {
+    /// Several packings, at least one, each made when it is asked for, which takes time with the
+    /// square of the number of blocks. What has to lie somewhere lies there.
+    pub fn each(cycle: &Cycle) -> impl Iterator<Item = Self> {
+        let pairs = cycle.spans().len().pow(2).max(1);
+        let affordable = RULES.iter().take((EFFORT / pairs).max(1));
+        affordable.map(|&(order, fit)| Self::by(cycle, order, fit))
+    }
+
+    /// Where each block begins, in the order of the cycle's spans.
+    pub fn offsets(&self) -> &[Bytes] {
+        &self.offsets
+    }
+
+    /// Where the highest block ends.
+    pub fn height(&self) -> Bytes {
+        self.height
+    }
+
+    /// How many pages of this size hold a byte of a block at some time.
+    pub fn touched_pages(&self, cycle: &Cycle, page: Bytes) -> u64 {
+        let pages = |at: Bytes, size: Bytes| {
+            let end = at + size;
+            (at.get() / page.get(), end.get().div_ceil(page.get()))
+        };
+        let blocks = cycle.spans().iter().filter(|span| !span.size.is_zero()).zip(&self.offsets);
+        let mut touched: Vec<(u64, u64)> =
+            blocks.map(|(span, &offset)| pages(offset, span.size)).collect();
+        touched.sort_unstable();
+        let mut behind = 0;
+        let counts = touched.into_iter().map(|(first, end)| {
+            let count = end.saturating_sub(first.max(behind));
+            behind = behind.max(end);
+            count
+        });
+        counts.sum()
+    }
+
+    fn by(cycle: &Cycle, order: Order, fit: Fit) -> Self {
+        let spans = cycle.spans();
+        let mut sequence: Vec<usize> = (0..spans.len()).collect();
+        sequence.sort_by_key(|&at| {
+            (spans[at].at.is_none(), Reverse(order.rank(spans[at], cycle.period())))
+        });
+        let mut placed = Placed::default();
+        let mut packing = Self { offsets: vec![Bytes::ZERO; spans.len()], height: Bytes::ZERO };
+        for at in sequence {
+            let offset = spans[at].at.unwrap_or_else(|| placed.room_for(cycle, spans[at], fit));
+            placed.add(cycle, spans[at], offset);
+            packing.offsets[at] = offset;
+            packing.height = packing.height.max(offset + spans[at].size);
+        }
+        packing
+    }
+}
+
+impl Order {
+    fn rank(self, span: Span, period: u32) -> (u128, u64) {
+        let (size, life) = (span.size.get(), u64::from(span.life));
+        match self {
+            Self::Size => (size.into(), life),
+            Self::Births if period / 2 < span.life => (u128::MAX - u128::from(span.born), size),
+            Self::Life | Self::Births => (life.into(), size),
+            Self::Area => (u128::from(size) * u128::from(life), 0),
+        }
+    }
+}
+
+/// Blocks that have an offset, by offset.
+#[derive(Debug, Default)]
+struct Placed {
+    /// When each is alive, a bit for each bucket: most pairs never meet, and this says so at once.
+    alive: Vec<u64>,
+    blocks: Vec<(Bytes, Span)>,
+}
+
+impl Placed {
+    fn add(&mut self, cycle: &Cycle, span: Span, offset: Bytes) {
+        let at = self.blocks.partition_point(|&(placed, _)| placed < offset);
+        self.blocks.insert(at, (offset, span));
+        self.alive.insert(at, buckets(cycle, span));
+    }
+
+    /// Where there is room for a block while it is alive.
+    fn room_for(&self, cycle: &Cycle, span: Span, fit: Fit) -> Bytes {
+        let alive = buckets(cycle, span);
+        let mut tightest: Option<(Bytes, Bytes)> = None;
+        // Behind all that was looked at and meets the block.
+        let mut end = Bytes::ZERO;
+        for (at, &others) in self.alive.iter().enumerate() {
+            if others & alive == 0 || !cycle.meet(self.blocks[at].1, span) {
+                continue;
+            }
+            let (offset, other) = self.blocks[at];
+            let room = offset.saturating_sub(end);
+            if span.size <= room {
+                match fit {
+                    Fit::Lowest => return end,
+                    Fit::Tightest if tightest.is_none_or(|(least, _)| room < least) => {
+                        tightest = Some((room, end));
+                    }
+                    Fit::Tightest => {}
+                }
+            }
+            end = end.max(offset + other.size);
+        }
+        tightest.map_or(end, |(_, offset)| offset)
+    }
+}
+
+/// The buckets of steps in which a block is alive, a bit for each.
+fn buckets(cycle: &Cycle, span: Span) -> u64 {
+    let bucket = |step: u32| {
+        let bucket = u64::from(step) * u64::from(BUCKETS) / u64::from(cycle.period());
+        u32::try_from(bucket).unwrap_or(u32::MAX)
+    };
+    let (from, to) = (bucket(span.born), bucket(span.dies() - 1));
+    if BUCKETS <= to - from {
+        return u64::MAX;
+    }
+    // What lives into the next turn comes round to the first buckets.
+    (u64::MAX >> (BUCKETS - 1 - (to - from))).rotate_left(from)
+}
