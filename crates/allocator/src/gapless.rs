@@ -22,7 +22,8 @@
 //!
 //! A page moves by being mapped under its new frame as well. The old mapping stays as an *alias*:
 //! nobody waits for work that may still use the old address, and a program that repeats itself
-//! finds its pages under its frames again without a call of the device.
+//! finds its pages under its frames again without a call of the device. Where that is not enough,
+//! what it asks for is learnt, and each request has a place that is planned; a plan is a hint.
 //!
 //! Rules of safety, each held by a test:
 //!
@@ -52,6 +53,7 @@ mod frame_set;
 mod pages;
 mod bins;
 mod known;
+mod attention;
 mod rhythm;
 mod lesson;
 mod routine;

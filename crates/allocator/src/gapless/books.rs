@@ -6,6 +6,7 @@ use gapless_trace::{Action, SizePool};
 use gapless_units::{Bytes, PoolId, StreamId};
 
 use super::arena::Arenas;
+use super::attention::Attention;
 use super::block::{Blocks, State};
 use super::counts::Counts;
 use super::deferred::Deferred;
@@ -39,8 +40,7 @@ pub(super) struct Books<O> {
     pub(super) failure: Option<Happening>,
     /// Blocks that requests have cut out and not handed out yet.
     pub(super) serving: u32,
-    /// Whether no request is served without the books; else no habit can be learnt.
-    pub(super) sees_all: bool,
+    pub(super) attention: Attention,
 }
 
 impl<O: Observer> Books<O> {
@@ -61,7 +61,7 @@ impl<O: Observer> Books<O> {
             stalls: 0,
             failure: None,
             serving: 0,
-            sees_all: true,
+            attention: Attention::default(),
         }
     }
 
@@ -69,7 +69,7 @@ impl<O: Observer> Books<O> {
     /// request go elsewhere.
     #[inline]
     pub(super) fn take_shelved(&mut self, arena: ArenaIndex, size: Bytes) -> Option<At> {
-        if self.arenas[arena].habit.has_place() {
+        if self.has_place(arena) {
             return None;
         }
         self.front.take(arena, size)
@@ -79,12 +79,37 @@ impl<O: Observer> Books<O> {
     #[inline]
     pub(super) fn hand_out(&mut self, at: At, requested: Bytes) -> BlockId {
         let id = self.blocks.hand_out(at, requested);
-        let block = &mut self.blocks[at];
-        let habit = &mut self.arenas[block.arena].habit;
-        block.name = habit.ask(block.size);
+        if self.attention.is_paid() {
+            self.listen(at);
+        }
         self.counts.hand_out(self.blocks[at].size, requested);
         self.tell_block(Action::Alloc, at);
         id
+    }
+
+    /// Whether an arena's next request may have a place of its own.
+    #[inline]
+    pub(super) fn has_place(&self, arena: ArenaIndex) -> bool {
+        self.attention.is_paid() && self.arenas[arena].habit.has_place()
+    }
+
+    /// Tells the habit of an arena of a request, which gets this block.
+    #[inline(never)]
+    fn listen(&mut self, at: At) {
+        let block = &mut self.blocks[at];
+        let habit = &mut self.arenas[block.arena].habit;
+        block.name = habit.next_name();
+        self.attention.spend();
+        if habit.ask(block.size) {
+            self.attention.renew();
+        }
+    }
+
+    /// Takes in that pages are mapped for a request of an arena.
+    pub(super) fn note_map(&mut self, arena: ArenaIndex) {
+        if self.attention.map(self.counts.live_peak()) {
+            self.arenas[arena].habit.map();
+        }
     }
 
     /// Takes a block back from the program: into the front, unless other streams still use it.
@@ -117,7 +142,9 @@ impl<O: Observer> Books<O> {
         block.state = State::Shelved;
         block.freed = self.clock;
         let (size, arena, name) = (block.size, block.arena, block.name);
-        self.arenas[arena].habit.free(name);
+        if self.attention.is_paid() {
+            self.arenas[arena].habit.free(name);
+        }
         self.tell_block(Action::FreeCompleted, at);
         if let Some(oldest) = self.front.put(arena, size, at) {
             self.merge_free(oldest);

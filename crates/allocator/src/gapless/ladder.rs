@@ -38,7 +38,7 @@ pub(super) fn acquire<H: Hold>(
         books.finish_frees(device)?;
     }
     books.clear_front();
-    if books.arenas[arena].habit.has_place()
+    if books.has_place(arena)
         && let Some(at) = take_planned(hold, arena, rounded)?
     {
         return Ok(at);

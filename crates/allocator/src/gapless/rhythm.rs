@@ -84,7 +84,8 @@ impl Rhythm {
     pub(super) fn attend(&mut self) -> bool {
         if self.period != 0 && self.back(1) != self.back(1 + self.period) {
             self.longest_ended = self.longest_ended.max(self.run() - 1);
-            self.interrupt();
+            self.period = 0;
+            self.turn_ends = 0;
         }
         if self.fingerprint.is_anchor() {
             self.look_back();
@@ -94,12 +95,6 @@ impl Rhythm {
             self.turn_ends += self.period;
         }
         ends_turn
-    }
-
-    /// What comes next does not follow on what was heard.
-    pub(super) fn interrupt(&mut self) {
-        self.period = 0;
-        self.turn_ends = 0;
     }
 
     /// The size so many requests ago, in short.

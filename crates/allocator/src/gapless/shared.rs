@@ -12,7 +12,8 @@
 //!
 //! Each thread has a [`ThreadFront`]: blocks of up to 256 KiB that it gave back last, for its next
 //! requests of these sizes. A request that is served there, and a free that ends there, touch
-//! nothing that other threads use. Whoever runs short of pages empties all fronts first.
+//! nothing that other threads use. Whoever runs short of pages empties all fronts first. While a
+//! program does not come to rest all fronts are shut, so that the books see all it asks for.
 //!
 //! Locks are taken in one order: the books, then a front. Nobody who has a front in hand asks for
 //! the books.
@@ -97,15 +98,17 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     /// The same with pages of another size, as [`crate::GaplessAllocator::with_pages`] says.
     pub fn with_pages(device: D, page: PageSize, slack: Slack, observer: O) -> Self {
         let page = page.over(device.granule());
-        let mut books = Books::new(page, slack, observer);
-        books.sees_all = O::LISTENS;
-        Self { books: Arc::new(SharedBooks::new(books)), device }
+        let books = SharedBooks::new(Books::new(page, slack, observer));
+        Self { books: Arc::new(books), device }
     }
 
     /// A way to the allocator for one thread.
     pub fn front(&self) -> ThreadFront<D, O> {
         let kept = Arc::new(Mutex::new(Kept::default()));
-        self.books.state().fronts.push(Arc::clone(&kept));
+        let mut state = self.books.state();
+        lock(&kept).is_shut = state.are_shut;
+        state.fronts.push(Arc::clone(&kept));
+        drop(state);
         ThreadFront {
             books: Arc::clone(&self.books),
             device: self.device.clone(),
@@ -246,7 +249,9 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
         let arena = self.arena(pool, stream);
         if rounded <= KEPT && !O::LISTENS {
             let mut kept = lock(&self.kept);
-            if let Some(parcel) = kept.front.take(arena, rounded) {
+            if !kept.is_shut
+                && let Some(parcel) = kept.front.take(arena, rounded)
+            {
                 kept.tally.hand_out(rounded, size);
                 drop(kept);
                 return Ok(block(parcel, arena, size, self.books.name));
@@ -266,8 +271,9 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
             hold.books().serving -= 1;
             at
         };
+        hold.books().hand_out(at, size);
+        hold.shut_fronts();
         let books = hold.books();
-        books.hand_out(at, size);
         let parcel = Parcel { at, extent: books.blocks[at].extent() };
         Ok(block(parcel, arena, size, name))
     }
@@ -284,12 +290,16 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
         }
         let parcel = Parcel { at: block.at, extent: block.extent };
         let mut kept = lock(&self.kept);
+        if kept.is_shut {
+            drop(kept);
+            return self.free_to_books(block);
+        }
         if kept.front.is_full() {
             // The books come first, so that whoever is short finds each block here or there.
             drop(kept);
             let mut state = self.books.state();
             kept = lock(&self.kept);
-            let Kept { front, tally } = &mut *kept;
+            let Kept { front, tally, .. } = &mut *kept;
             if let Some(oldest) = front.take_oldest() {
                 state.take_in(tally, oldest);
             }
@@ -330,7 +340,7 @@ impl<D: Device, O: Observer> Drop for ThreadFront<D, O> {
         let mut state = self.books.state();
         state.fronts.retain(|front| !Arc::ptr_eq(front, &self.kept));
         let mut kept = lock(&self.kept);
-        let Kept { front, tally } = &mut *kept;
+        let Kept { front, tally, .. } = &mut *kept;
         while let Some(parcel) = front.take_oldest() {
             state.take_in(tally, parcel);
         }

@@ -59,7 +59,7 @@ impl Default for Study {
 impl Study {
     /// Whether the next request may have a place of its own.
     pub(super) fn has_place(&self) -> bool {
-        self.routine().is_some_and(|it| it.is_planned() || it.due().is_some())
+        self.routine().is_some_and(|routine| routine.is_planned() || routine.due().is_some())
     }
 
     /// What is followed, if anything is.
@@ -126,11 +126,6 @@ impl Study {
         if let Stage::Following(routine) = &mut self.stage {
             routine.map();
         }
-    }
-
-    /// What comes next does not follow on what was heard.
-    pub(super) fn interrupt(&mut self) {
-        self.rhythm.interrupt();
     }
 
     /// The period has passed once more.

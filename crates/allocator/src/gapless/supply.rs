@@ -66,10 +66,7 @@ fn supply_underway<H: Hold>(
         return Ok(());
     }
     books.check_unmappable(device, arena, lacking)?;
-    if books.sees_all {
-        let peak = books.counts.live_peak();
-        books.arenas[arena].habit.map(peak);
-    }
+    books.note_map(arena);
     let mut pages = Vec::with_capacity(lacking.len());
     let gathered = gather(hold, arena, &mut pages, lacking.len());
     let short = lacking.len() - pages.len();

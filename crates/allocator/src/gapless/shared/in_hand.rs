@@ -34,6 +34,8 @@ pub(super) struct State<O> {
     /// each other take and put back the same pages for ever.
     last_search: bool,
     pub(super) fronts: Vec<Arc<Mutex<Kept>>>,
+    /// Whether everything goes through the books, because somebody listens.
+    pub(super) are_shut: bool,
 }
 
 /// Takes a lock, also where a thread panicked with it: only an observer or a device can. What the
@@ -52,6 +54,7 @@ impl<O: Observer> SharedBooks<O> {
                 returns: 0,
                 last_search: false,
                 fronts: Vec::new(),
+                are_shut: false,
             }),
             returned: Condvar::new(),
         }
@@ -97,7 +100,7 @@ impl<O: Observer> State<O> {
     pub(super) fn clear_fronts(&mut self) {
         for kept in self.fronts.clone() {
             let mut kept = lock(&kept);
-            let Kept { front, tally } = &mut *kept;
+            let Kept { front, tally, .. } = &mut *kept;
             while let Some(parcel) = front.take_oldest() {
                 self.take_in(tally, parcel);
             }
@@ -134,6 +137,23 @@ impl<'a, D, O: Observer> InHand<'a, D, O> {
 
     fn state(&mut self) -> &mut State<O> {
         self.state.get_or_insert_with(|| self.books.state())
+    }
+
+    /// Shuts the threads' fronts while somebody listens to what the program asks for, and opens them
+    /// again.
+    pub(super) fn shut_fronts(&mut self) {
+        let state = self.state();
+        let is_listened_to = state.books.attention.is_paid();
+        if state.are_shut == is_listened_to {
+            return;
+        }
+        state.are_shut = is_listened_to;
+        for kept in &state.fronts {
+            lock(kept).is_shut = is_listened_to;
+        }
+        if is_listened_to {
+            state.clear_fronts();
+        }
     }
 
     /// Waits for somebody to come back or to end a search, as long as something is so.

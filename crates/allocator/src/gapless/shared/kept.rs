@@ -12,6 +12,8 @@ use crate::gapless::names::At;
 pub(super) struct Kept {
     pub(super) front: Front<Parcel>,
     pub(super) tally: Tally,
+    /// Whether everything goes through the books.
+    pub(super) is_shut: bool,
 }
 
 /// A block that is kept.
