@@ -73,6 +73,7 @@ mod supply;
 mod unmap;
 mod addresses;
 mod place;
+mod planning;
 mod planned;
 mod contest;
 mod trim;

@@ -96,9 +96,9 @@ impl Packing {
     fn by(cycle: &Cycle, order: Order, fit: Fit) -> Self {
         let spans = cycle.spans();
         let mut sequence: Vec<usize> = (0..spans.len()).collect();
-        sequence.sort_by_key(|&at| {
-            (spans[at].at.is_none(), Reverse(order.rank(spans[at], cycle.period())))
-        });
+        sequence.sort_by_key(|&at| Reverse(order.rank(spans[at], cycle.period())));
+        // What lies somewhere comes first, by offset.
+        sequence.sort_by_key(|&at| (spans[at].at.is_none(), spans[at].at));
         let mut placed = Placed::default();
         let mut packing = Self { offsets: vec![Bytes::ZERO; spans.len()], height: Bytes::ZERO };
         for at in sequence {

@@ -1,14 +1,11 @@
-//! Plans that are made for an arena, and places that a plan has for requests.
+//! Places that a plan has for requests.
 
 use gapless_device::DeviceError;
-use gapless_plan::{Cycle, Packing, Span};
-use gapless_units::{Addr, Bytes};
+use gapless_units::Bytes;
 
-use super::block::State;
 use super::books::Books;
 use super::hold::Hold;
-use super::lesson::Learnt;
-use super::names::{ArenaIndex, At, TerritoryIndex};
+use super::names::{ArenaIndex, At};
 use super::place::{Place, carve};
 use super::supply::Refusal;
 use crate::observer::Observer;
@@ -37,45 +34,6 @@ pub(super) fn take_planned<H: Hold>(
 }
 
 impl<O: Observer> Books<O> {
-    /// Where the blocks of an arena go whose cycle begins now, around what lies there: behind an address,
-    /// and so that no more pages are touched than lie there by now, or may be taken by choice.
-    fn pack(&self, arena: ArenaIndex) -> Option<(Packing, Addr)> {
-        let learnt = self.arenas[arena].habit.routine()?.due()?;
-        let own = self.table.territories().filter(|(_, book)| book.arena == arena);
-        let (index, territory) = own.max_by_key(|(_, book)| book.active.len())?;
-        let first = territory.extent.start();
-        let cycle = self.cycle_around(learnt, index, first);
-        let pages = territory.active.len() as u64 + self.table.whole_pages(self.room());
-        let page = self.table.page_size;
-        let packing = Packing::each(&cycle).find(|it| it.touched_pages(&cycle, page) <= pages)?;
-        debug_assert_eq!(packing.overlap(&cycle), None, "a packing is sound");
-        Some((packing, first))
-    }
-
-    /// What was learnt, with what is alive in a territory: blocks of the cycle stay where they are, and
-    /// come to lie there again; all others are always in the way.
-    fn cycle_around(&self, learnt: &Learnt, territory: TerritoryIndex, first: Addr) -> Cycle {
-        let arena = self.table.territory(territory).arena;
-        let now = self.arenas[arena].habit.next_name();
-        let period = learnt.cycle.period();
-        let mut spans = learnt.cycle.spans().to_vec();
-        for at in self.blocks.from(self.table.territory(territory).first) {
-            let block = &self.blocks[at];
-            if block.state == State::Free {
-                continue;
-            }
-            let own = learnt.alive_since(now.wrapping_sub(block.name) as usize);
-            let own =
-                own.filter(|&span| spans[span].size == block.size && spans[span].at.is_none());
-            let at = Some(block.addr - first);
-            match own {
-                Some(span) => spans[span].at = at,
-                None => spans.push(Span { born: 0, life: period, size: block.size, at }),
-            }
-        }
-        Cycle::new(period, spans)
-    }
-
     /// The place that the plan of an arena has for a request, where it is free and enough pages are.
     fn planned_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let part = self.arenas[arena].habit.routine()?.place(size)?;

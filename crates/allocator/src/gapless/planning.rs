@@ -1,0 +1,66 @@
+//! Plans for what was learnt, made around what lies there.
+
+use gapless_plan::{Cycle, Packing, Span};
+use gapless_units::{Addr, Extent};
+
+use super::block::State;
+use super::books::Books;
+use super::lesson::Learnt;
+use super::names::{ArenaIndex, TerritoryIndex};
+use crate::observer::Observer;
+
+/// No more blocks are packed, since that takes time with the square of their number: two seconds.
+const MOST_BLOCKS: usize = 1 << 15;
+
+impl<O: Observer> Books<O> {
+    /// Where the blocks of an arena go whose cycle begins now, around what lies there: behind an address,
+    /// and so that no more pages are touched than lie there by now, or may be taken by choice.
+    pub(super) fn pack(&self, arena: ArenaIndex) -> Option<(Packing, Addr)> {
+        let learnt = self.arenas[arena].habit.routine()?.due()?;
+        let own = self.table.territories().filter(|(_, book)| book.arena == arena);
+        let (index, territory) = own.max_by_key(|(_, book)| book.active.len())?;
+        let first = territory.extent.start();
+        let cycle = self.cycle_around(learnt, index, first);
+        if MOST_BLOCKS < cycle.spans().len() {
+            return None;
+        }
+        let pages = territory.active.len() as u64 + self.table.whole_pages(self.room());
+        let page = self.table.page_size;
+        let packing = Packing::each(&cycle).find(|it| it.touched_pages(&cycle, page) <= pages)?;
+        debug_assert_eq!(packing.overlap(&cycle), None, "a packing is sound");
+        Some((packing, first))
+    }
+
+    /// What was learnt, with what is alive in a territory: blocks of the cycle stay where they are, and
+    /// come to lie there again; all others are always in the way.
+    fn cycle_around(&self, learnt: &Learnt, territory: TerritoryIndex, first: Addr) -> Cycle {
+        let arena = self.table.territory(territory).arena;
+        let now = self.arenas[arena].habit.next_name();
+        let period = learnt.cycle.period();
+        let mut spans = learnt.cycle.spans().to_vec();
+        let mut walls: Vec<Extent> = Vec::new();
+        for at in self.blocks.from(self.table.territory(territory).first) {
+            let block = &self.blocks[at];
+            if block.state == State::Free {
+                continue;
+            }
+            let own = learnt.alive_since(now.wrapping_sub(block.name) as usize);
+            let own =
+                own.filter(|&span| spans[span].size == block.size && spans[span].at.is_none());
+            if let Some(span) = own {
+                spans[span].at = Some(block.addr - first);
+            } else if let Some(wall) = walls.last_mut().filter(|wall| wall.end() == block.addr) {
+                *wall = Extent::between(wall.start(), block.end());
+            } else {
+                walls.push(block.extent());
+            }
+        }
+        spans.extend(walls.into_iter().map(|wall| Span {
+            born: 0,
+            life: period,
+            size: wall.size(),
+            at: Some(wall.start() - first),
+        }));
+        Cycle::new(period, spans)
+    }
+}
