@@ -1,12 +1,20 @@
 //! Whether it is worth to listen to what a program asks for.
 //!
 //! Most programs come to rest by themselves: nothing is mapped any more, and nobody has to know their
-//! requests. So it costs a program at rest nothing that others are studied.
+//! requests. Others never repeat. Neither should pay for what is learnt of those that do both, so it
+//! is listened for a while when pages move, and less and less where nothing is found.
 
 use gapless_units::Bytes;
 
-/// So many requests are listened to after pages were mapped.
-const SPAN: u32 = 1 << 16;
+/// So many requests are listened to at a time: those of eight turns of the longest period.
+const SPAN: u32 = 1 << 17;
+
+/// So often pages move before it is listened again, where nothing was found; each time twice as
+/// often, up to a limit.
+const IN_VAIN: u32 = 64;
+
+/// The limit.
+const MOST_IN_VAIN: u32 = 1 << 12;
 
 /// For how many more requests somebody listens.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,6 +22,10 @@ pub(super) struct Attention {
     left: u32,
     /// The most that was alive when pages were mapped.
     peak: Bytes,
+    /// How many moves are left out before it is listened again.
+    left_out: u32,
+    /// How many were left out last.
+    in_vain: u32,
 }
 
 impl Attention {
@@ -25,22 +37,70 @@ impl Attention {
 
     /// A request was listened to.
     pub(super) fn spend(&mut self) {
-        self.left = self.left.saturating_sub(1);
+        self.left -= 1;
+        if self.left == 0 {
+            self.in_vain = (2 * self.in_vain).clamp(IN_VAIN, MOST_IN_VAIN);
+            self.left_out = self.in_vain;
+        }
     }
 
-    /// There is more to hear.
+    /// Something was found, and there is more to hear.
     pub(super) fn renew(&mut self) {
         self.left = SPAN;
+        self.in_vain = 0;
     }
 
     /// Takes in that pages are mapped, when so much has been alive at most. Says whether that is
-    /// restless: no more is alive than when pages were mapped before.
+    /// something to listen to: no more is alive than when pages were mapped before.
     pub(super) fn map(&mut self, peak: Bytes) -> bool {
-        let is_restless = peak <= self.peak;
-        self.peak = self.peak.max(peak);
-        if is_restless {
-            self.renew();
+        if self.peak < peak {
+            self.peak = peak;
+            return false;
         }
-        is_restless
+        if self.left == 0 {
+            if 0 < self.left_out {
+                self.left_out -= 1;
+                return false;
+            }
+            self.left = SPAN;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Listens until nobody does any more; answers to how many requests.
+    fn listen(attention: &mut Attention) -> u32 {
+        std::iter::from_fn(|| attention.is_paid().then(|| attention.spend())).map(|()| 1).sum()
+    }
+
+    /// How often pages move before somebody listens.
+    fn moves(attention: &mut Attention) -> u32 {
+        std::iter::from_fn(|| (!attention.map(Bytes::mib(1))).then_some(1)).sum()
+    }
+
+    #[test]
+    fn a_program_that_grows_is_not_listened_to() {
+        let mut attention = Attention::default();
+        assert!((1..100).all(|peak| !attention.map(Bytes::mib(peak))));
+        assert!(!attention.is_paid());
+        assert!(attention.map(Bytes::mib(99)) && attention.is_paid());
+    }
+
+    #[test]
+    fn where_nothing_is_found_it_is_listened_less() {
+        let mut attention = Attention::default();
+        let left_out = [1, 64, 128, 256, 512, 1024, 2048, 4096, 4096];
+        for expected in left_out {
+            assert_eq!(moves(&mut attention), expected);
+            assert_eq!(listen(&mut attention), SPAN);
+        }
+        assert_eq!(moves(&mut attention), 4096);
+        attention.renew();
+        assert_eq!(listen(&mut attention), SPAN);
+        assert_eq!(moves(&mut attention), 64);
     }
 }
