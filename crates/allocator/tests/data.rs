@@ -10,10 +10,11 @@
 #![expect(clippy::unwrap_used, reason = "a call that makes sense and fails stops the test")]
 
 use gapless_allocator::{
-    AllocationError, Allocator, CachingAllocator, GaplessAllocator, PageSize, Slack,
+    AllocationError, Allocator, CachingAllocator, GaplessAllocator, Happening, Observer, PageSize,
+    Slack,
 };
 use gapless_device::{Device, Host, HostSetup, Pace};
-use gapless_trace::{Release, Settings};
+use gapless_trace::{Action, Release, Settings};
 use gapless_units::{Bytes, Extent, KIB, MIB, PoolId, StreamId};
 use proptest::prelude::*;
 
@@ -175,6 +176,76 @@ fn a_long_program_loses_no_data() {
         assert!(0 < statistics.num_ooms);
         assert!(pace == Pace::AtOnce || 0 < allocator.stalls());
         assert!(allocator.device().memory().total.get() < statistics.allocated_bytes.all.allocated);
+    }
+}
+
+/// Counts frames that get memory.
+#[derive(Debug, Default)]
+struct Mapped(u64);
+
+impl Observer for Mapped {
+    fn observe(&mut self, happening: Happening) {
+        self.0 += u64::from(happening.action == Action::SegmentMap);
+    }
+}
+
+/// The steps of each of so many turns, which are alike: 150 blocks each, some of which live into the
+/// next turn; all that live longer than a moment are used on another stream as well.
+fn turns(count: usize, unit: u64) -> Vec<Vec<Step>> {
+    let mut number = 5_u64;
+    let mut below = move |limit: u64| {
+        number = number.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (number >> 33) % limit
+    };
+    let asked: Vec<(u64, usize)> = (0..150)
+        .map(|_| {
+            let size = if below(2) == 0 { 1 + below(unit / 16) } else { 1 + below(8 * unit) };
+            let longest = if below(8) == 0 { 300 } else { 12 };
+            (size, usize::try_from(1 + below(longest)).unwrap())
+        })
+        .collect();
+    // For each block that is held, before which request it is freed.
+    let mut held: Vec<usize> = Vec::new();
+    let turn = |turn: usize| {
+        let mut steps = Vec::new();
+        for (place, &(size, life)) in asked.iter().enumerate() {
+            let now = 150 * turn + place;
+            while let Some(which) = held.iter().position(|&end| end <= now) {
+                held.swap_remove(which);
+                steps.push(Step::Free(which));
+            }
+            steps.push(Step::Allocate { size, stream: 0 });
+            held.push(now + life);
+            if 60 < life {
+                steps.push(Step::Use { which: held.len() - 1, stream: 1 });
+                steps.push(Step::Wait(1));
+            }
+        }
+        steps
+    };
+    (0..count).map(turn).collect()
+}
+
+#[test]
+fn a_program_that_is_planned_loses_no_data() {
+    let granule = Bytes::new(16 * KIB);
+    for pace in [Pace::AtOnce, Pace::WhenAwaited] {
+        let setup = HostSetup { granule, pace, ..HostSetup::new(Bytes::mib(64)) };
+        let make = |host| GaplessAllocator::new(host, Slack::NONE, Mapped::default());
+        let mut program = Program::new(host(setup), make);
+        let mut mapped = Vec::new();
+        for turn in turns(80, granule.get()) {
+            let before = program.allocator.observer().0;
+            for step in turn {
+                program.step(step);
+                assert_eq!(program.host.complaints(), [], "{step:?}");
+            }
+            mapped.push(program.allocator.observer().0 - before);
+        }
+        assert!(mapped[5..25].iter().all(|&count| 10 < count), "a tame program: {mapped:?}");
+        // Two frames may take turns at a page.
+        assert!(mapped[70..].iter().all(|&count| count <= 2), "a plan is followed: {mapped:?}");
+        program.run([]);
     }
 }
 
