@@ -2,7 +2,7 @@
 //! pages are short, where the fewest have to be mapped.
 
 use gapless_device::{Device, DeviceError};
-use gapless_units::{Bytes, Extent};
+use gapless_units::{Addr, Bytes, Extent};
 
 use super::addresses::release_deserted;
 use super::books::Books;
@@ -36,6 +36,10 @@ impl Place {
     /// A part of the free block `at`.
     pub(super) fn new(at: At, part: Extent) -> Self {
         Self { at, part }
+    }
+
+    pub(super) fn start(self) -> Addr {
+        self.part.start()
     }
 }
 

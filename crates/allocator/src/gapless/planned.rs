@@ -1,7 +1,7 @@
 //! Places that a plan has for requests.
 
 use gapless_device::DeviceError;
-use gapless_units::Bytes;
+use gapless_units::{Bytes, Extent};
 
 use super::books::Books;
 use super::hold::Hold;
@@ -25,7 +25,20 @@ pub(super) fn take_planned<H: Hold>(
         let packing = books.pack(arena);
         books.arenas[arena].habit.plan(packing);
     }
-    let Some(place) = books.planned_place(arena, size) else { return Ok(None) };
+    let Some(planned) = books.planned(arena, size) else { return Ok(None) };
+    if let Some(place) = books.place_at(arena, planned)
+        && let Some(at) = carve_unless_in_use(hold, place)?
+    {
+        return Ok(Some(at));
+    }
+    match hold.books().place_beside_the_plan(arena, size) {
+        Some(place) => carve_unless_in_use(hold, place),
+        None => Ok(None),
+    }
+}
+
+/// Cuts a place out where the pages for it are to be had at once.
+fn carve_unless_in_use<H: Hold>(hold: &mut H, place: Place) -> Result<Option<At>, DeviceError> {
     match carve(hold, place) {
         Ok(at) => Ok(Some(at)),
         Err(Refusal::Device(error)) => Err(error),
@@ -34,20 +47,40 @@ pub(super) fn take_planned<H: Hold>(
 }
 
 impl<O: Observer> Books<O> {
-    /// The place that the plan of an arena has for a request, where it is free and enough pages are.
-    fn planned_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
-        let part = self.arenas[arena].habit.routine()?.place(size)?;
-        let mut free = self.arenas[arena].free.all(&self.blocks, size);
-        let at = free.find(|&at| self.blocks[at].extent().contains(part))?;
-        let place = Place::new(at, part);
-        let lacking = self.lacking(place).count() as u64;
-        (lacking == 0 || lacking <= self.pages_at_hand(arena)).then_some(place)
+    /// Where the plan of an arena has the next request go.
+    fn planned(&self, arena: ArenaIndex, size: Bytes) -> Option<Extent> {
+        self.arenas[arena].habit.routine()?.place(size)
     }
 
-    /// How many pages an arena may take without growing beyond the budget.
-    fn pages_at_hand(&self, arena: ArenaIndex) -> u64 {
+    /// A place for a request, where it is free and enough pages are.
+    fn place_at(&self, arena: ArenaIndex, part: Extent) -> Option<Place> {
+        let mut free = self.arenas[arena].free.all(&self.blocks, part.size());
+        let at = free.find(|&at| self.blocks[at].extent().contains(part))?;
+        self.if_pages_are_at_hand(arena, Place::new(at, part))
+    }
+
+    /// Where a request goes whose place is taken, so that it takes no other's: behind the last.
+    fn place_beside_the_plan(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
+        let end = self.arenas[arena].habit.routine()?.end();
+        let gaps = self.arenas[arena].free.all(&self.blocks, size);
+        let behind = gaps.filter_map(|at| {
+            let block = &self.blocks[at];
+            let start = block.addr.max(end);
+            let fits = start <= block.end() && size <= block.end() - start;
+            fits.then(|| Place::new(at, Extent::between(start, start + size)))
+        });
+        let first = behind.min_by_key(|place| place.start())?;
+        self.if_pages_are_at_hand(arena, first)
+    }
+
+    /// A place for which an arena does not have to grow beyond the budget.
+    fn if_pages_are_at_hand(&self, arena: ArenaIndex, place: Place) -> Option<Place> {
+        let lacking = self.lacking(place).count() as u64;
+        if lacking == 0 {
+            return Some(place);
+        }
         let own = self.idle_blocks().filter(|&at| self.blocks[at].arena == arena);
         let idle: u64 = own.map(|at| u64::from(self.active_pages(at))).sum();
-        idle + self.table.whole_pages(self.room())
+        (lacking <= idle + self.table.whole_pages(self.room())).then_some(place)
     }
 }

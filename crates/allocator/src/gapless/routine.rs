@@ -44,6 +44,8 @@ pub(super) struct Routine {
     astray: usize,
     /// Where the block of each request lies that is planned; empty where there is no plan.
     starts: Vec<Option<Addr>>,
+    /// Where the highest of them ends.
+    end: Addr,
     /// Whether pages were mapped in this cycle.
     has_moved: bool,
     /// In how many cycles of the plan that was so.
@@ -63,6 +65,7 @@ impl Routine {
             in_a_row: learnt.sizes.len(),
             astray: 0,
             starts: Vec::new(),
+            end: Addr::new(0),
             has_moved: false,
             restless: 0,
             calm: 0,
@@ -105,6 +108,11 @@ impl Routine {
         Some(Extent::between(start, start + size))
     }
 
+    /// From where on no place is planned.
+    pub(super) fn end(&self) -> Addr {
+        self.end
+    }
+
     /// Takes the packing that was made, behind an address; none where none fits now.
     pub(super) fn plan(&mut self, packing: Option<(Packing, Addr)>) {
         let Some((packing, first)) = packing else {
@@ -115,6 +123,7 @@ impl Routine {
         for (span, &offset) in self.learnt.cycle.spans().iter().zip(packing.offsets()) {
             self.starts[span.born as usize] = Some(first + offset);
         }
+        self.end = first + packing.height();
         (self.restless, self.calm, self.has_moved) = (0, 0, false);
     }
 
