@@ -7,7 +7,9 @@ use super::books::Books;
 use super::hold::Hold;
 use super::names::{ArenaIndex, At};
 use super::place::{Place, carve};
+use super::routine::Routine;
 use super::supply::Refusal;
+use super::waits::wait_for_arena;
 use crate::observer::Observer;
 
 #[cfg(test)]
@@ -26,20 +28,21 @@ pub(super) fn take_planned<H: Hold>(
         books.arenas[arena].habit.plan(packing);
     }
     let Some(planned) = books.planned(arena, size) else { return Ok(None) };
-    if let Some(place) = books.place_at(arena, planned)
-        && let Some(at) = carve_unless_in_use(hold, place)?
-    {
-        return Ok(Some(at));
+    let mut may_wait = books.may_wait_for_places(arena);
+    while let Some(place) = hold.books().place_at(arena, planned) {
+        match carve(hold, place) {
+            Ok(at) => return Ok(Some(at)),
+            Err(Refusal::Device(error)) => return Err(error),
+            Err(Refusal::Busy) if may_wait => {
+                may_wait = false;
+                hold.books().stalls += 1;
+                wait_for_arena(hold, arena)?;
+            }
+            Err(Refusal::Short(_) | Refusal::Busy | Refusal::Underway) => break,
+        }
     }
-    match hold.books().place_beside_the_plan(arena, size) {
-        Some(place) => carve_unless_in_use(hold, place),
-        None => Ok(None),
-    }
-}
-
-/// Cuts a place out where the pages for it are to be had at once.
-fn carve_unless_in_use<H: Hold>(hold: &mut H, place: Place) -> Result<Option<At>, DeviceError> {
-    match carve(hold, place) {
+    let Some(beside) = hold.books().place_beside_the_plan(arena, size) else { return Ok(None) };
+    match carve(hold, beside) {
         Ok(at) => Ok(Some(at)),
         Err(Refusal::Device(error)) => Err(error),
         Err(Refusal::Short(_) | Refusal::Busy | Refusal::Underway) => Ok(None),
@@ -50,6 +53,11 @@ impl<O: Observer> Books<O> {
     /// Where the plan of an arena has the next request go.
     fn planned(&self, arena: ArenaIndex, size: Bytes) -> Option<Extent> {
         self.arenas[arena].habit.routine()?.place(size)
+    }
+
+    fn may_wait_for_places(&self, arena: ArenaIndex) -> bool {
+        let routine = self.arenas[arena].habit.routine();
+        routine.is_some_and(Routine::is_being_settled)
     }
 
     /// A place for a request, where it is free and enough pages are.

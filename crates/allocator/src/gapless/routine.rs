@@ -16,6 +16,10 @@ use super::rhythm::{Fingerprint, mixed};
 /// A plan that maps pages in more cycles than so many is dropped.
 const RESTLESS: u32 = 3;
 
+/// For so many cycles a plan may wait for work on addresses that it takes from others: they are in the
+/// way once.
+const SETTLING: u32 = 2;
+
 /// How many plans are tried; each that fits and is left or dropped counts as one, and each cycle in
 /// which none fits.
 const TRIES: usize = 16;
@@ -46,6 +50,8 @@ pub(super) struct Routine {
     starts: Vec<Option<Addr>>,
     /// Where the highest of them ends.
     end: Addr,
+    /// How many cycles the plan has lasted.
+    age: u32,
     /// Whether pages were mapped in this cycle.
     has_moved: bool,
     /// In how many cycles of the plan that was so.
@@ -66,6 +72,7 @@ impl Routine {
             astray: 0,
             starts: Vec::new(),
             end: Addr::new(0),
+            age: 0,
             has_moved: false,
             restless: 0,
             calm: 0,
@@ -108,6 +115,11 @@ impl Routine {
         Some(Extent::between(start, start + size))
     }
 
+    /// Whether what the plan takes from elsewhere is still coming.
+    pub(super) fn is_being_settled(&self) -> bool {
+        self.age < SETTLING
+    }
+
     /// From where on no place is planned.
     pub(super) fn end(&self) -> Addr {
         self.end
@@ -124,7 +136,7 @@ impl Routine {
             self.starts[span.born as usize] = Some(first + offset);
         }
         self.end = first + packing.height();
-        (self.restless, self.calm, self.has_moved) = (0, 0, false);
+        (self.age, self.restless, self.calm, self.has_moved) = (0, 0, 0, false);
     }
 
     fn drop_plan(&mut self) {
@@ -160,6 +172,7 @@ impl Routine {
     }
 
     fn end_cycle(&mut self) {
+        self.age = self.age.saturating_add(1);
         if std::mem::take(&mut self.has_moved) {
             self.restless += 1;
             self.calm = 0;
