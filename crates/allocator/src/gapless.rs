@@ -56,6 +56,7 @@ mod known;
 mod attention;
 mod rhythm;
 mod lesson;
+mod plan;
 mod routine;
 mod study;
 mod habit;

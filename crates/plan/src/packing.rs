@@ -59,9 +59,14 @@ impl Packing {
     /// Several packings, at least one, each made when it is asked for, which takes time with the
     /// square of the number of blocks. What has to lie somewhere lies there.
     pub fn each(cycle: &Cycle) -> impl Iterator<Item = Self> {
-        let pairs = cycle.spans().len().pow(2).max(1);
-        let affordable = RULES.iter().take((EFFORT / pairs).max(1));
+        let affordable = RULES.iter().take((EFFORT / Self::pairs(cycle).max(1)).max(1));
         affordable.map(|&(order, fit)| Self::by(cycle, order, fit))
+    }
+
+    /// How many pairs of blocks are looked at for a packing, at most: those of which one has to be placed.
+    pub fn pairs(cycle: &Cycle) -> usize {
+        let to_place = cycle.spans().iter().filter(|span| span.at.is_none()).count();
+        to_place.saturating_mul(cycle.spans().len())
     }
 
     /// Where each block begins, in the order of the cycle's spans.

@@ -16,10 +16,23 @@ const IN_VAIN: u32 = 64;
 /// The limit.
 const MOST_IN_VAIN: u32 = 1 << 12;
 
+/// What pages that were mapped mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The program grows, or nobody listens.
+    Nothing,
+    /// Pages were mapped though no more was alive than before.
+    Restless,
+    /// The same, and nobody has listened until now.
+    RestlessAgain,
+}
+
 /// For how many more requests somebody listens.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Attention {
     left: u32,
+    /// How many were left when pages were mapped last.
+    left_when_moved: u32,
     /// The most that was alive when pages were mapped.
     peak: Bytes,
     /// How many moves are left out before it is listened again.
@@ -39,7 +52,9 @@ impl Attention {
     pub(super) fn spend(&mut self) {
         self.left -= 1;
         if self.left == 0 {
-            self.in_vain = (2 * self.in_vain).clamp(IN_VAIN, MOST_IN_VAIN);
+            let has_come_to_rest = SPAN / 2 <= self.left_when_moved;
+            let in_vain = (2 * self.in_vain).clamp(IN_VAIN, MOST_IN_VAIN);
+            self.in_vain = if has_come_to_rest { 0 } else { in_vain };
             self.left_out = self.in_vain;
         }
     }
@@ -47,24 +62,27 @@ impl Attention {
     /// Something was found, and there is more to hear.
     pub(super) fn renew(&mut self) {
         self.left = SPAN;
+        self.left_when_moved = SPAN;
         self.in_vain = 0;
     }
 
-    /// Takes in that pages are mapped, when so much has been alive at most. Says whether that is
-    /// something to listen to: no more is alive than when pages were mapped before.
-    pub(super) fn map(&mut self, peak: Bytes) -> bool {
+    /// Takes in that pages were mapped, with which so much has been alive at most.
+    pub(super) fn map(&mut self, peak: Bytes) -> Heard {
         if self.peak < peak {
             self.peak = peak;
-            return false;
+            return Heard::Nothing;
         }
-        if self.left == 0 {
-            if 0 < self.left_out {
-                self.left_out -= 1;
-                return false;
-            }
-            self.left = SPAN;
+        self.left_when_moved = self.left;
+        if 0 < self.left {
+            return Heard::Restless;
         }
-        true
+        if 0 < self.left_out {
+            self.left_out -= 1;
+            return Heard::Nothing;
+        }
+        self.left = SPAN;
+        self.left_when_moved = SPAN;
+        Heard::RestlessAgain
     }
 }
 
@@ -72,22 +90,30 @@ impl Attention {
 mod tests {
     use super::*;
 
-    /// Listens until nobody does any more; answers to how many requests.
+    /// Listens until nobody does any more, while pages move; answers to how many requests.
     fn listen(attention: &mut Attention) -> u32 {
-        std::iter::from_fn(|| attention.is_paid().then(|| attention.spend())).map(|()| 1).sum()
+        let requests = std::iter::from_fn(|| {
+            attention.is_paid().then(|| {
+                attention.map(Bytes::mib(1));
+                attention.spend();
+            })
+        });
+        requests.map(|()| 1).sum()
     }
 
     /// How often pages move before somebody listens.
     fn moves(attention: &mut Attention) -> u32 {
-        std::iter::from_fn(|| (!attention.map(Bytes::mib(1))).then_some(1)).sum()
+        std::iter::from_fn(|| (attention.map(Bytes::mib(1)) == Heard::Nothing).then_some(1)).sum()
     }
 
     #[test]
     fn a_program_that_grows_is_not_listened_to() {
         let mut attention = Attention::default();
-        assert!((1..100).all(|peak| !attention.map(Bytes::mib(peak))));
+        assert!((1..100).all(|peak| attention.map(Bytes::mib(peak)) == Heard::Nothing));
         assert!(!attention.is_paid());
-        assert!(attention.map(Bytes::mib(99)) && attention.is_paid());
+        assert_eq!(attention.map(Bytes::mib(99)), Heard::RestlessAgain);
+        assert!(attention.is_paid());
+        assert_eq!(attention.map(Bytes::mib(99)), Heard::Restless);
     }
 
     #[test]
@@ -102,5 +128,16 @@ mod tests {
         attention.renew();
         assert_eq!(listen(&mut attention), SPAN);
         assert_eq!(moves(&mut attention), 64);
+    }
+
+    #[test]
+    fn who_came_to_rest_is_listened_to_again_at_once() {
+        let mut attention = Attention::default();
+        assert_eq!(moves(&mut attention), 1);
+        while attention.is_paid() {
+            attention.spend();
+        }
+        assert_eq!(moves(&mut attention), 0);
+        assert!(attention.is_paid());
     }
 }

@@ -6,6 +6,9 @@ use gapless_units::{Addr, Bytes, Extent};
 
 use super::names::{ArenaIndex, At, BlockId, TerritoryIndex};
 
+/// The name of a block that was handed out while nobody listened.
+pub(super) const NO_NAME: u32 = 0;
+
 /// Who has a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -40,7 +43,7 @@ pub(super) struct Block {
     /// Frames inside a free block that have no memory.
     pub(super) holes: u32,
     generation: u32,
-    /// Which request of its arena it was handed out for, for the arena's habit.
+    /// Which request of its arena it was handed out for, where somebody listened.
     pub(super) name: u32,
     pub(super) state: State,
     /// Whether other streams used it since it was handed out.
@@ -86,7 +89,7 @@ impl Blocks {
             behind: At::NONE,
             holes,
             generation: 0,
-            name: 0,
+            name: NO_NAME,
             state: State::Free,
             used_elsewhere: false,
         })

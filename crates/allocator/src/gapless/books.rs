@@ -6,8 +6,8 @@ use gapless_trace::{Action, SizePool};
 use gapless_units::{Bytes, PoolId, StreamId};
 
 use super::arena::Arenas;
-use super::attention::Attention;
-use super::block::{Blocks, State};
+use super::attention::{Attention, Heard};
+use super::block::{Blocks, NO_NAME, State};
 use super::counts::Counts;
 use super::deferred::Deferred;
 use super::front::Front;
@@ -81,6 +81,8 @@ impl<O: Observer> Books<O> {
         let id = self.blocks.hand_out(at, requested);
         if self.attention.is_paid() {
             self.listen(at);
+        } else {
+            self.blocks[at].name = NO_NAME;
         }
         self.counts.hand_out(self.blocks[at].size, requested);
         self.tell_block(Action::Alloc, at);
@@ -105,9 +107,17 @@ impl<O: Observer> Books<O> {
         }
     }
 
-    /// Takes in that pages are mapped for a request of an arena.
-    pub(super) fn note_map(&mut self, arena: ArenaIndex) {
-        if self.attention.map(self.counts.live_peak()) {
+    /// Takes in that pages were mapped for a block that was cut out for a request.
+    pub(super) fn note_map(&mut self, taker: At) {
+        let block = &self.blocks[taker];
+        let (arena, with_it) = (block.arena, self.counts.live() + block.size);
+        let heard = self.attention.map(self.counts.live_peak().max(with_it));
+        if heard == Heard::RestlessAgain {
+            for index in self.arenas.indices() {
+                self.arenas[index].habit.interrupt();
+            }
+        }
+        if heard != Heard::Nothing {
             self.arenas[arena].habit.map();
         }
     }

@@ -28,11 +28,19 @@ impl Habit {
     }
 
     /// Takes the packing that was made, behind an address; none where none fits now.
-    pub(super) fn plan(&mut self, packing: Option<(Packing, Addr)>) {
+    pub(super) fn take_plan(&mut self, packing: Option<(Packing, Addr)>) {
         if let Some(study) = &mut self.study
             && let Some(routine) = study.routine_mut()
         {
-            routine.plan(packing);
+            routine.take_plan(packing);
+        }
+    }
+
+    /// Takes in that some requests were not heard.
+    pub(super) fn interrupt(&mut self) {
+        self.has_place = false;
+        if let Some(study) = &mut self.study {
+            study.interrupt();
         }
     }
 

@@ -269,6 +269,11 @@ impl<O: Observer> Books<O> {
         fits.then(|| Place { at, part: Extent::between(start, start + size) })
     }
 
+    /// How many frames a place shares a byte with.
+    pub(super) fn touched(&self, place: Place) -> u64 {
+        self.table.touched(self.blocks[place.at].territory, place.part).count() as u64
+    }
+
     /// The frames of a place that have no memory.
     pub(super) fn lacking(&self, place: Place) -> impl Iterator<Item = Frame> {
         let frames = self.table.inactive(self.blocks[place.at].territory, place.part);

@@ -7,6 +7,7 @@ use super::books::Books;
 use super::hold::Hold;
 use super::names::{ArenaIndex, At};
 use super::place::{Place, carve};
+use super::plan::Plan;
 use super::routine::Routine;
 use super::supply::Refusal;
 use super::waits::wait_for_arena;
@@ -23,9 +24,9 @@ pub(super) fn take_planned<H: Hold>(
     size: Bytes,
 ) -> Result<Option<At>, DeviceError> {
     let books = hold.books();
-    if books.arenas[arena].habit.routine().is_some_and(|routine| routine.due().is_some()) {
-        let packing = books.pack(arena);
-        books.arenas[arena].habit.plan(packing);
+    if books.arenas[arena].habit.routine().is_some_and(|routine| routine.due(size).is_some()) {
+        let packing = books.pack(arena, size);
+        books.arenas[arena].habit.take_plan(packing);
     }
     let Some(planned) = books.planned(arena, size) else { return Ok(None) };
     let mut may_wait = books.may_wait_for_places(arena);
@@ -36,7 +37,10 @@ pub(super) fn take_planned<H: Hold>(
             Err(Refusal::Busy) if may_wait => {
                 may_wait = false;
                 hold.books().stalls += 1;
-                wait_for_arena(hold, arena)?;
+                // A plan is no reason to fail.
+                if wait_for_arena(hold, arena).is_err() {
+                    break;
+                }
             }
             Err(Refusal::Short(_) | Refusal::Busy | Refusal::Underway) => break,
         }
@@ -56,8 +60,8 @@ impl<O: Observer> Books<O> {
     }
 
     fn may_wait_for_places(&self, arena: ArenaIndex) -> bool {
-        let routine = self.arenas[arena].habit.routine();
-        routine.is_some_and(Routine::is_being_settled)
+        let plan = self.arenas[arena].habit.routine().and_then(Routine::plan);
+        plan.is_some_and(Plan::is_being_settled)
     }
 
     /// A place for a request, where it is free and enough pages are.
@@ -69,7 +73,7 @@ impl<O: Observer> Books<O> {
 
     /// Where a request goes whose place is taken, so that it takes no other's: behind the last.
     fn place_beside_the_plan(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
-        let end = self.arenas[arena].habit.routine()?.end();
+        let end = self.arenas[arena].habit.routine()?.plan()?.end();
         let gaps = self.arenas[arena].free.all(&self.blocks, size);
         let behind = gaps.filter_map(|at| {
             let block = &self.blocks[at];
@@ -89,6 +93,7 @@ impl<O: Observer> Books<O> {
         }
         let own = self.idle_blocks().filter(|&at| self.blocks[at].arena == arena);
         let idle: u64 = own.map(|at| u64::from(self.active_pages(at))).sum();
-        (lacking <= idle + self.table.whole_pages(self.room())).then_some(place)
+        let elsewhere = idle.saturating_sub(self.touched(place) - lacking);
+        (lacking <= elsewhere + self.table.whole_pages(self.room())).then_some(place)
     }
 }

@@ -1,7 +1,7 @@
 //! Plans for what was learnt, made around what lies there.
 
 use gapless_plan::{Cycle, Packing, Span};
-use gapless_units::{Addr, Extent};
+use gapless_units::{Addr, Bytes, Extent};
 
 use super::block::State;
 use super::books::Books;
@@ -9,19 +9,21 @@ use super::lesson::Learnt;
 use super::names::{ArenaIndex, TerritoryIndex};
 use crate::observer::Observer;
 
-/// No more blocks are packed, since that takes time with the square of their number: two seconds.
-const MOST_BLOCKS: usize = 1 << 15;
+/// Pairs of blocks that may be looked at for a packing: a third of a second, in which no other thread has
+/// the books.
+const MOST_PAIRS: usize = 1 << 28;
 
 impl<O: Observer> Books<O> {
     /// Where the blocks of an arena go whose cycle begins now, around what lies there: behind an address,
     /// and so that no more pages are touched than lie there by now, or may be taken by choice.
-    pub(super) fn pack(&self, arena: ArenaIndex) -> Option<(Packing, Addr)> {
-        let learnt = self.arenas[arena].habit.routine()?.due()?;
-        let own = self.table.territories().filter(|(_, book)| book.arena == arena);
+    pub(super) fn pack(&self, arena: ArenaIndex, size: Bytes) -> Option<(Packing, Addr)> {
+        let learnt = self.arenas[arena].habit.routine()?.due(size)?;
+        let own = self.table.territories();
+        let own = own.filter(|(_, book)| book.arena == arena && book.first.some().is_some());
         let (index, territory) = own.max_by_key(|(_, book)| book.active.len())?;
         let first = territory.extent.start();
         let cycle = self.cycle_around(learnt, index, first);
-        if MOST_BLOCKS < cycle.spans().len() {
+        if MOST_PAIRS < Packing::pairs(&cycle) {
             return None;
         }
         let pages = territory.active.len() as u64 + self.table.whole_pages(self.room());

@@ -3,7 +3,8 @@
 //! Requests have a period where each is as large as the one a period before, for a whole period at
 //! least. To find it without comparing all with all, some requests are *anchors*: those at which a
 //! fingerprint of the last 32 sizes happens to end in zeros. The distance to the last anchor with the
-//! same fingerprint is what the period may be, and is compared then.
+//! same fingerprint is what the period may be, and is compared then. A period of few requests may have
+//! no anchor, and is not found.
 //!
 //! Anchors that depend on nothing but what lies before them are how files are cut for deduplication;
 //! the fingerprint is the gear hash (W. Xia and others, "`FastCDC`: a Fast and Efficient
@@ -102,10 +103,18 @@ impl Rhythm {
         self.sizes[self.heard.wrapping_sub(steps) % KEPT]
     }
 
-    /// What the next request is called: how many there were before, modulo 2^32.
+    /// Forgets all that was found: what comes next does not follow on it.
+    pub(super) fn forget(&mut self) {
+        self.period = 0;
+        self.turn_ends = 0;
+        self.longest_ended = 0;
+        self.anchors.clear();
+    }
+
+    /// What the next request is called: which one it is, modulo 2^32.
     #[inline]
     pub(super) fn name(&self) -> u32 {
-        u32::try_from(self.heard & (u32::MAX as usize)).unwrap_or_default()
+        u32::try_from((self.heard + 1) & (u32::MAX as usize)).unwrap_or_default()
     }
 
     /// The period, where there is one.
@@ -163,6 +172,9 @@ impl Rhythm {
 pub(super) struct Fingerprint(u64);
 
 impl Fingerprint {
+    /// Of how many sizes it is.
+    pub(super) const SIZES: usize = 32;
+
     /// The same with one more size, which is [`mixed`].
     #[must_use]
     pub(super) fn and(self, mixed: u64) -> Self {

@@ -11,24 +11,15 @@ use gapless_units::{Addr, Bytes, Extent};
 use rustc_hash::FxHashMap;
 
 use super::lesson::Learnt;
+use super::plan::{Plan, Verdict};
 use super::rhythm::{Fingerprint, mixed};
 
-/// A plan that maps pages in more cycles than so many is dropped.
-const RESTLESS: u32 = 3;
-
-/// For so many cycles a plan may wait for work on addresses that it takes from others: they are in the
-/// way once.
-const SETTLING: u32 = 2;
-
-/// How many plans are tried; each that fits and is left or dropped counts as one, and each cycle in
-/// which none fits.
+/// How many plans are tried: each that was left or brought no rest counts as one, and each cycle in
+/// which none fits. One that serves makes up for another.
 const TRIES: usize = 16;
 
-/// So many cycles at rest make up for a try.
-const CALM: u32 = 8;
-
-/// Making a plan takes time with the square of the requests. So many pairs of them may be looked at: a
-/// quarter of a second for 16,000 requests, which have one try.
+/// Making a plan takes time with the square of the requests, so long cycles have fewer tries: one with
+/// more than 11,500 requests has one.
 const PAIRS: usize = 1 << 28;
 
 /// For so many cycles longer than in its routine a program may be astray.
@@ -46,18 +37,9 @@ pub(super) struct Routine {
     in_a_row: usize,
     /// How many requests more were none of the routine than were.
     astray: usize,
-    /// Where the block of each request lies that is planned; empty where there is no plan.
-    starts: Vec<Option<Addr>>,
-    /// Where the highest of them ends.
-    end: Addr,
-    /// How many cycles the plan has lasted.
-    age: u32,
-    /// Whether pages were mapped in this cycle.
-    has_moved: bool,
-    /// In how many cycles of the plan that was so.
-    restless: u32,
-    /// How many cycles in a row it was not.
-    calm: u32,
+    plan: Option<Plan>,
+    /// Whether a plan was tried for the next request.
+    has_tried: bool,
     /// How many more plans are tried.
     tries: usize,
 }
@@ -70,12 +52,8 @@ impl Routine {
             next: Some(learnt.place),
             in_a_row: learnt.sizes.len(),
             astray: 0,
-            starts: Vec::new(),
-            end: Addr::new(0),
-            age: 0,
-            has_moved: false,
-            restless: 0,
-            calm: 0,
+            plan: None,
+            has_tried: false,
             tries: 0,
             learnt,
         };
@@ -96,63 +74,54 @@ impl Routine {
         self.length() <= self.in_a_row
     }
 
-    /// What was learnt, where the next request is the first of a cycle and a plan is to be made.
-    pub(super) fn due(&self) -> Option<&Learnt> {
-        let is_due = self.starts.is_empty() && self.next == Some(0) && self.is_kept();
-        is_due.then_some(&self.learnt)
+    /// Whether the next request is the first of a cycle, and a plan is to be made.
+    pub(super) fn is_due(&self) -> bool {
+        self.plan.is_none() && !self.has_tried && self.next == Some(0) && self.is_kept()
     }
 
-    /// Whether the next request is expected to have a place.
-    pub(super) fn is_planned(&self) -> bool {
-        !self.starts.is_empty()
+    /// What was learnt, where a plan is to be made for a request of this size.
+    pub(super) fn due(&self, size: Bytes) -> Option<&Learnt> {
+        (self.is_due() && self.learnt.sizes[0] == size).then_some(&self.learnt)
+    }
+
+    /// The plan that is followed.
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
     }
 
     /// Where a request of this size goes that comes next.
     pub(super) fn place(&self, size: Bytes) -> Option<Extent> {
-        let next = self.next?;
-        let is_expected = self.learnt.sizes[next] == size;
-        let start = (*self.starts.get(next)?).filter(|_| is_expected)?;
+        let next = self.next.filter(|&next| self.learnt.sizes[next] == size)?;
+        let start = self.plan()?.start(next)?;
         Some(Extent::between(start, start + size))
     }
 
-    /// Whether what the plan takes from elsewhere is still coming.
-    pub(super) fn is_being_settled(&self) -> bool {
-        self.age < SETTLING
-    }
-
-    /// From where on no place is planned.
-    pub(super) fn end(&self) -> Addr {
-        self.end
-    }
-
     /// Takes the packing that was made, behind an address; none where none fits now.
-    pub(super) fn plan(&mut self, packing: Option<(Packing, Addr)>) {
-        let Some((packing, first)) = packing else {
+    pub(super) fn take_plan(&mut self, packing: Option<(Packing, Addr)>) {
+        self.has_tried = true;
+        let cycle = &self.learnt.cycle;
+        self.plan = packing.map(|(packing, first)| Plan::new(cycle, &packing, first));
+        if self.plan.is_none() {
             self.tries = self.tries.saturating_sub(1);
-            return;
-        };
-        self.starts = vec![None; self.length()];
-        for (span, &offset) in self.learnt.cycle.spans().iter().zip(packing.offsets()) {
-            self.starts[span.born as usize] = Some(first + offset);
         }
-        self.end = first + packing.height();
-        (self.age, self.restless, self.calm, self.has_moved) = (0, 0, 0, false);
     }
 
     fn drop_plan(&mut self) {
-        if self.is_planned() {
-            self.starts.clear();
+        if self.plan.take().is_some() {
             self.tries = self.tries.saturating_sub(1);
         }
     }
 
     /// Takes in that pages are mapped for the next request.
     pub(super) fn map(&mut self) {
-        self.has_moved = true;
+        if let Some(plan) = &mut self.plan {
+            plan.map();
+        }
     }
 
     /// Goes on to the next request. Says whether it is worth to go on like this.
     pub(super) fn follow(&mut self, size: Bytes, anchor: Option<Fingerprint>) -> bool {
+        self.has_tried = false;
         let place = self.next.filter(|&place| self.learnt.sizes[place] == size);
         if let Some(place) = place {
             self.in_a_row += 1;
@@ -172,19 +141,10 @@ impl Routine {
     }
 
     fn end_cycle(&mut self) {
-        self.age = self.age.saturating_add(1);
-        if std::mem::take(&mut self.has_moved) {
-            self.restless += 1;
-            self.calm = 0;
-        } else {
-            self.calm += 1;
-        }
-        if RESTLESS < self.restless {
-            self.drop_plan();
-        } else if self.calm == CALM {
-            self.calm = 0;
-            self.restless = 0;
-            self.tries = (self.tries + 1).min(self.most_tries());
+        match self.plan.as_mut().map(Plan::end_cycle) {
+            Some(Verdict::Fails) => self.drop_plan(),
+            Some(Verdict::Serves) => self.tries = (self.tries + 1).min(self.most_tries()),
+            Some(Verdict::Open) | None => {}
         }
     }
 }
@@ -194,10 +154,12 @@ impl Routine {
 fn anchors(sizes: &[Bytes], period: usize) -> FxHashMap<Fingerprint, Option<usize>> {
     let mut anchors = FxHashMap::default();
     let mut fingerprint = Fingerprint::default();
-    // A turn before, for what the first fingerprints depend on.
-    for (place, &size) in sizes[..period].iter().chain(&sizes[..period]).enumerate() {
+    // Turns before, for what the first fingerprints depend on.
+    let before = Fingerprint::SIZES.next_multiple_of(period);
+    let turns = sizes[..period].iter().cycle().take(before + period);
+    for (place, &size) in turns.enumerate() {
         fingerprint = fingerprint.and(mixed(size));
-        if period <= place && fingerprint.is_anchor() {
+        if before <= place && fingerprint.is_anchor() {
             let behind = Some((place + 1) % period);
             let known = anchors.entry(fingerprint).or_insert(behind);
             if *known != behind {
@@ -234,9 +196,9 @@ mod tests {
 
     /// Plans a routine behind address 1000.
     fn plan(routine: &mut Routine) {
-        let packing = routine.due().and_then(|learnt| Packing::each(&learnt.cycle).next());
+        let packing = routine.due(size(0)).and_then(|learnt| Packing::each(&learnt.cycle).next());
         assert!(packing.is_some(), "a plan is due");
-        routine.plan(packing.map(|packing| (packing, Addr::new(1000))));
+        routine.take_plan(packing.map(|packing| (packing, Addr::new(1000))));
     }
 
     #[test]
@@ -262,11 +224,11 @@ mod tests {
             assert!(routine.follow(size, fingerprint.is_anchor().then_some(fingerprint)));
         };
         (0..40).for_each(|place| ask(&mut routine, size(place)));
-        assert!(routine.is_planned());
+        assert!(routine.plan().is_some());
         ask(&mut routine, Bytes::new(5));
         let mut turns = 0;
-        while routine.due().is_none() {
-            assert!(!routine.is_planned());
+        while !routine.is_due() {
+            assert!(routine.plan().is_none());
             (0..PERIOD).for_each(|place| ask(&mut routine, size(place)));
             turns += 1;
         }
@@ -278,7 +240,7 @@ mod tests {
         let mut routine = routine();
         let mut plans = 0;
         loop {
-            if routine.due().is_some() {
+            if routine.is_due() {
                 plan(&mut routine);
                 plans += 1;
             }

@@ -13,7 +13,8 @@
 //! Each thread has a [`ThreadFront`]: blocks of up to 256 KiB that it gave back last, for its next
 //! requests of these sizes. A request that is served there, and a free that ends there, touch
 //! nothing that other threads use. Whoever runs short of pages empties all fronts first. While a
-//! program does not come to rest all fronts are shut, so that the books see all it asks for.
+//! program does not come to rest, or follows a plan, all fronts are shut, so that the books see all it
+//! asks for.
 //!
 //! Locks are taken in one order: the books, then a front. Nobody who has a front in hand asks for
 //! the books.
@@ -299,6 +300,11 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
             drop(kept);
             let mut state = self.books.state();
             kept = lock(&self.kept);
+            if kept.is_shut {
+                drop(kept);
+                drop(state);
+                return self.free_to_books(block);
+            }
             let Kept { front, tally, .. } = &mut *kept;
             if let Some(oldest) = front.take_oldest() {
                 state.take_in(tally, oldest);

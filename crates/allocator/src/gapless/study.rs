@@ -59,7 +59,8 @@ impl Default for Study {
 impl Study {
     /// Whether the next request may have a place of its own.
     pub(super) fn has_place(&self) -> bool {
-        self.routine().is_some_and(|routine| routine.is_planned() || routine.due().is_some())
+        let routine = self.routine();
+        routine.is_some_and(|routine| routine.plan().is_some() || routine.is_due())
     }
 
     /// What is followed, if anything is.
@@ -120,6 +121,13 @@ impl Study {
         }
     }
 
+    /// Takes in that some requests were not heard: what was found until then is over.
+    pub(super) fn interrupt(&mut self) {
+        self.rhythm.forget();
+        self.stage = Stage::Listening;
+        self.has_moved = false;
+    }
+
     /// Takes in that pages are mapped for the next request, with no more alive than before.
     pub(super) fn map(&mut self) {
         self.has_moved = true;
@@ -131,7 +139,11 @@ impl Study {
     /// The period has passed once more.
     fn end_turn(&mut self) {
         let has_moved = std::mem::take(&mut self.has_moved);
-        self.restless = if self.rhythm.is_new() { 0 } else { self.restless + u32::from(has_moved) };
+        self.restless = if self.rhythm.is_new() {
+            0
+        } else {
+            self.restless.saturating_add(u32::from(has_moved))
+        };
         let is_enough = self.patience <= self.restless && self.rhythm.is_the_whole();
         match (&self.stage, self.rhythm.period()) {
             (Stage::Learning(lesson), _) if lesson.is_over() => {

@@ -66,7 +66,6 @@ fn supply_underway<H: Hold>(
         return Ok(());
     }
     books.check_unmappable(device, arena, lacking)?;
-    books.note_map(arena);
     let mut pages = Vec::with_capacity(lacking.len());
     let gathered = gather(hold, arena, &mut pages, lacking.len());
     let short = lacking.len() - pages.len();
@@ -79,7 +78,9 @@ fn supply_underway<H: Hold>(
     }
     let remap = hold.books().begin_remap(lacking, &pages);
     let carried = hold.outside(|device| remap.remap.carry_out(device));
-    hold.books().end_remap(&remap, lacking, &pages, carried)
+    hold.books().end_remap(&remap, lacking, &pages, carried)?;
+    hold.books().note_map(taker);
+    Ok(())
 }
 
 /// Takes pages for an arena: spare ones, within the budget new ones, beyond it those free

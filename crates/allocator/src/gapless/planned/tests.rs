@@ -6,7 +6,6 @@ use gapless_units::{Bytes, KIB, MIB, PoolId, StreamId};
 
 use crate::allocator::Allocator;
 use crate::gapless::names::BlockId;
-use crate::gapless::routine::Routine;
 use crate::gapless::{GaplessAllocator, Slack};
 
 /// A generator of numbers that are always the same (Knuth's constants for 64 bits).
@@ -68,7 +67,8 @@ impl Run {
         self.free_until(self.requests);
         let arena = self.allocator.books.arenas.of(PoolId::DEFAULT, StreamId(0));
         let habit = &self.allocator.books.arenas[arena].habit;
-        self.planned += usize::from(habit.routine().is_some_and(Routine::is_planned));
+        self.planned +=
+            usize::from(habit.routine().is_some_and(|routine| routine.plan().is_some()));
         match self.allocator.allocate(asked.size, StreamId(0)) {
             Ok(block) => self.held.push((self.requests + asked.life, block)),
             Err(_) => self.failed += 1,
