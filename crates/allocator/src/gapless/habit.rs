@@ -1,10 +1,18 @@
 //! What an arena knows of its program, where that was restless.
 
+mod rhythm;
+mod lesson;
+mod plan;
+mod routine;
+mod study;
+
 use gapless_plan::Packing;
 use gapless_units::{Addr, Bytes};
 
-use super::routine::Routine;
-use super::study::Study;
+pub(super) use lesson::Learnt;
+pub(super) use plan::Plan;
+pub(super) use routine::Routine;
+use study::Study;
 
 /// What an arena knows of its program.
 #[derive(Clone, Debug, Default)]

@@ -4,11 +4,10 @@ use gapless_device::DeviceError;
 use gapless_units::{Bytes, Extent};
 
 use super::books::Books;
+use super::habit::{Plan, Routine};
 use super::hold::Hold;
 use super::names::{ArenaIndex, At};
 use super::place::{Place, carve};
-use super::plan::Plan;
-use super::routine::Routine;
 use super::supply::Refusal;
 use super::waits::wait_for_arena;
 use crate::observer::Observer;

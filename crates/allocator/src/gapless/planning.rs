@@ -5,7 +5,7 @@ use gapless_units::{Addr, Bytes, Extent};
 
 use super::block::State;
 use super::books::Books;
-use super::lesson::Learnt;
+use super::habit::Learnt;
 use super::names::{ArenaIndex, TerritoryIndex};
 use crate::observer::Observer;
 

@@ -15,7 +15,7 @@ const SETTLING: u32 = 2;
 
 /// Where the requests of a cycle go.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(in crate::gapless) struct Plan {
     /// Where the block of each request lies that is planned.
     starts: Vec<Option<Addr>>,
     /// Where the highest of them ends.
@@ -59,12 +59,12 @@ impl Plan {
     }
 
     /// From where on no place is planned.
-    pub(super) fn end(&self) -> Addr {
+    pub(in crate::gapless) fn end(&self) -> Addr {
         self.end
     }
 
     /// Whether what it takes from elsewhere is still coming.
-    pub(super) fn is_being_settled(&self) -> bool {
+    pub(in crate::gapless) fn is_being_settled(&self) -> bool {
         self.age < SETTLING
     }
 

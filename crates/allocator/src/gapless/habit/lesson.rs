@@ -32,13 +32,13 @@ struct Asked {
 
 /// A cycle as it was learnt: one turn or two, from where the fewest bytes are alive.
 #[derive(Clone, Debug)]
-pub(super) struct Learnt {
+pub(in crate::gapless) struct Learnt {
     /// How many requests a turn has.
     pub(super) period: usize,
     /// What is asked for.
     pub(super) sizes: Vec<Bytes>,
     /// What lives for a cycle at most. Births are places among the sizes, in their order.
-    pub(super) cycle: Cycle,
+    pub(in crate::gapless) cycle: Cycle,
     /// The place of the request that came after the lesson.
     pub(super) place: usize,
 }
@@ -99,7 +99,7 @@ impl Lesson {
 impl Learnt {
     /// Which span of the cycle a request is that was made so many requests ago, if it is alive
     /// still. Now is the beginning of a cycle.
-    pub(super) fn alive_since(&self, ago: usize) -> Option<usize> {
+    pub(in crate::gapless) fn alive_since(&self, ago: usize) -> Option<usize> {
         let length = self.sizes.len();
         let born = u32::try_from(length.checked_sub(ago)?).ok()?;
         let spans = self.cycle.spans();

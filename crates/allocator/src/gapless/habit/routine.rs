@@ -27,7 +27,7 @@ const ASTRAY: usize = 16;
 
 /// A routine, and the plan for it if there is one.
 #[derive(Clone, Debug)]
-pub(super) struct Routine {
+pub(in crate::gapless) struct Routine {
     learnt: Learnt,
     /// The place in the cycle behind each anchor, unless there are several.
     anchors: FxHashMap<Fingerprint, Option<usize>>,
@@ -80,17 +80,17 @@ impl Routine {
     }
 
     /// What was learnt, where a plan is to be made for a request of this size.
-    pub(super) fn due(&self, size: Bytes) -> Option<&Learnt> {
+    pub(in crate::gapless) fn due(&self, size: Bytes) -> Option<&Learnt> {
         (self.is_due() && self.learnt.sizes[0] == size).then_some(&self.learnt)
     }
 
     /// The plan that is followed.
-    pub(super) fn plan(&self) -> Option<&Plan> {
+    pub(in crate::gapless) fn plan(&self) -> Option<&Plan> {
         self.plan.as_ref()
     }
 
     /// Where a request of this size goes that comes next.
-    pub(super) fn place(&self, size: Bytes) -> Option<Extent> {
+    pub(in crate::gapless) fn place(&self, size: Bytes) -> Option<Extent> {
         let next = self.next.filter(|&next| self.learnt.sizes[next] == size)?;
         let start = self.plan()?.start(next)?;
         Some(Extent::between(start, start + size))
@@ -173,7 +173,7 @@ fn anchors(sizes: &[Bytes], period: usize) -> FxHashMap<Fingerprint, Option<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gapless::lesson::Lesson;
+    use crate::gapless::habit::lesson::Lesson;
 
     const PERIOD: usize = 60;
 
