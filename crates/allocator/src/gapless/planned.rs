@@ -15,6 +15,9 @@ use crate::observer::Observer;
 #[cfg(test)]
 mod tests;
 
+/// How many free blocks are looked at for the one in which a place lies: some microseconds.
+const LOOKED_AT: usize = 4096;
+
 /// A block where the arena's plan has a place for it; none where there is no plan, or something is
 /// in the way.
 pub(super) fn take_planned<H: Hold>(
@@ -65,7 +68,7 @@ impl<O: Observer> Books<O> {
 
     /// A place for a request, where it is free and enough pages are.
     fn place_at(&self, arena: ArenaIndex, part: Extent) -> Option<Place> {
-        let mut free = self.arenas[arena].free.all(&self.blocks, part.size());
+        let mut free = self.arenas[arena].free.all(&self.blocks, part.size()).take(LOOKED_AT);
         let at = free.find(|&at| self.blocks[at].extent().contains(part))?;
         self.if_pages_are_at_hand(arena, Place::new(at, part))
     }
@@ -73,7 +76,7 @@ impl<O: Observer> Books<O> {
     /// Where a request goes whose place is taken, so that it takes no other's: behind the last.
     fn place_beside_the_plan(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let end = self.arenas[arena].habit.routine()?.plan()?.end();
-        let gaps = self.arenas[arena].free.all(&self.blocks, size);
+        let gaps = self.arenas[arena].free.all(&self.blocks, size).take(LOOKED_AT);
         let behind = gaps.filter_map(|at| {
             let block = &self.blocks[at];
             let start = block.addr.max(end);
