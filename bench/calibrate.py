@@ -73,7 +73,7 @@ class Driver:
 
     def __init__(self, ordinal):
         try:
-            self.library = ctypes.CDLL("libcuda.so.1")
+            self.loaded = ctypes.CDLL("libcuda.so.1")
         except OSError as error:
             sys.exit(f"no NVIDIA driver: {error}")
         self.call("cuInit", 0)
@@ -88,7 +88,7 @@ class Driver:
         self.access = Access(location=device_memory, flags=3)
 
     def call(self, name, *arguments):
-        code = getattr(self.library, name)(*arguments)
+        code = getattr(self.loaded, name)(*arguments)
         if code != 0:
             sys.exit(f"{name} failed: error {code} of the driver")
 
@@ -127,7 +127,7 @@ class Driver:
         """Whether one page of a larger handle is mapped from an offset on."""
         size, nothing = ctypes.c_size_t(PAGE), ctypes.c_uint64(0)
         part = ctypes.c_size_t(offset)
-        return self.library.cuMemMap(ctypes.c_uint64(addr), size, part, ctypes.c_uint64(handle), nothing) == 0
+        return self.loaded.cuMemMap(ctypes.c_uint64(addr), size, part, ctypes.c_uint64(handle), nothing) == 0
 
     def release(self, handle):
         self.call("cuMemRelease", ctypes.c_uint64(handle))
@@ -162,7 +162,7 @@ class Driver:
     def spin_kernel(self):
         """A kernel that runs as long as it is told; None where the driver cannot compile it."""
         module, function = ctypes.c_void_p(), ctypes.c_void_p()
-        if self.library.cuModuleLoadData(ctypes.byref(module), SPIN) != 0:
+        if self.loaded.cuModuleLoadData(ctypes.byref(module), SPIN) != 0:
             return None
         self.call("cuModuleGetFunction", ctypes.byref(function), module, b"spin")
         return function
@@ -179,7 +179,7 @@ class Driver:
         return stream
 
     def is_done(self, stream):
-        return self.library.cuStreamQuery(stream) == 0
+        return self.loaded.cuStreamQuery(stream) == 0
 
     def synchronize(self):
         self.call("cuCtxSynchronize")

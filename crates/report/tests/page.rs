@@ -57,8 +57,8 @@ fn opened(browser: &str, folder: &Folder, page: &str, asked: &str) -> String {
         String::from_utf8(output.stdout).unwrap()
     };
     // On a busy machine a browser may give up without a word.
-    let documents = ["first", "second", "third"].into_iter().map(open);
-    documents.into_iter().find(|document| !document.is_empty()).unwrap_or_default()
+    let mut documents = ["first", "second", "third"].into_iter().map(open);
+    documents.find(|document| !document.is_empty()).unwrap_or_default()
 }
 
 fn examine(bytes: Vec<u8>, name: &str, at: Moment) -> Examination {
