@@ -53,6 +53,8 @@ mod frame_set;
 mod pages;
 mod bins;
 mod known;
+#[cfg(test)]
+mod turns;
 mod attention;
 mod habit;
 mod arena;

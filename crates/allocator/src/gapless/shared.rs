@@ -22,6 +22,8 @@
 mod block;
 mod kept;
 mod in_hand;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

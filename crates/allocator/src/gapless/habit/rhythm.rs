@@ -197,6 +197,7 @@ pub(super) fn mixed(size: Bytes) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gapless::turns::Numbers;
 
     fn hear(rhythm: &mut Rhythm, size: u64) -> bool {
         rhythm.hear(Bytes::new(size)) && rhythm.attend()
@@ -269,12 +270,8 @@ mod tests {
 
     #[test]
     fn what_never_repeats_has_no_period_and_is_forgotten() {
-        let mut state = 1_u64;
-        let random = std::iter::from_fn(|| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            Some(state >> 40)
-        });
-        let rhythm = heard(random.take(20 * KEPT));
+        let mut numbers = Numbers(1);
+        let rhythm = heard((0..20 * KEPT).map(|_| numbers.below(1 << 24)));
         assert_eq!(rhythm.period(), None);
         assert!(rhythm.anchors.len() <= ANCHORS);
     }

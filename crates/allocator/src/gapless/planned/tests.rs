@@ -2,48 +2,13 @@
 //! bring rest, and whether the allocator stays sound when programs leave them.
 
 use gapless_device::{Faulty, Sim, SimSetup};
-use gapless_units::{Bytes, KIB, MIB, PoolId, StreamId};
+use gapless_units::{Bytes, PoolId, StreamId};
 
 use crate::allocator::Allocator;
+use crate::gapless::habit::Habit;
 use crate::gapless::names::BlockId;
+use crate::gapless::turns::{Asked, Numbers, turn};
 use crate::gapless::{GaplessAllocator, Slack};
-
-/// A generator of numbers that are always the same (Knuth's constants for 64 bits).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 33) % limit
-    }
-}
-
-/// A request of a turn: its size, and after how many requests its block is freed.
-#[derive(Clone, Copy)]
-struct Asked {
-    size: Bytes,
-    life: usize,
-}
-
-/// A turn of so many requests; some blocks live into the next turn, a few into the one after.
-fn turn(numbers: &mut Numbers, length: usize) -> Vec<Asked> {
-    let request = |_| {
-        let size = match numbers.below(8) {
-            0..3 => 1 + numbers.below(64 * KIB),
-            3..5 => MIB + numbers.below(3 * MIB),
-            5 | 6 => 2 * MIB * (1 + numbers.below(4)),
-            _ => 1 + numbers.below(20 * MIB),
-        };
-        let longest = match numbers.below(20) {
-            0 => 2 * length as u64,
-            1..3 => length as u64,
-            _ => 12,
-        };
-        let life = usize::try_from(1 + numbers.below(longest)).unwrap_or(1);
-        Asked { size: Bytes::new(size), life }
-    };
-    (0..length).map(request).collect()
-}
 
 struct Run {
     allocator: GaplessAllocator<Faulty<Sim>>,
@@ -63,12 +28,16 @@ impl Run {
         Self { allocator, held: Vec::new(), requests: 0, planned: 0, failed: 0 }
     }
 
+    /// What is known of the program.
+    fn habit(&mut self) -> &Habit {
+        let arena = self.allocator.books.arenas.of(PoolId::DEFAULT, StreamId(0));
+        &self.allocator.books.arenas[arena].habit
+    }
+
     fn ask(&mut self, asked: Asked) {
         self.free_until(self.requests);
-        let arena = self.allocator.books.arenas.of(PoolId::DEFAULT, StreamId(0));
-        let habit = &self.allocator.books.arenas[arena].habit;
-        self.planned +=
-            usize::from(habit.routine().is_some_and(|routine| routine.plan().is_some()));
+        let routine = self.habit().routine();
+        self.planned += usize::from(routine.is_some_and(|routine| routine.plan().is_some()));
         match self.allocator.allocate(asked.size, StreamId(0)) {
             Ok(block) => self.held.push((self.requests + asked.life, block)),
             Err(_) => self.failed += 1,
@@ -172,12 +141,12 @@ fn a_plan_for_what_never_comes_again_is_dropped() {
     let mut numbers = Numbers(3);
     let mut run = Run::new();
     run.take_until_planned(&turn(&mut numbers, 150));
-    for _ in 0..60 {
+    assert!(run.habit().routine().is_some());
+    // It may be astray for 16 cycles, of two turns here.
+    for _ in 0..40 {
         run.take(1, &turn(&mut numbers, 150));
     }
-    let planned = run.planned;
-    run.take(3, &turn(&mut numbers, 150));
-    assert_eq!(run.planned, planned);
+    assert!(run.habit().routine().is_none());
     run.end();
 }
 
