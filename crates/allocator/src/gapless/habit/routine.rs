@@ -236,6 +236,16 @@ mod tests {
     }
 
     #[test]
+    fn no_plan_is_made_twice_for_one_request() {
+        let mut routine = routine();
+        assert!(routine.due(size(0)).is_some() && routine.due(size(1)).is_none());
+        routine.take_plan(None);
+        assert!(!routine.is_due(), "none fitted");
+        (0..PERIOD).for_each(|place| assert!(routine.follow(size(place), None)));
+        assert!(routine.is_due(), "another cycle");
+    }
+
+    #[test]
     fn a_plan_that_brings_no_rest_is_made_anew_and_in_the_end_given_up() {
         let mut routine = routine();
         let mut plans = 0;

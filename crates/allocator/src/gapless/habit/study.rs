@@ -163,3 +163,45 @@ impl Study {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes turns of 100 requests of other sizes each, in which pages are mapped; blocks are freed at
+    /// once.
+    fn restless(study: &mut Study, turns: usize) {
+        for place in (0..turns).flat_map(|_| 0..100) {
+            let (size, name) = (Bytes::new(512 * (1 + place)), study.next_name());
+            if place == 0 {
+                study.map();
+            }
+            if study.hear(size) {
+                study.attend(size);
+            }
+            study.free(name);
+        }
+    }
+
+    #[test]
+    fn a_restless_program_is_learnt() {
+        let mut study = Study::default();
+        restless(&mut study, 30);
+        assert!(matches!(study.stage, Stage::Listening), "it might end soon");
+        restless(&mut study, 14);
+        assert!(matches!(study.stage, Stage::Learning(_)));
+        restless(&mut study, 4);
+        assert!(study.routine().is_some());
+    }
+
+    #[test]
+    fn what_was_found_is_over_where_requests_were_not_heard() {
+        let mut study = Study::default();
+        restless(&mut study, 50);
+        assert!(study.routine().is_some());
+        study.interrupt();
+        assert!(study.routine().is_none() && study.rhythm.period().is_none());
+        restless(&mut study, 30);
+        assert!(study.routine().is_none());
+    }
+}

@@ -2,11 +2,12 @@
 //! bring rest, and whether the allocator stays sound when programs leave them.
 
 use gapless_device::{Faulty, Sim, SimSetup};
-use gapless_units::{Bytes, PoolId, StreamId};
+use gapless_units::{Bytes, Extent, PoolId, StreamId};
 
 use crate::allocator::Allocator;
-use crate::gapless::habit::Habit;
+use crate::gapless::habit::{Habit, Plan, Routine};
 use crate::gapless::names::BlockId;
+use crate::gapless::request::rounded;
 use crate::gapless::turns::{Asked, Numbers, turn};
 use crate::gapless::{GaplessAllocator, Slack};
 
@@ -119,6 +120,67 @@ fn who_leaves_a_plan_comes_back_to_it() {
         assert_eq!(run.allocator.trim(Bytes::ZERO), Ok(()));
     }
     run.end();
+}
+
+#[test]
+fn a_plan_is_followed_for_as_long_as_it_serves() {
+    let turn = turn(&mut Numbers(2), 150);
+    let mut run = Run::new();
+    run.take_until_planned(&turn);
+    // More requests than are listened to where nothing is found.
+    run.take(900, &turn);
+    let planned = run.planned;
+    assert_eq!(run.take(4, &turn), 0, "pages mapped");
+    assert_eq!(run.planned, planned + 4 * turn.len(), "the plan is followed");
+    run.end();
+}
+
+#[test]
+fn who_finds_its_place_taken_takes_no_other() {
+    let usual = turn(&mut Numbers(2), 150);
+    let mut run = Run::new();
+    run.take_until_planned(&usual);
+    run.take(20, &usual);
+    run.allocator.set_slack(Slack { share: 0.0, least: Bytes::mib(256) });
+    // For a turn each tenth block is freed later than usual, when its place is another's.
+    let late = usual.iter().enumerate().map(|(at, &asked)| Asked {
+        life: asked.life + if at % 10 == 0 { 30 } else { 0 },
+        ..asked
+    });
+    let mut behind = 0;
+    for asked in late {
+        let routine = run.habit().routine();
+        let place = routine.and_then(|routine| routine.place(rounded(asked.size))).unwrap();
+        let end = routine.and_then(Routine::plan).map(Plan::end).unwrap();
+        run.ask(asked);
+        let extent = run.held.last().and_then(|&(_, block)| run.allocator.extent(block)).unwrap();
+        assert!(
+            extent.start() == place.start() || end <= extent.start(),
+            "{extent:?} is another's"
+        );
+        behind += u32::from(end <= extent.start());
+    }
+    assert!(0 < behind, "no place was taken");
+    run.take(2, &usual);
+    assert_eq!(run.take(4, &usual), 0, "pages mapped");
+    run.end();
+}
+
+#[test]
+fn a_place_has_no_pages_to_give_to_itself() {
+    let mut run = Run::new();
+    let block = run.allocator.allocate(Bytes::mib(10), StreamId(0)).unwrap();
+    let start = run.allocator.extent(block).unwrap().start();
+    assert_eq!(run.allocator.free(block), Ok(()));
+    let books = &mut run.allocator.books;
+    books.clear_front();
+    let arena = books.arenas.of(PoolId::DEFAULT, StreamId(0));
+    let place = |size| Extent::between(start, start + Bytes::mib(size));
+    assert!(books.place_at(arena, place(10)).is_some());
+    assert!(
+        books.place_at(arena, place(14)).is_none(),
+        "two pages are missing, none lies elsewhere"
+    );
 }
 
 #[test]
