@@ -275,7 +275,7 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
             at
         };
         hold.books().hand_out(at, size);
-        hold.shut_fronts();
+        hold.shut_or_open_fronts();
         let books = hold.books();
         let parcel = Parcel { at, extent: books.blocks[at].extent() };
         Ok(block(parcel, arena, size, name))

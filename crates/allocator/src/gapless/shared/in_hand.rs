@@ -141,7 +141,7 @@ impl<'a, D, O: Observer> InHand<'a, D, O> {
 
     /// Shuts the threads' fronts while somebody listens to what the program asks for, and opens them
     /// again.
-    pub(super) fn shut_fronts(&mut self) {
+    pub(super) fn shut_or_open_fronts(&mut self) {
         let state = self.state();
         let is_listened_to = state.books.attention.is_paid();
         if state.are_shut == is_listened_to {
