@@ -69,34 +69,25 @@ impl Bins {
         let block = &mut blocks[at];
         block.before = At::NONE;
         block.behind = head;
-        if let Some(head) = head.some() {
-            blocks[head].before = at;
-        } else {
-            self.groups |= 1 << (bin >> STEPS);
-            self.steps[bin >> STEPS] |= 1 << (bin & (BINS - 1));
-        }
+        blocks[head].before = at;
+        self.groups |= 1 << (bin >> STEPS);
+        self.steps[bin >> STEPS] |= 1 << (bin & (BINS - 1));
     }
 
     #[inline]
     pub(super) fn remove(&mut self, blocks: &mut Blocks, at: At) {
         let block = &blocks[at];
         let (before, behind, size) = (block.before, block.behind, block.size);
-        if let Some(behind) = behind.some() {
-            blocks[behind].before = before;
-        }
-        if let Some(before) = before.some() {
-            blocks[before].behind = behind;
-            return;
-        }
+        blocks[behind].before = before;
+        blocks[before].behind = behind;
         let bin = bin_of(size);
-        self.heads[bin] = behind;
-        if behind == At::NONE {
-            let group = bin >> STEPS;
-            self.steps[group] &= !(1 << (bin & (BINS - 1)));
-            if self.steps[group] == 0 {
-                self.groups &= !(1 << group);
-            }
-        }
+        let head = &mut self.heads[bin];
+        *head = if before == At::NONE { behind } else { *head };
+        let is_empty = *head == At::NONE;
+        // Without branches: which bins become empty nobody can foretell.
+        let group = bin >> STEPS;
+        self.steps[group] &= !(u32::from(is_empty) << (bin & (BINS - 1)));
+        self.groups &= !(u64::from(self.steps[group] == 0) << group);
     }
 
     /// The smallest block of at least this size; of equal ones one that needs no memory, and the

@@ -51,32 +51,9 @@ pub(super) struct Block {
 }
 
 impl Block {
-    pub(super) fn end(&self) -> Addr {
-        self.addr + self.size
-    }
-
-    pub(super) fn extent(&self) -> Extent {
-        Extent::between(self.addr, self.end())
-    }
-}
-
-/// All blocks of an allocator. Places are used again, under another generation.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Blocks {
-    blocks: Vec<Block>,
-    vacant: Vec<At>,
-}
-
-impl Blocks {
-    /// A free block without memory that spans a fresh territory.
-    pub(super) fn span(
-        &mut self,
-        extent: Extent,
-        arena: ArenaIndex,
-        territory: TerritoryIndex,
-        holes: u32,
-    ) -> At {
-        self.put(Block {
+    /// A free block that has no neighbors.
+    fn spanning(extent: Extent, arena: ArenaIndex, territory: TerritoryIndex, holes: u32) -> Self {
+        Self {
             addr: extent.start(),
             size: extent.size(),
             requested: Bytes::ZERO,
@@ -92,7 +69,46 @@ impl Blocks {
             name: NO_NAME,
             state: State::Free,
             used_elsewhere: false,
-        })
+        }
+    }
+
+    pub(super) fn end(&self) -> Addr {
+        self.addr + self.size
+    }
+
+    pub(super) fn extent(&self) -> Extent {
+        Extent::between(self.addr, self.end())
+    }
+}
+
+/// All blocks of an allocator. Places are used again, under another generation.
+#[derive(Clone, Debug)]
+pub(super) struct Blocks {
+    blocks: Vec<Block>,
+    vacant: Vec<At>,
+}
+
+impl Default for Blocks {
+    fn default() -> Self {
+        let nowhere = Extent::between(Addr::default(), Addr::default());
+        let none = Block {
+            state: State::Serving,
+            ..Block::spanning(nowhere, ArenaIndex(0), TerritoryIndex(0), 0)
+        };
+        Self { blocks: vec![none], vacant: Vec::new() }
+    }
+}
+
+impl Blocks {
+    /// A free block without memory that spans a fresh territory.
+    pub(super) fn span(
+        &mut self,
+        extent: Extent,
+        arena: ArenaIndex,
+        territory: TerritoryIndex,
+        holes: u32,
+    ) -> At {
+        self.put(Block::spanning(extent, arena, territory, holes))
     }
 
     fn put(&mut self, mut block: Block) -> At {
@@ -114,9 +130,7 @@ impl Blocks {
             Block { addr: block.addr + size, size: block.size - size, prev: at, ..block.clone() };
         let behind = rest.next;
         let rest = self.put(rest);
-        if let Some(behind) = behind.some() {
-            self[behind].prev = rest;
-        }
+        self[behind].prev = rest;
         let block = &mut self[at];
         block.size = size;
         block.next = rest;
@@ -133,9 +147,7 @@ impl Blocks {
         block.holes += holes;
         block.freed = block.freed.max(freed);
         block.next = behind;
-        if let Some(behind) = behind.some() {
-            self[behind].prev = at;
-        }
+        self[behind].prev = at;
         self.retire(next);
     }
 

@@ -35,15 +35,11 @@ impl<O: Observer> Books<O> {
         block.state = State::Free;
         block.holes = 0;
         let (prev, next) = (block.prev, block.next);
-        if let Some(next) = next.some()
-            && self.blocks[next].state == State::Free
-        {
+        if self.blocks[next].state == State::Free {
             self.take_free(next);
             self.blocks.absorb_next(at);
         }
-        if let Some(prev) = prev.some()
-            && self.blocks[prev].state == State::Free
-        {
+        if self.blocks[prev].state == State::Free {
             self.take_free(prev);
             self.blocks.absorb_next(prev);
             at = prev;

@@ -12,8 +12,9 @@ pub struct BlockId {
 pub(super) struct At(pub(super) u32);
 
 impl At {
-    /// No block.
-    pub(super) const NONE: Self = Self(u32::MAX);
+    /// No block. In its place lies one that is never free, and to which anything may be written: who
+    /// looks at a block's neighbors need not ask whether there are any.
+    pub(super) const NONE: Self = Self(0);
 
     pub(super) fn some(self) -> Option<Self> {
         (self != Self::NONE).then_some(self)
