@@ -73,6 +73,7 @@ mod addresses;
 mod place;
 mod planning;
 mod planned;
+mod cheapest;
 mod contest;
 mod trim;
 mod ladder;

@@ -141,12 +141,33 @@ impl Bins {
         Some((group << STEPS) + steps.trailing_zeros() as usize)
     }
 
+    /// The smallest block of at least this size that needs no memory; of equal ones the first by
+    /// address.
+    pub(super) fn smallest_ready(&self, blocks: &Blocks, size: Bytes) -> Option<At> {
+        let mut ready = self.all(blocks, size).filter(|&at| blocks[at].holes == 0);
+        let first = ready.next()?;
+        let its_bin = bin_of(blocks[first].size);
+        let rest = ready.take_while(|&at| bin_of(blocks[at].size) == its_bin);
+        rest.chain([first]).min_by_key(|&at| (blocks[at].size, blocks[at].addr))
+    }
+
     /// Every block of at least this size, bin by bin.
     pub(super) fn all<'a>(
         &'a self,
         blocks: &'a Blocks,
         size: Bytes,
     ) -> impl Iterator<Item = At> + use<'a> {
+        self.between(blocks, size, None)
+    }
+
+    /// The same up to the bin of another size.
+    pub(super) fn between<'a>(
+        &'a self,
+        blocks: &'a Blocks,
+        size: Bytes,
+        most: Option<Bytes>,
+    ) -> impl Iterator<Item = At> + use<'a> {
+        let last = most.map_or(usize::MAX, bin_of);
         // One walk instead of one for each bin: this is most of what looking for pages takes.
         let mut bin = bin_of(size);
         let mut next = self.heads[bin];
@@ -159,6 +180,9 @@ impl Bins {
                     }
                 } else {
                     bin = self.next(bin)?;
+                    if last < bin {
+                        return None;
+                    }
                     next = self.heads[bin];
                 }
             }

@@ -13,6 +13,7 @@
 use gapless_units::Bytes;
 
 use super::books::Books;
+use super::idle::Idle;
 use super::names::{ArenaIndex, Frame};
 use super::place::Place;
 use crate::observer::Observer;
@@ -27,7 +28,7 @@ impl<O: Observer> Books<O> {
         if self.rent(self.lacking(cheapest)) < price {
             return Some(cheapest);
         }
-        let idle = self.idle();
+        let idle = Idle::default();
         let contested: Vec<Frame> = self.missing(&idle, cheapest).collect();
         if self.rent(contested.iter().copied()) < price {
             return Some(cheapest);

@@ -15,22 +15,19 @@ use gapless_units::Bytes;
 
 use super::names::ArenaIndex;
 
-/// How many blocks it keeps: with more, requests find little more and comparing takes longer.
-const CAPACITY: usize = 16;
-
 /// Sizes are counted in so many bytes, as a power of two, to compare four of them at once.
 const UNIT: u32 = 9;
 
-/// Recently freed blocks, known by `T`, the newest last.
+/// Recently freed blocks, known by `T`, the newest last, and no more than so many.
 #[derive(Clone, Debug)]
-pub(super) struct Front<T> {
+pub(super) struct Front<T, const CAPACITY: usize> {
     len: usize,
     sizes: [u32; CAPACITY],
     arenas: [ArenaIndex; CAPACITY],
     blocks: [T; CAPACITY],
 }
 
-impl<T: Copy + Default> Default for Front<T> {
+impl<T: Copy + Default, const CAPACITY: usize> Default for Front<T, CAPACITY> {
     fn default() -> Self {
         Self {
             len: 0,
@@ -41,7 +38,7 @@ impl<T: Copy + Default> Default for Front<T> {
     }
 }
 
-impl<T: Copy + Default> Front<T> {
+impl<T: Copy + Default, const CAPACITY: usize> Front<T, CAPACITY> {
     /// The newest block of exactly this size for an arena.
     #[inline]
     pub(super) fn take(&mut self, arena: ArenaIndex, size: Bytes) -> Option<T> {
@@ -90,7 +87,7 @@ impl<T: Copy + Default> Front<T> {
 
     /// Takes all blocks, the oldest first.
     #[inline]
-    pub(super) fn take_all(&mut self) -> impl Iterator<Item = T> + use<T> {
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = T> + use<T, CAPACITY> {
         let len = std::mem::take(&mut self.len);
         self.blocks.into_iter().take(len)
     }
@@ -109,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_newest_of_a_size_comes_first() {
-        let mut front = Front::default();
+        let mut front = Front::<_, 4>::default();
         for (units, block) in [(8, 'a'), (9, 'b'), (8, 'c')] {
             assert_eq!(front.put(ONE, size(units), block), None);
         }
@@ -123,17 +120,18 @@ mod tests {
 
     #[test]
     fn the_oldest_goes_for_a_new_one() {
-        let mut front = Front::default();
-        for block in 0..16 {
+        let mut front = Front::<_, 3>::default();
+        for block in 0..3 {
             assert_eq!(front.put(ONE, size(1), block), None);
         }
-        assert_eq!(front.put(ONE, size(1), 16), Some(0));
+        assert!(front.is_full());
+        assert_eq!(front.put(ONE, size(1), 3), Some(0));
         assert_eq!(front.take_oldest(), Some(1));
     }
 
     #[test]
     fn what_is_too_large_to_be_counted_goes_at_once() {
-        let mut front = Front::default();
+        let mut front = Front::<_, 4>::default();
         assert_eq!(front.put(ONE, size(1 << 32), 'a'), Some('a'));
         assert_eq!(front.take(ONE, size(1 << 32)), None);
     }

@@ -1,10 +1,9 @@
-//! Free blocks that may have whole pages to give, as they are at one instant: by age, and by
-//! address.
+//! Free blocks that may have whole pages to give: by age, and by address.
 //!
 //! They are looked for when pages are short, which costs a walk over the free blocks of a page or
 //! more. Keeping them in order all the time would cost every request more than that.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 use gapless_units::Extent;
 
@@ -15,18 +14,36 @@ use crate::observer::Observer;
 /// Room that is made at first: enough for most programs.
 const USUAL_ROOM: usize = 128;
 
-/// Free blocks of a page or more whose pages may move.
-#[derive(Debug)]
+/// So many walks over the free blocks cost what putting them in order does.
+const WALKS: u32 = 4;
+
+/// Looks for free blocks of a page or more whose pages may move, by what lies in them; as long as
+/// none is cut or merged.
+#[derive(Debug, Default)]
 pub(super) struct Idle {
-    /// Each with its extent, in the order of addresses.
+    walks: Cell<u32>,
+    /// The one found last: pages that were mapped together lie together.
+    latest: Cell<At>,
+    /// All of them, once they were looked for a few times.
+    ordered: OnceCell<Ordered>,
+}
+
+/// Blocks in the order of addresses.
+#[derive(Debug)]
+struct Ordered {
     blocks: Vec<(Extent, At)>,
-    /// The place of the one found last: pages that were mapped together lie together.
+    /// The place of the one found last.
     latest: Cell<usize>,
 }
 
-impl Idle {
+impl Ordered {
+    fn new(mut blocks: Vec<(Extent, At)>) -> Self {
+        blocks.sort_unstable_by_key(|(block, _)| block.start());
+        Self { blocks, latest: Cell::new(0) }
+    }
+
     /// The block that an extent lies in.
-    pub(super) fn around(&self, extent: Extent) -> Option<At> {
+    fn around(&self, extent: Extent) -> Option<At> {
         let begins_by = |place: usize| {
             self.blocks.get(place).is_some_and(|(block, _)| block.start() <= extent.start())
         };
@@ -38,32 +55,31 @@ impl Idle {
         let (block, at) = self.blocks[self.latest.get()];
         block.contains(extent).then_some(at)
     }
-
-    /// The blocks that extents of one size lie in, which come in the order of addresses.
-    pub(super) fn around_each(
-        &self,
-        extents: impl Iterator<Item = Extent>,
-    ) -> impl Iterator<Item = (At, Extent)> {
-        let mut rest = self.blocks.as_slice();
-        extents.filter_map(move |extent| {
-            while let [(block, _), behind @ ..] = rest
-                && block.end() < extent.end()
-            {
-                rest = behind;
-            }
-            let &(block, at) = rest.first()?;
-            block.contains(extent).then_some((at, extent))
-        })
-    }
 }
 
 impl<O: Observer> Books<O> {
-    /// The free blocks of a page or more, to be found by address.
-    pub(super) fn idle(&self) -> Idle {
+    /// The free block of a page or more that an extent lies in, where its pages may move.
+    pub(super) fn idle_around(&self, idle: &Idle, extent: Extent) -> Option<At> {
+        if let Some(ordered) = idle.ordered.get() {
+            return ordered.around(extent);
+        }
+        let is_around = |at: At| self.blocks[at].extent().contains(extent);
+        if is_around(idle.latest.get()) {
+            return Some(idle.latest.get());
+        }
+        if idle.walks.get() == WALKS {
+            return idle.ordered.get_or_init(|| self.ordered()).around(extent);
+        }
+        idle.walks.set(idle.walks.get() + 1);
+        let at = self.large_blocks().find(|&at| is_around(at))?;
+        idle.latest.set(at);
+        Some(at)
+    }
+
+    fn ordered(&self) -> Ordered {
         let mut blocks = Vec::with_capacity(USUAL_ROOM);
         self.large_blocks().for_each(|at| blocks.push((self.blocks[at].extent(), at)));
-        blocks.sort_unstable_by_key(|(block, _)| block.start());
-        Idle { blocks, latest: Cell::new(0) }
+        Ordered::new(blocks)
     }
 
     /// The free blocks with pages to give, those that are free longest first, with their ages.
@@ -106,18 +122,12 @@ mod tests {
     #[test]
     fn a_block_is_found_by_what_lies_in_it() {
         let blocks =
-            vec![(extent(10, 20), At(1)), (extent(20, 30), At(2)), (extent(50, 90), At(3))];
-        let idle = Idle { blocks, latest: Cell::new(0) };
+            vec![(extent(20, 30), At(2)), (extent(50, 90), At(3)), (extent(10, 20), At(1))];
+        let ordered = Ordered::new(blocks);
         let within = [(12, 14), (20, 30), (18, 22), (40, 45), (60, 61), (10, 20), (0, 5), (85, 95)];
         let found = [Some(1), Some(2), None, None, Some(3), Some(1), None, None];
-        let around = within.map(|(start, end)| idle.around(extent(start, end)));
+        let around = within.map(|(start, end)| ordered.around(extent(start, end)));
         assert_eq!(around, found.map(|at| at.map(At)));
-        let sorted = [(0, 4), (10, 14), (16, 20), (18, 22), (26, 30), (40, 44), (55, 59), (86, 90)];
-        let each = idle.around_each(sorted.map(|(start, end)| extent(start, end)).into_iter());
-        let each: Vec<At> = each.map(|(at, _)| at).collect();
-        assert_eq!(each, [At(1), At(1), At(2), At(3), At(3)]);
-        let none = Idle { blocks: Vec::new(), latest: Cell::new(0) };
-        assert_eq!(none.around(extent(1, 2)), None);
-        assert_eq!(none.around_each([extent(1, 2)].into_iter()).count(), 0);
+        assert_eq!(Ordered::new(Vec::new()).around(extent(1, 2)), None);
     }
 }

@@ -63,10 +63,26 @@ impl KnownPlaces {
         });
     }
 
-    /// Where blocks of this size were mapped, in the order of addresses.
-    pub(super) fn of(&self, size: Bytes) -> impl Iterator<Item = Extent> {
-        let places = self.by_size.get(&size).into_iter().flatten();
-        places.map(move |known| Extent::between(known.start, known.start + size))
+    /// Where blocks of this size were mapped.
+    pub(super) fn of(&self, size: Bytes) -> Option<PlacesOfSize<'_>> {
+        Some(PlacesOfSize { size, places: self.by_size.get(&size)? })
+    }
+}
+
+/// Places of one size, in the order of addresses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PlacesOfSize<'a> {
+    size: Bytes,
+    places: &'a [Known],
+}
+
+impl<'a> PlacesOfSize<'a> {
+    /// Those that lie in a gap.
+    pub(super) fn within(self, gap: Extent) -> impl Iterator<Item = Extent> + use<'a> {
+        let first = self.places.partition_point(|known| known.start < gap.start());
+        let places = self.places[first..].iter();
+        let places = places.map(move |known| Extent::between(known.start, known.start + self.size));
+        places.take_while(move |&place| gap.contains(place))
     }
 }
 
@@ -86,16 +102,22 @@ mod tests {
         }
         known.note(place(7, 1));
         known.note(place(7, 2));
-        let of_one: Vec<Extent> = known.of(Bytes::new(1)).collect();
-        assert_eq!(of_one.len(), PLACES);
-        assert!(of_one.is_sorted_by_key(|place| place.start()));
-        assert!(of_one.contains(&place(7, 1)) && !of_one.contains(&place(0, 1)));
-        assert_eq!(known.of(Bytes::new(2)).collect::<Vec<_>>(), [place(7, 2)]);
-        assert_eq!(known.of(Bytes::new(3)).count(), 0);
+        let everything = place(0, 1000);
+        let starts = |known: &KnownPlaces, size, gap| -> Vec<u64> {
+            let places = known.of(Bytes::new(size));
+            let places = places.into_iter().flat_map(|places| places.within(gap));
+            places.map(|place| place.start().get()).collect()
+        };
+        let of_one = starts(&known, 1, everything);
+        assert_eq!(of_one, (1..=PLACES as u64).collect::<Vec<_>>());
+        assert_eq!(starts(&known, 1, place(30, 3)), [30, 31, 32]);
+        assert_eq!(starts(&known, 2, everything), [7]);
+        assert_eq!(starts(&known, 2, place(7, 1)), []);
+        assert!(known.of(Bytes::new(3)).is_none());
         known.forget(place(7, 10));
-        let starts: Vec<Addr> = known.of(Bytes::new(1)).map(Extent::start).collect();
-        assert!(starts.iter().all(|start| !(7..17).contains(&start.get())));
-        assert_eq!((starts.len(), known.of(Bytes::new(2)).count()), (PLACES - 10, 0));
+        let rest = of_one.into_iter().filter(|start| !(7..17).contains(start));
+        assert_eq!(starts(&known, 1, everything), rest.collect::<Vec<_>>());
+        assert!(known.of(Bytes::new(2)).is_none());
     }
 
     #[test]

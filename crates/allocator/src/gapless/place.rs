@@ -1,5 +1,4 @@
-//! Where a block goes: best fit by addresses, at the end of the gap that touches fewer pages. When
-//! pages are short, where the fewest have to be mapped.
+//! Where a block goes: best fit by addresses, at the end of the gap that touches fewer pages.
 
 use gapless_device::{Device, DeviceError};
 use gapless_units::{Addr, Bytes, Extent};
@@ -7,7 +6,6 @@ use gapless_units::{Addr, Bytes, Extent};
 use super::addresses::release_deserted;
 use super::books::Books;
 use super::hold::Hold;
-use super::idle::Idle;
 use super::names::{ArenaIndex, At, Frame, TerritoryIndex};
 use super::supply::{Refusal, supply};
 use crate::observer::Observer;
@@ -17,9 +15,6 @@ const TERRITORY_PER_DEVICE: u64 = 2;
 
 /// And at most this large, unless one request is larger.
 const LARGEST_TERRITORY: Bytes = Bytes::gib(512);
-
-/// How many gaps are looked at for the cheapest when pages are short.
-const LOOKED_AT: usize = 64;
 
 /// Which part of a page may stay free beside a block of whole pages, for it to begin at a page.
 /// More would be lost where such blocks stay and nothing small comes.
@@ -36,6 +31,11 @@ impl Place {
     /// A part of the free block `at`.
     pub(super) fn new(at: At, part: Extent) -> Self {
         Self { at, part }
+    }
+
+    /// The free block.
+    pub(super) fn at(self) -> At {
+        self.at
     }
 
     pub(super) fn start(self) -> Addr {
@@ -154,7 +154,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// The smallest gap; of equal ones one that needs no memory.
-    fn best_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
+    pub(super) fn best_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let at = self.arenas[arena].free.best(&self.blocks, size)?;
         Some(self.place_in(at, size))
     }
@@ -165,55 +165,12 @@ impl<O: Observer> Books<O> {
         lacking.is_zero() || lacking <= self.room()
     }
 
-    /// Of the tightest gaps, of all that need no memory the tightest, and of the places where blocks
-    /// of this size were mapped before, the one for which the fewest pages have to be mapped.
-    pub(super) fn cheapest_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
-        let idle = self.idle();
-        // Counted no further than to what is enough to know that there is a better one.
-        let missing = |place, enough| self.missing(&idle, place).take(enough).count();
-        let mut best = self.best_place(arena, size)?;
-        let mut least = missing(best, usize::MAX);
-        if least == 0 {
-            return Some(best);
-        }
-        let rank = |place: Place| (self.blocks[place.at].size, place.part.start());
-        let gaps = || self.arenas[arena].free.all(&self.blocks, size);
-        let ready = gaps().filter(|&at| self.blocks[at].holes == 0);
-        let ready = ready.min_by_key(|&at| (self.blocks[at].size, self.blocks[at].addr));
-        let ends = ready.into_iter().chain(gaps().take(LOOKED_AT));
-        let ends = ends.map(|at| self.place_in(at, size));
-        ends.chain(self.known_places(&idle, arena, size)).for_each(|place| {
-            let enough = if rank(place) < rank(best) { least + 1 } else { least };
-            let count = missing(place, enough);
-            if count < enough {
-                (best, least) = (place, count);
-            }
-        });
-        Some(best)
-    }
-
-    /// Where blocks of this size were mapped before, and nothing lies now.
-    fn known_places(
-        &self,
-        idle: &Idle,
-        arena: ArenaIndex,
-        size: Bytes,
-    ) -> impl Iterator<Item = Place> {
-        idle.around_each(self.arenas[arena].known.of(size)).map(|(at, part)| Place { at, part })
-    }
-
-    /// The frames of a place that need another page than they had.
-    pub(super) fn missing(&self, idle: &Idle, place: Place) -> impl Iterator<Item = Frame> {
-        let frames = self.lacking(place);
-        frames.filter(|&frame| !self.can_revive(idle, frame))
-    }
-
     /// Where in a gap: at the end where fewer pages are touched that nothing alive touches yet. A
     /// block of whole pages takes a place that begins at a page, where little room stays beside it:
     /// elsewhere it would share a page at either end, and keep both from moving when its neighbors
     /// are gone.
     #[inline]
-    fn place_in(&self, at: At, size: Bytes) -> Place {
+    pub(super) fn place_in(&self, at: At, size: Bytes) -> Place {
         let block = &self.blocks[at];
         if block.size == size {
             return Place { at, part: block.extent() };

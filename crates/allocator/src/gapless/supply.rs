@@ -156,7 +156,7 @@ impl<O: Observer> Books<O> {
         if !lacking.iter().any(|&frame| table.frame(frame).page.is_some()) {
             return Ok(());
         }
-        let idle = self.idle();
+        let idle = Idle::default();
         let mut failure = None;
         lacking.retain(|&frame| {
             if failure.is_some() {
@@ -213,7 +213,7 @@ impl<O: Observer> Books<O> {
 
     /// The free block that the page of a frame can be taken from.
     fn idle_holder(&self, idle: &Idle, frame: Frame) -> Option<At> {
-        let at = idle.around(self.table.extent(frame))?;
+        let at = self.idle_around(idle, self.table.extent(frame))?;
         (self.table.frame(frame).pins == 0).then_some(at)
     }
 
@@ -255,13 +255,11 @@ impl<O: Observer> Books<O> {
         if owner != arena && self.settle(device, owner)? < freed {
             return Ok(false);
         }
-        self.take_free(at);
         self.leave(at, frame);
-        self.put_free(at);
         Ok(true)
     }
 
-    /// Takes the page of a frame of a free block that is in no book.
+    /// Takes the page of a frame of a free block.
     pub(super) fn leave(&mut self, at: At, frame: Frame) -> Option<PageIndex> {
         let index = self.table.deactivate(frame, self.blocks[at].freed)?;
         self.blocks[at].holes += 1;
@@ -302,11 +300,9 @@ impl<O: Observer> Books<O> {
             if Some(owner) != arena && self.settle(device, owner)? < freed {
                 continue;
             }
-            self.take_free(at);
             for frame in self.movable_inside(at, count - pages.len()) {
                 pages.extend(self.leave(at, frame));
             }
-            self.put_free(at);
         }
         Ok(())
     }

@@ -88,7 +88,7 @@ impl<O: Observer> Books<O> {
         if spare.is_empty() {
             return;
         }
-        let idle = self.idle();
+        let idle = Idle::default();
         for index in spare {
             self.table.take_spare(index);
             if !self.put_home(&idle, index) {
@@ -110,14 +110,13 @@ impl<O: Observer> Books<O> {
                 && book.left == until
         };
         let home = page.aliases.iter().copied().find(is_home);
-        let home = home.and_then(|frame| Some((frame, idle.around(self.table.extent(frame))?)));
+        let around = |frame: Frame| self.idle_around(idle, self.table.extent(frame));
+        let home = home.and_then(|frame| Some((frame, around(frame)?)));
         let Some((frame, at)) = home else { return false };
-        self.take_free(at);
         self.table.reactivate(frame);
         let block = &mut self.blocks[at];
         block.holes -= 1;
         block.freed = block.freed.max(until);
-        self.put_free(at);
         self.tell_frame(Action::SegmentMap, frame);
         true
     }

@@ -6,11 +6,15 @@ use crate::gapless::counts::{Counts, Elsewhere};
 use crate::gapless::front::Front;
 use crate::gapless::names::At;
 
+/// How many blocks a thread keeps. One that does not find its size leaves the others there, so with
+/// more blocks fewer threads ask for the books; but each may keep two others from merging.
+const BLOCKS: usize = 16;
+
 /// What a thread keeps, and what happened to it that the books do not know. To them a block that is
 /// kept is in the program's hands.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
-    pub(super) front: Front<Parcel>,
+    pub(super) front: Front<Parcel, BLOCKS>,
     pub(super) tally: Tally,
     /// Whether everything goes through the books.
     pub(super) is_shut: bool,
