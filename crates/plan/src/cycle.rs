@@ -31,6 +31,19 @@ impl Span {
     }
 }
 
+/// When a block is alive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Life {
+    born: u32,
+    steps: u32,
+}
+
+impl From<Span> for Life {
+    fn from(span: Span) -> Self {
+        Self { born: span.born, steps: span.life }
+    }
+}
+
 impl Cycle {
     /// A cycle of `period` steps, 2^31 at most. Every span is born in it and lives for one step at
     /// least and a turn at most, since it would meet itself otherwise.
@@ -82,9 +95,9 @@ impl Cycle {
     }
 
     /// Whether two blocks are alive at the same step.
-    pub(crate) fn meet(&self, one: Span, other: Span) -> bool {
-        self.steps_between(one.born, other.born) < one.life
-            || self.steps_between(other.born, one.born) < other.life
+    pub(crate) fn meet(&self, one: Life, other: Life) -> bool {
+        self.steps_between(one.born, other.born) < one.steps
+            || self.steps_between(other.born, one.born) < other.steps
     }
 
     /// How many steps after one the other comes for the first time.
@@ -106,16 +119,16 @@ mod tests {
         let cycle = Cycle::new(4, vec![span(0, 2, 5), span(3, 2, 7), span(1, 1, 1)]);
         assert_eq!(cycle.alive(), [7, 5, 0, 0].map(Bytes::new));
         assert_eq!(cycle.load(), Bytes::new(12));
-        assert!(cycle.meet(cycle.spans[0], cycle.spans[1]));
-        assert!(cycle.meet(cycle.spans[2], cycle.spans[0]));
-        assert!(!cycle.meet(cycle.spans[1], cycle.spans[2]));
+        assert!(cycle.meet(cycle.spans[0].into(), cycle.spans[1].into()));
+        assert!(cycle.meet(cycle.spans[2].into(), cycle.spans[0].into()));
+        assert!(!cycle.meet(cycle.spans[1].into(), cycle.spans[2].into()));
     }
 
     #[test]
     fn a_block_may_live_for_a_whole_turn() {
         let cycle = Cycle::new(3, vec![span(2, 3, 4), span(1, 1, 9)]);
         assert_eq!(cycle.load(), Bytes::new(13));
-        assert!(cycle.meet(cycle.spans[0], cycle.spans[1]));
+        assert!(cycle.meet(cycle.spans[0].into(), cycle.spans[1].into()));
         assert_eq!(Cycle::new(0, Vec::new()).load(), Bytes::ZERO);
     }
 

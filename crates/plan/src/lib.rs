@@ -12,6 +12,7 @@
 
 mod cycle;
 mod packing;
+mod placed;
 mod proof;
 
 pub use cycle::{Cycle, Span};

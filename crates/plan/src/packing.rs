@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use gapless_units::Bytes;
 
 use crate::cycle::{Cycle, Span};
+use crate::placed::Placed;
 
 /// The orders in which blocks are placed, and where in the free room.
 ///
@@ -25,9 +26,6 @@ const RULES: [(Order, Fit); 8] = [
 /// but for the first.
 const EFFORT: usize = 1 << 26;
 
-/// Steps are told apart by so many buckets at first.
-const BUCKETS: u32 = 64;
-
 #[derive(Clone, Copy, Debug)]
 enum Order {
     /// The largest first; of equal ones those that live longest.
@@ -40,11 +38,12 @@ enum Order {
     Area,
 }
 
+/// Which of the holes with room for a block it gets.
 #[derive(Clone, Copy, Debug)]
-enum Fit {
-    /// In the smallest hole that has room.
+pub(crate) enum Fit {
+    /// The smallest.
     Tightest,
-    /// In the first hole that has room.
+    /// The first.
     Lowest,
 }
 
@@ -104,11 +103,11 @@ impl Packing {
         sequence.sort_by_key(|&at| Reverse(order.rank(spans[at], cycle.period())));
         // What lies somewhere comes first, by offset.
         sequence.sort_by_key(|&at| (spans[at].at.is_none(), spans[at].at));
-        let mut placed = Placed::default();
+        let mut placed = Placed::new(cycle);
         let mut packing = Self { offsets: vec![Bytes::ZERO; spans.len()], height: Bytes::ZERO };
         for at in sequence {
-            let offset = spans[at].at.unwrap_or_else(|| placed.room_for(cycle, spans[at], fit));
-            placed.add(cycle, spans[at], offset);
+            let offset = spans[at].at.unwrap_or_else(|| placed.room_for(spans[at], fit));
+            placed.add(spans[at], offset);
             packing.offsets[at] = offset;
             packing.height = packing.height.max(offset + spans[at].size);
         }
@@ -126,60 +125,4 @@ impl Order {
             Self::Area => (u128::from(size) * u128::from(life), 0),
         }
     }
-}
-
-/// Blocks that have an offset, by offset.
-#[derive(Debug, Default)]
-struct Placed {
-    /// When each is alive, a bit for each bucket: most pairs never meet, and this says so at once.
-    alive: Vec<u64>,
-    blocks: Vec<(Bytes, Span)>,
-}
-
-impl Placed {
-    fn add(&mut self, cycle: &Cycle, span: Span, offset: Bytes) {
-        let at = self.blocks.partition_point(|&(placed, _)| placed < offset);
-        self.blocks.insert(at, (offset, span));
-        self.alive.insert(at, buckets(cycle, span));
-    }
-
-    /// Where there is room for a block while it is alive.
-    fn room_for(&self, cycle: &Cycle, span: Span, fit: Fit) -> Bytes {
-        let alive = buckets(cycle, span);
-        let mut tightest: Option<(Bytes, Bytes)> = None;
-        // Behind all that was looked at and meets the block.
-        let mut end = Bytes::ZERO;
-        for (at, &others) in self.alive.iter().enumerate() {
-            if others & alive == 0 || !cycle.meet(self.blocks[at].1, span) {
-                continue;
-            }
-            let (offset, other) = self.blocks[at];
-            let room = offset.saturating_sub(end);
-            if span.size <= room {
-                match fit {
-                    Fit::Lowest => return end,
-                    Fit::Tightest if tightest.is_none_or(|(least, _)| room < least) => {
-                        tightest = Some((room, end));
-                    }
-                    Fit::Tightest => {}
-                }
-            }
-            end = end.max(offset + other.size);
-        }
-        tightest.map_or(end, |(_, offset)| offset)
-    }
-}
-
-/// The buckets of steps in which a block is alive, a bit for each.
-fn buckets(cycle: &Cycle, span: Span) -> u64 {
-    let bucket = |step: u32| {
-        let bucket = u64::from(step) * u64::from(BUCKETS) / u64::from(cycle.period());
-        u32::try_from(bucket).unwrap_or(u32::MAX)
-    };
-    let (from, to) = (bucket(span.born), bucket(span.dies() - 1));
-    if BUCKETS <= to - from {
-        return u64::MAX;
-    }
-    // What lives into the next turn comes round to the first buckets.
-    (u64::MAX >> (BUCKETS - 1 - (to - from))).rotate_left(from)
 }
