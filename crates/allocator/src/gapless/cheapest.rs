@@ -43,10 +43,10 @@ impl<'a, O: Observer> Cheapest<'a, O> {
 }
 
 impl<O: Observer> Books<O> {
-    /// Of the tightest gaps, of the tightest that needs no memory, and of the places where blocks of
-    /// this size were mapped before, the one for which the fewest pages have to be mapped.
-    pub(super) fn cheapest_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
-        let tightest = self.best_place(arena, size)?;
+    /// The place for which the fewest pages have to be mapped: in one of the tightest gaps, in the
+    /// tightest that needs no memory, or where a block of this size was mapped before.
+    pub(super) fn cheapest_place(&self, tightest: Place, arena: ArenaIndex) -> Place {
+        let size = tightest.size();
         let (free, known) = (&self.arenas[arena].free, &self.arenas[arena].known);
         let ready = free.smallest_ready(&self.blocks, size);
         let first = ready.map_or(tightest, |at| self.place_in(at, size));
@@ -62,7 +62,7 @@ impl<O: Observer> Books<O> {
                 parts.for_each(|part| cheapest.consider(Place::new(at, part)));
             }
         }
-        Some(cheapest.place)
+        cheapest.place
     }
 
     /// The frames of a place that need another page than they had.

@@ -10,8 +10,6 @@
 //! (A. R. Karlin, M. S. Manasse, L. Rudolph and D. D. Sleator, *Competitive snoopy caching*,
 //! Algorithmica 3, 1988).
 
-use gapless_units::Bytes;
-
 use super::books::Books;
 use super::idle::Idle;
 use super::names::{ArenaIndex, Frame};
@@ -21,23 +19,24 @@ use crate::observer::Observer;
 impl<O: Observer> Books<O> {
     /// Where a request goes when pages are short: where the fewest have to be mapped, now and
     /// later.
-    pub(super) fn lasting_place(&mut self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
-        let cheapest = self.cheapest_place(arena, size)?;
+    pub(super) fn lasting_place(&mut self, tightest: Place, arena: ArenaIndex) -> Place {
+        let size = tightest.size();
+        let cheapest = self.cheapest_place(tightest, arena);
         let price = self.table.pages_for(size);
         // What can be looked up at once comes first: mostly nothing is contested.
         if self.rent(self.lacking(cheapest)) < price {
-            return Some(cheapest);
+            return cheapest;
         }
         let idle = Idle::default();
         let contested: Vec<Frame> = self.missing(&idle, cheapest).collect();
         if self.rent(contested.iter().copied()) < price {
-            return Some(cheapest);
+            return cheapest;
         }
-        let Some(fresh) = self.fresh_place(arena, size) else { return Some(cheapest) };
+        let Some(fresh) = self.fresh_place(arena, size) else { return cheapest };
         for frame in contested {
             self.table.frame_mut(frame).takeovers = 0;
         }
-        Some(fresh)
+        fresh
     }
 
     /// What taking over these frames has cost so far, in maps.

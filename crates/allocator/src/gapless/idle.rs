@@ -15,7 +15,7 @@ use crate::observer::Observer;
 const USUAL_ROOM: usize = 128;
 
 /// So many walks over the free blocks cost what putting them in order does.
-const WALKS: u32 = 4;
+const WALKS: u32 = 2;
 
 /// Looks for free blocks of a page or more whose pages may move, by what lies in them; as long as
 /// none is cut or merged.

@@ -41,6 +41,10 @@ impl Place {
     pub(super) fn start(self) -> Addr {
         self.part.start()
     }
+
+    pub(super) fn size(self) -> Bytes {
+        self.part.size()
+    }
 }
 
 /// A block of exactly this size, for a request to have, cut from where it fits best.
@@ -52,7 +56,7 @@ pub(super) fn take_best<H: Hold>(
     let books = hold.books();
     let best = match books.best_place(arena, size) {
         Some(place) if books.is_within_budget(place) => place,
-        Some(place) => books.lasting_place(arena, size).unwrap_or(place),
+        Some(place) => books.lasting_place(place, arena),
         None => new_territory(hold, arena, size)?,
     };
     match carve(hold, best) {
@@ -82,9 +86,11 @@ fn take_cheapest<H: Hold>(
     size: Bytes,
     short: u64,
 ) -> Result<At, Refusal> {
-    let Some(cheapest) = hold.books().cheapest_place(arena, size) else {
+    let books = hold.books();
+    let Some(tightest) = books.best_place(arena, size) else {
         return Err(Refusal::Short(short));
     };
+    let cheapest = books.cheapest_place(tightest, arena);
     match carve(hold, cheapest) {
         Err(Refusal::Short(still)) => Err(Refusal::Short(still.min(short))),
         done => done,
