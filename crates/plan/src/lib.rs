@@ -11,8 +11,8 @@
 //! packed to the bound by one of a few simple orders.
 
 mod cycle;
-mod packing;
 mod placed;
+mod packing;
 mod proof;
 
 pub use cycle::{Cycle, Span};

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use gapless_units::Bytes;
 
 use crate::cycle::{Cycle, Span};
-use crate::placed::Placed;
+use crate::placed::{Fit, Placed};
 
 /// The orders in which blocks are placed, and where in the free room.
 ///
@@ -23,7 +23,7 @@ const RULES: [(Order, Fit); 8] = [
 ];
 
 /// Pairs of blocks that may be looked at before no further rule is tried: less than a tenth of a second
-/// but for the first.
+/// at the worst, but for the first.
 const EFFORT: usize = 1 << 26;
 
 #[derive(Clone, Copy, Debug)]
@@ -38,15 +38,6 @@ enum Order {
     Area,
 }
 
-/// Which of the holes with room for a block it gets.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Fit {
-    /// The smallest.
-    Tightest,
-    /// The first.
-    Lowest,
-}
-
 /// An offset for every block of a cycle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packing {
@@ -56,7 +47,7 @@ pub struct Packing {
 
 impl Packing {
     /// Several packings, at least one, each made when it is asked for, which takes time with the
-    /// square of the number of blocks. What has to lie somewhere lies there.
+    /// square of the number of blocks where they live long. What has to lie somewhere lies there.
     pub fn each(cycle: &Cycle) -> impl Iterator<Item = Self> {
         let affordable = RULES.iter().take((EFFORT / Self::pairs(cycle).max(1)).max(1));
         affordable.map(|&(order, fit)| Self::by(cycle, order, fit))

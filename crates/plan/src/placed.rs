@@ -15,10 +15,18 @@
 use gapless_units::Bytes;
 
 use crate::cycle::{Cycle, Life, Span};
-use crate::packing::Fit;
 
 /// Into how many pieces the turn is cut.
 const LEVELS: [u32; 3] = [64, 8, 1];
+
+/// Which of the holes with room for a block it gets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fit {
+    /// The smallest.
+    Tightest,
+    /// The first.
+    Lowest,
+}
 
 /// Blocks of a cycle that have an offset.
 #[derive(Debug)]
@@ -101,11 +109,12 @@ impl<'a> Placed<'a> {
     /// All blocks that meet another, and some more: those alive in the smallest piece that its life
     /// lies in.
     fn around(&self, span: Span) -> &[Block] {
-        let pieces = self.levels.iter().filter_map(|level| {
-            let (first, last) = level.lifetime(self.cycle.period(), span);
-            (first == last).then(|| level.pieces[first].as_slice())
+        let period = self.cycle.period();
+        let mut pieces = self.levels.iter().filter_map(|level| {
+            let (first, last) = level.lifetime(period, span);
+            (first == last).then(|| &level.pieces[first])
         });
-        let whole = &self.levels[LEVELS.len() - 1].pieces[0];
-        pieces.into_iter().next().unwrap_or(whole)
+        // What lives into the next turn lies in no piece, not even in the whole turn.
+        pieces.next().unwrap_or(&self.levels[LEVELS.len() - 1].pieces[0])
     }
 }

@@ -189,3 +189,57 @@ impl Bins {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::gapless::names::{ArenaIndex, TerritoryIndex};
+    use gapless_units::Extent;
+
+    /// Free blocks of so many units, each with or without holes, in a territory each.
+    fn free(sizes: &[(u64, bool)]) -> (Bins, Blocks, Vec<At>) {
+        let (mut bins, mut blocks) = (Bins::default(), Blocks::default());
+        let mut all = Vec::new();
+        for (place, &(units, has_holes)) in (0..).zip(sizes) {
+            let start = Addr::new(place << 40);
+            let extent = Extent::between(start, start + Bytes::new(units << UNIT));
+            let at = blocks.span(extent, ArenaIndex(0), TerritoryIndex(0), has_holes.into());
+            bins.insert(&mut blocks, at);
+            all.push(at);
+        }
+        (bins, blocks, all)
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_are_found_by_size(
+            sizes in prop::collection::vec((1u64..5000, any::<bool>()), 0..30),
+            gone in prop::collection::vec(any::<bool>(), 30),
+            units in 1u64..5000,
+        ) {
+            let (mut bins, mut blocks, mut all) = free(&sizes);
+            for (&at, _) in all.iter().zip(&gone).filter(|&(_, &gone)| gone) {
+                bins.remove(&mut blocks, at);
+            }
+            let mut gone = gone.into_iter();
+            all.retain(|_| !gone.next().unwrap_or(false));
+            let size = Bytes::new(units << UNIT);
+            all.retain(|&at| size <= blocks[at].size);
+            let rank = |&at: &At| (blocks[at].size, 0 < blocks[at].holes, blocks[at].addr);
+            prop_assert_eq!(bins.best(&blocks, size), all.iter().copied().min_by_key(rank));
+            let ready = all.iter().copied().filter(|&at| blocks[at].holes == 0).min_by_key(rank);
+            prop_assert_eq!(bins.smallest_ready(&blocks, size), ready);
+            let mut found: Vec<At> = bins.all(&blocks, size).collect();
+            found.sort_unstable();
+            prop_assert_eq!(&found, &all);
+            let most = size + size;
+            let near: Vec<At> = bins.between(&blocks, size, Some(most)).collect();
+            for at in all {
+                let is_near = bin_of(blocks[at].size) <= bin_of(most);
+                prop_assert_eq!(near.contains(&at), is_near);
+            }
+        }
+    }
+}
