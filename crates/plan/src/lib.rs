@@ -11,6 +11,7 @@
 //! packed to the bound by one of a few simple orders.
 
 mod cycle;
+mod pieces;
 mod placed;
 mod packing;
 mod proof;

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use gapless_units::Bytes;
 
 use crate::cycle::{Cycle, Span};
-use crate::placed::{Fit, Placed};
+use crate::placed::{Fit, Placed, pairs};
 
 /// The orders in which blocks are placed, and where in the free room.
 ///
@@ -13,18 +13,14 @@ use crate::placed::{Fit, Placed};
 /// Memory Management for Deep Neural Net Inference*, 2020, "greedy by size").
 const RULES: [(Order, Fit); 8] = [
     (Order::Size, Fit::Tightest),
+    (Order::Size, Fit::Lowest),
     (Order::Births, Fit::Lowest),
     (Order::Births, Fit::Tightest),
     (Order::Life, Fit::Lowest),
     (Order::Life, Fit::Tightest),
     (Order::Area, Fit::Lowest),
     (Order::Area, Fit::Tightest),
-    (Order::Size, Fit::Lowest),
 ];
-
-/// Pairs of blocks that may be looked at before no further rule is tried: less than a tenth of a second
-/// at the worst, but for the first.
-const EFFORT: usize = 1 << 26;
 
 #[derive(Clone, Copy, Debug)]
 enum Order {
@@ -46,17 +42,13 @@ pub struct Packing {
 }
 
 impl Packing {
-    /// Several packings, at least one, each made when it is asked for, which takes time with the
-    /// square of the number of blocks where they live long. What has to lie somewhere lies there.
-    pub fn each(cycle: &Cycle) -> impl Iterator<Item = Self> {
-        let affordable = RULES.iter().take((EFFORT / Self::pairs(cycle).max(1)).max(1));
+    /// Several packings, each made when it is asked for. What has to lie somewhere lies there.
+    ///
+    /// Only as many as so many pairs of blocks may be looked at for, each in some 3 ns: 16,000 blocks
+    /// of a recorded program have 2^26 pairs, as many that are all alive at once 2^28.
+    pub fn each(cycle: &Cycle, most_pairs: usize) -> impl Iterator<Item = Self> {
+        let affordable = RULES.iter().take(most_pairs / pairs(cycle).max(1));
         affordable.map(|&(order, fit)| Self::by(cycle, order, fit))
-    }
-
-    /// How many pairs of blocks are looked at for a packing, at most: those of which one has to be placed.
-    pub fn pairs(cycle: &Cycle) -> usize {
-        let to_place = cycle.spans().iter().filter(|span| span.at.is_none()).count();
-        to_place.saturating_mul(cycle.spans().len())
     }
 
     /// Where each block begins, in the order of the cycle's spans.
@@ -75,7 +67,8 @@ impl Packing {
             let end = at + size;
             (at.get() / page.get(), end.get().div_ceil(page.get()))
         };
-        let blocks = cycle.spans().iter().filter(|span| !span.size.is_zero()).zip(&self.offsets);
+        let blocks = cycle.spans().iter().zip(&self.offsets);
+        let blocks = blocks.filter(|(span, _)| !span.size.is_zero());
         let mut touched: Vec<(u64, u64)> =
             blocks.map(|(span, &offset)| pages(offset, span.size)).collect();
         touched.sort_unstable();

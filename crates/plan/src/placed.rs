@@ -1,23 +1,9 @@
 //! Blocks that have an offset, and where between them there is room for another.
-//!
-//! The turn is cut into pieces, once into few and once into many, and each piece knows all blocks
-//! that are alive in it:
-//!
-//! ```text
-//!   the whole turn  ├───────────────────────────────────────────────┤
-//!   8 pieces        ├─────┼─────┼─────┼─────┼─────┼─────┼─────┼─────┤
-//!   64 pieces       ├┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┼┤
-//! ```
-//!
-//! Most blocks live for a few steps. Who looks for room for one asks the smallest piece that all of
-//! its life lies in, which knows few others.
 
 use gapless_units::Bytes;
 
 use crate::cycle::{Cycle, Life, Span};
-
-/// Into how many pieces the turn is cut.
-const LEVELS: [u32; 3] = [64, 8, 1];
+use crate::pieces::Pieces;
 
 /// Which of the holes with room for a block it gets.
 #[derive(Clone, Copy, Debug)]
@@ -32,14 +18,8 @@ pub(crate) enum Fit {
 #[derive(Debug)]
 pub(crate) struct Placed<'a> {
     cycle: &'a Cycle,
-    levels: [Level; LEVELS.len()],
-}
-
-/// The turn, cut into pieces of equal length.
-#[derive(Clone, Debug)]
-struct Level {
     /// The blocks that are alive in each piece, by offset.
-    pieces: Vec<Vec<Block>>,
+    pieces: Pieces<Vec<Block>>,
 }
 
 /// What has to be known of a block to lay another beside it.
@@ -50,36 +30,25 @@ struct Block {
     life: Life,
 }
 
-impl Level {
-    /// The pieces of a turn of `period` steps in which a block is alive: the first, and the last,
-    /// counted on through the next turn.
-    fn lifetime(&self, period: u32, span: Span) -> (usize, usize) {
-        let count = self.pieces.len() as u64;
-        let piece = |step: u32| {
-            let piece = u64::from(step) * count / u64::from(period);
-            usize::try_from(piece).unwrap_or(usize::MAX)
-        };
-        (piece(span.born), piece(span.dies() - 1))
-    }
+/// How many pairs of blocks are looked at, at most, to find room for those that have none.
+pub(crate) fn pairs(cycle: &Cycle) -> usize {
+    let mut alive = Pieces::<usize>::new(cycle.period());
+    cycle.spans().iter().for_each(|&span| alive.for_each(span, |count| *count += 1));
+    let to_place = cycle.spans().iter().filter(|span| span.at.is_none());
+    to_place.map(|&span| alive.around(span)).sum()
 }
 
 impl<'a> Placed<'a> {
     pub(crate) fn new(cycle: &'a Cycle) -> Self {
-        let level = |count: u32| Level { pieces: vec![Vec::new(); count as usize] };
-        Self { cycle, levels: LEVELS.map(level) }
+        Self { cycle, pieces: Pieces::new(cycle.period()) }
     }
 
     pub(crate) fn add(&mut self, span: Span, offset: Bytes) {
         let block = Block { start: offset, end: offset + span.size, life: span.into() };
-        for level in &mut self.levels {
-            let (first, last) = level.lifetime(self.cycle.period(), span);
-            let count = level.pieces.len();
-            for piece in (first..=last).take(count) {
-                let blocks = &mut level.pieces[piece % count];
-                let at = blocks.partition_point(|other| other.start < block.start);
-                blocks.insert(at, block);
-            }
-        }
+        self.pieces.for_each(span, |blocks| {
+            let at = blocks.partition_point(|other| other.start < block.start);
+            blocks.insert(at, block);
+        });
     }
 
     /// Where there is room for a block while it is alive.
@@ -87,7 +56,7 @@ impl<'a> Placed<'a> {
         let mut tightest: Option<(Bytes, Bytes)> = None;
         // Behind all that was looked at and meets the block.
         let mut end = Bytes::ZERO;
-        for other in self.around(span) {
+        for other in self.pieces.around(span) {
             if !self.cycle.meet(other.life, span.into()) {
                 continue;
             }
@@ -104,17 +73,5 @@ impl<'a> Placed<'a> {
             end = end.max(other.end);
         }
         tightest.map_or(end, |(_, offset)| offset)
-    }
-
-    /// All blocks that meet another, and some more: those alive in the smallest piece that its life
-    /// lies in.
-    fn around(&self, span: Span) -> &[Block] {
-        let period = self.cycle.period();
-        let mut pieces = self.levels.iter().filter_map(|level| {
-            let (first, last) = level.lifetime(period, span);
-            (first == last).then(|| &level.pieces[first])
-        });
-        // What lives into the next turn lies in no piece, not even in the whole turn.
-        pieces.next().unwrap_or(&self.levels[LEVELS.len() - 1].pieces[0])
     }
 }

@@ -9,9 +9,9 @@ use super::habit::Learnt;
 use super::names::{ArenaIndex, TerritoryIndex};
 use crate::observer::Observer;
 
-/// Pairs of blocks that may be looked at for a packing: a third of a second, in which no other thread has
-/// the books.
-const MOST_PAIRS: usize = 1 << 28;
+/// Pairs of blocks that may be looked at for a plan: a third of a second at the worst, in which no other
+/// thread has the books.
+const MOST_PAIRS: usize = 1 << 27;
 
 impl<O: Observer> Books<O> {
     /// Where the blocks of an arena go whose cycle begins now, around what lies there: behind an address,
@@ -23,12 +23,10 @@ impl<O: Observer> Books<O> {
         let (index, territory) = own.max_by_key(|(_, book)| book.active.len())?;
         let first = territory.extent.start();
         let cycle = self.cycle_around(learnt, index, first);
-        if MOST_PAIRS < Packing::pairs(&cycle) {
-            return None;
-        }
         let pages = territory.active.len() as u64 + self.table.whole_pages(self.room());
         let page = self.table.page_size;
-        let packing = Packing::each(&cycle).find(|it| it.touched_pages(&cycle, page) <= pages)?;
+        let mut packings = Packing::each(&cycle, MOST_PAIRS);
+        let packing = packings.find(|it| it.touched_pages(&cycle, page) <= pages)?;
         debug_assert_eq!(packing.overlap(&cycle), None, "a packing is sound");
         Some((packing, first))
     }

@@ -196,7 +196,8 @@ mod tests {
 
     /// Plans a routine behind address 1000.
     fn plan(routine: &mut Routine) {
-        let packing = routine.due(size(0)).and_then(|learnt| Packing::each(&learnt.cycle).next());
+        let packing =
+            routine.due(size(0)).and_then(|learnt| Packing::each(&learnt.cycle, PAIRS).next());
         assert!(packing.is_some(), "a plan is due");
         routine.take_plan(packing.map(|packing| (packing, Addr::new(1000))));
     }
