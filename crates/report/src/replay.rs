@@ -9,6 +9,8 @@
 
 mod replayed;
 
+mod fidelity;
+
 mod facts;
 
 mod words;
@@ -18,9 +20,10 @@ mod page;
 mod text;
 
 pub use facts::{
-    BlockFacts, CountersFacts, DifferenceFacts, FidelityFacts, FinalFacts, REPLAY_SCHEMA,
-    ReplayFacts, RunFacts, RunFailureFacts, SegmentFacts,
+    BlockFacts, CountersFacts, FinalFacts, REPLAY_SCHEMA, ReplayFacts, RunFacts, RunFailureFacts,
+    SegmentFacts,
 };
+pub use fidelity::{DifferenceFacts, FidelityFacts};
 pub use markdown::replay_markdown;
 pub use page::replay_page;
 pub use replayed::{

@@ -2,7 +2,8 @@
 
 use gapless_units::Bytes;
 
-use super::facts::{FidelityFacts, ReplayFacts, RunFacts};
+use super::facts::{ReplayFacts, RunFacts};
+use super::fidelity::FidelityFacts;
 use crate::figures::{counted, grouped, percent};
 use crate::words::{clean, file_name, site};
 

@@ -1,135 +1,19 @@
-//! The allocator's casebook: documents in `casebook/allocator/` that run as tests.
-//!
-//! Its README explains the notation. A heading begins a case; operations stand in blocks marked
-//! `allocator`, and what is true behind them in blocks marked `expect`.
-
-#![expect(clippy::disallowed_methods, reason = "the casebook is read from its folder")]
+//! A case under way: its operations are carried out, and what is expected is compared.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 
 use gapless_allocator::caching::PoolOptions;
-use gapless_allocator::{AllocationError, BlockId, CachingAllocator, Happening, Observer, Rules};
+use gapless_allocator::{AllocationError, BlockId, CachingAllocator, Rules};
 use gapless_device::{Completion, Placement, Sim, SimSetup};
-use gapless_trace::{Action, BlockState, FinalSegment, Release, Settings, SizePool};
-use gapless_units::{Addr, Bytes, Extent, KIB, MIB, PoolId, StreamId};
+use gapless_trace::{BlockState, FinalSegment, Release, Settings, SizePool};
+use gapless_units::{Bytes, PoolId, StreamId};
+
+use super::log::Log;
+use super::notation::{plain, shown, size_of};
 
 /// More than any case asks for.
 const NO_LIMIT: Bytes = Bytes::gib(8 * 1024);
-
-/// A size as documents write it: `18.5M`, `512`, `2M-512`.
-fn size_of(text: &str) -> Option<Bytes> {
-    if let Some((left, right)) = text.split_once('+') {
-        return size_of(left)?.checked_add(size_of(right)?).ok();
-    }
-    if let Some((left, right)) = text.split_once('-') {
-        return size_of(left)?.checked_sub(size_of(right)?).ok();
-    }
-    text.parse().ok()
-}
-
-/// A size in the one way in which what is expected and what is found are compared.
-fn shown(size: Bytes) -> String {
-    let bytes = size.get();
-    match bytes {
-        0 => "0".to_owned(),
-        _ if bytes.is_multiple_of(MIB) => format!("{}M", bytes / MIB),
-        _ if bytes.is_multiple_of(MIB / 2) => format!("{}.5M", bytes / MIB),
-        _ if bytes.is_multiple_of(KIB) => format!("{}K", bytes / KIB),
-        _ => bytes.to_string(),
-    }
-}
-
-/// A statement with every size written as [`shown`] writes it.
-fn plain(statement: &str) -> String {
-    let words = statement.split_whitespace().map(|word| {
-        let bare = word.trim_end_matches([',', ':']);
-        let end = &word[bare.len()..];
-        let (kind, size) = match bare.strip_prefix(['S', 'L']) {
-            Some(size) if size_of(size).is_some() => (&bare[..1], size),
-            Some(_) | None => ("", bare),
-        };
-        size_of(size).map_or(word.to_owned(), |size| format!("{kind}{}{end}", shown(size)))
-    });
-    words.collect::<Vec<_>>().join(" ")
-}
-
-/// Writes down what happens in the words of the documents.
-#[derive(Default)]
-struct Log {
-    /// The name that the next block gets.
-    name: String,
-    /// The names of blocks that are not free.
-    names: BTreeMap<Addr, String>,
-    /// All segments and reservations in the order in which they came.
-    places: Vec<Extent>,
-    /// How many addresses an expandable segment spans.
-    reservation: Bytes,
-    /// What happened since somebody looked.
-    events: Vec<String>,
-}
-
-impl Log {
-    fn new_place(&mut self, addr: Addr, size: Bytes) {
-        let place = Extent::between(addr, addr + size);
-        self.places.retain(|other| !other.overlaps(place));
-        self.places.push(place);
-    }
-
-    /// The number of the place, and how far into it the address lies.
-    fn place_of(&self, addr: Addr) -> Option<(usize, Bytes)> {
-        let holds = |place: &Extent| place.start() <= addr && addr < place.end();
-        let at = self.places.iter().position(holds)?;
-        Some((at, addr - self.places[at].start()))
-    }
-
-    fn offset(&self, addr: Addr) -> String {
-        self.place_of(addr).map_or("nowhere".to_owned(), |(_, offset)| shown(offset))
-    }
-}
-
-impl Observer for Log {
-    fn observe(&mut self, happening: Happening) {
-        let Happening { action, addr, size, .. } = happening;
-        let name = self.names.get(&addr).cloned().unwrap_or_default();
-        let size_shown = shown(size);
-        let event = match action {
-            Action::Alloc => {
-                self.names.insert(addr, self.name.clone());
-                format!("alloc {} {size_shown}", self.name)
-            }
-            Action::FreeRequested => format!("free_requested {name}"),
-            Action::FreeCompleted => {
-                self.names.remove(&addr);
-                format!("free_completed {name}")
-            }
-            Action::SegmentAlloc => {
-                self.new_place(addr, size);
-                format!("segment_alloc {size_shown}")
-            }
-            Action::SegmentFree => {
-                self.places.retain(|place| place.start() != addr);
-                format!("segment_free {size_shown}")
-            }
-            Action::SegmentMap => {
-                if self.place_of(addr).is_none() {
-                    self.new_place(addr, self.reservation);
-                }
-                format!("segment_map {size_shown} at {}", self.offset(addr))
-            }
-            Action::SegmentUnmap => format!("segment_unmap {size_shown} at {}", self.offset(addr)),
-            Action::OutOfMemory => format!("oom {size_shown}"),
-            Action::Snapshot
-            | Action::Annotate
-            | Action::RecordStream
-            | Action::EmptyCache
-            | Action::Synchronize
-            | Action::Unknown => "something no allocator does".to_owned(),
-        };
-        self.events.push(event);
-    }
-}
 
 /// Under which circumstances a case plays.
 struct Circumstances {
@@ -165,7 +49,7 @@ impl Circumstances {
 
 /// A case under way.
 #[derive(Default)]
-struct Play {
+pub(crate) struct Play {
     circumstances: Circumstances,
     allocator: Option<CachingAllocator<Sim, Log>>,
     blocks: BTreeMap<String, BlockId>,
@@ -178,7 +62,7 @@ impl Play {
     }
 
     /// Carries out a line of an `allocator` block.
-    fn perform(&mut self, line: &str) -> Result<(), String> {
+    pub(crate) fn perform(&mut self, line: &str) -> Result<(), String> {
         if let Some((key, value)) = line.split_once(": ") {
             return self.set(key, value.trim());
         }
@@ -304,7 +188,7 @@ impl Play {
     }
 
     /// Compares a whole `expect` block with what is, and says what differs at which line.
-    fn compare(&mut self, expected: &[(usize, String)]) -> Vec<(usize, String)> {
+    pub(crate) fn compare(&mut self, expected: &[(usize, String)]) -> Vec<(usize, String)> {
         let events = std::mem::take(&mut self.allocator().observer_mut().events);
         let is_layout = |text: &str| {
             text == "no segments" || text.starts_with(['S', 'L']) && text.contains(": ")
@@ -414,88 +298,4 @@ impl Play {
 
 fn stream_of(text: &str) -> Result<StreamId, String> {
     text.parse().map(StreamId).map_err(|_| format!("`{text}` is no stream"))
-}
-
-/// Plays every case of a document, and says at which lines it is wrong.
-fn play(text: &str) -> Vec<(usize, String)> {
-    let mut wrong = Vec::new();
-    let mut play = Play::default();
-    let mut block: Option<&str> = None;
-    let mut expected = Vec::new();
-    let (mut failed, mut compared) = (false, 0);
-    for (number, line) in (1..).zip(text.lines()) {
-        match (block, line.strip_prefix("```")) {
-            (None, Some(kind)) => block = Some(kind),
-            (Some(kind), Some(_)) => {
-                block = None;
-                if kind == "expect" && !failed {
-                    let differences = play.compare(&std::mem::take(&mut expected));
-                    compared += 1;
-                    failed = !differences.is_empty();
-                    wrong.extend(differences);
-                }
-            }
-            (Some("allocator"), None) if !failed => {
-                let line = line.split_once('#').map_or(line, |(line, _)| line).trim();
-                if !line.is_empty()
-                    && let Err(error) = play.perform(line)
-                {
-                    failed = true;
-                    wrong.push((number, error));
-                }
-            }
-            (Some("expect"), None) if !failed && !line.is_empty() => {
-                expected.push((number, line.to_owned()));
-            }
-            (None, None) if line.starts_with('#') => {
-                (play, failed) = (Play::default(), false);
-                expected.clear();
-            }
-            (Some(_) | None, None) => {}
-        }
-    }
-    if compared == 0 {
-        wrong.push((1, "it expects nothing".to_owned()));
-    }
-    wrong
-}
-
-fn documents() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../casebook/allocator");
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{error}"));
-    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut documents: Vec<PathBuf> = files
-        .filter(|file| file.extension().is_some_and(|ending| ending == "md"))
-        .filter(|file| file.file_stem().is_some_and(|name| name != "README"))
-        .collect();
-    documents.sort();
-    documents
-}
-
-#[test]
-fn every_case_of_the_allocator_ends_as_told() {
-    let documents = documents();
-    assert!(!documents.is_empty(), "the casebook is empty");
-    let mut wrong = Vec::new();
-    for path in documents {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{error}"));
-        let told = play(&text).into_iter().map(|(line, what)| format!("{name}:{line}: {what}"));
-        wrong.extend(told);
-    }
-    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
-}
-
-/// What the tests of the runner see: the lines that are wrong.
-fn wrong_lines(text: &str) -> Vec<usize> {
-    play(text).into_iter().map(|(line, _)| line).collect()
-}
-
-#[test]
-fn a_wrong_case_is_told_at_its_line() {
-    let right = "# A\n```allocator\nalloc A 1\n```\n```expect\nS2M: A 512, free 2M-512\n```\n";
-    assert_eq!(wrong_lines(right), [0; 0]);
-    assert_eq!(wrong_lines(&right.replace("A 512", "A 1K")), [6]);
-    assert_eq!(wrong_lines(&right.replace("alloc A 1", "alloc A lot")), [3, 1]);
-    assert_eq!(wrong_lines("# Nothing\n"), [1]);
 }
