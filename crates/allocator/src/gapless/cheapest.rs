@@ -55,7 +55,8 @@ impl<O: Observer> Books<O> {
         // In larger gaps than one that needs no memory there is nothing better.
         let most = ready.filter(|_| cheapest.missing == 0).map(|at| self.blocks[at].size);
         let gaps = || free.between(&self.blocks, size, most);
-        gaps().take(LOOKED_AT).for_each(|at| cheapest.consider(self.place_in(at, size)));
+        let others = gaps().take(LOOKED_AT).filter(|&at| at != tightest.at());
+        others.for_each(|at| cheapest.consider(self.place_in(at, size)));
         if let Some(known) = known.of(size) {
             for at in gaps() {
                 let parts = known.within(self.blocks[at].extent());

@@ -10,7 +10,7 @@ use gapless_plan::Packing;
 use gapless_units::{Addr, Bytes};
 
 pub(super) use lesson::Learnt;
-pub(super) use plan::Plan;
+pub(super) use plan::{Plan, Planned};
 pub(super) use routine::Routine;
 use study::Study;
 
@@ -41,6 +41,15 @@ impl Habit {
             && let Some(routine) = study.routine_mut()
         {
             routine.take_plan(packing);
+        }
+    }
+
+    /// Takes in how large the free block is that the next request goes to as planned.
+    pub(super) fn note_gap(&mut self, gap: Bytes) {
+        if let Some(study) = &mut self.study
+            && let Some(routine) = study.routine_mut()
+        {
+            routine.note_gap(gap);
         }
     }
 

@@ -156,6 +156,12 @@ impl<O: Observer> Books<O> {
     /// The block that serves a request as it lies, where the tightest gap has memory.
     pub(super) fn take_ready(&mut self, arena: ArenaIndex, size: Bytes) -> Option<At> {
         let place = self.best_place(arena, size)?;
+        self.cut_ready(place)
+    }
+
+    /// The block at a place that has memory.
+    #[inline]
+    pub(super) fn cut_ready(&mut self, place: Place) -> Option<At> {
         self.is_ready(place).then(|| self.cut_out(place.at, place.part, 0))
     }
 

@@ -4,7 +4,7 @@ use gapless_device::DeviceError;
 use gapless_units::{Bytes, Extent};
 
 use super::books::Books;
-use super::habit::{Plan, Routine};
+use super::habit::{Plan, Planned, Routine};
 use super::hold::Hold;
 use super::names::{ArenaIndex, At};
 use super::place::{Place, carve};
@@ -20,6 +20,8 @@ const LOOKED_AT: usize = 4096;
 
 /// A block where the arena's plan has a place for it; none where there is no plan, or something is
 /// in the way.
+// Kept out of the way of all other requests.
+#[inline(never)]
 pub(super) fn take_planned<H: Hold>(
     hold: &mut H,
     arena: ArenaIndex,
@@ -33,7 +35,7 @@ pub(super) fn take_planned<H: Hold>(
     let Some(planned) = books.planned(arena, size) else { return Ok(None) };
     let mut may_wait = books.may_wait_for_places(arena);
     while let Some(place) = hold.books().place_at(arena, planned) {
-        match carve(hold, place) {
+        match take_within_budget(hold, arena, place) {
             Ok(at) => return Ok(Some(at)),
             Err(Refusal::Device(error)) => return Err(error),
             Err(Refusal::Busy) if may_wait => {
@@ -48,16 +50,32 @@ pub(super) fn take_planned<H: Hold>(
         }
     }
     let Some(beside) = hold.books().place_beside_the_plan(arena, size) else { return Ok(None) };
-    match carve(hold, beside) {
+    match take_within_budget(hold, arena, beside) {
         Ok(at) => Ok(Some(at)),
         Err(Refusal::Device(error)) => Err(error),
         Err(Refusal::Short(_) | Refusal::Busy | Refusal::Underway) => Ok(None),
     }
 }
 
+/// A block at a place, unless the arena has to grow beyond the budget for it.
+fn take_within_budget<H: Hold>(
+    hold: &mut H,
+    arena: ArenaIndex,
+    place: Place,
+) -> Result<At, Refusal> {
+    let books = hold.books();
+    if let Some(at) = books.cut_ready(place) {
+        return Ok(at);
+    }
+    match books.pages_short(arena, place) {
+        0 => carve(hold, place),
+        short => Err(Refusal::Short(short)),
+    }
+}
+
 impl<O: Observer> Books<O> {
     /// Where the plan of an arena has the next request go.
-    fn planned(&self, arena: ArenaIndex, size: Bytes) -> Option<Extent> {
+    fn planned(&self, arena: ArenaIndex, size: Bytes) -> Option<Planned> {
         self.arenas[arena].habit.routine()?.place(size)
     }
 
@@ -66,11 +84,17 @@ impl<O: Observer> Books<O> {
         plan.is_some_and(Plan::is_being_settled)
     }
 
-    /// A place for a request, where it is free and enough pages are.
-    fn place_at(&self, arena: ArenaIndex, part: Extent) -> Option<Place> {
-        let mut free = self.arenas[arena].free.all(&self.blocks, part.size()).take(LOOKED_AT);
-        let at = free.find(|&at| self.blocks[at].extent().contains(part))?;
-        self.if_pages_are_at_hand(arena, Place::new(at, part))
+    /// The place where a request goes as planned, if it is free.
+    fn place_at(&mut self, arena: ArenaIndex, planned: Planned) -> Option<Place> {
+        let Planned { part, gap } = planned;
+        let at = {
+            let free = &self.arenas[arena].free;
+            let as_before = free.between(&self.blocks, gap, Some(gap));
+            let gaps = as_before.chain(free.all(&self.blocks, part.size()));
+            gaps.take(LOOKED_AT).find(|&at| self.blocks[at].extent().contains(part))?
+        };
+        self.arenas[arena].habit.note_gap(self.blocks[at].size);
+        Some(Place::new(at, part))
     }
 
     /// Where a request goes whose place is taken, so that it takes no other's: behind the last.
@@ -83,19 +107,16 @@ impl<O: Observer> Books<O> {
             let fits = start <= block.end() && size <= block.end() - start;
             fits.then(|| Place::new(at, Extent::between(start, start + size)))
         });
-        let first = behind.min_by_key(|place| place.start())?;
-        self.if_pages_are_at_hand(arena, first)
+        behind.min_by_key(|place| place.start())
     }
 
-    /// A place for which an arena does not have to grow beyond the budget.
-    fn if_pages_are_at_hand(&self, arena: ArenaIndex, place: Place) -> Option<Place> {
+    /// How many pages are missing for a place beyond those that lie free in its arena, and those
+    /// within the budget.
+    fn pages_short(&self, arena: ArenaIndex, place: Place) -> u64 {
         let lacking = self.lacking(place).count() as u64;
-        if lacking == 0 {
-            return Some(place);
-        }
         let own = self.idle_blocks().filter(|&at| self.blocks[at].arena == arena);
         let idle: u64 = own.map(|at| u64::from(self.active_pages(at))).sum();
         let elsewhere = idle.saturating_sub(self.touched(place) - lacking);
-        (lacking <= elsewhere + self.table.whole_pages(self.room())).then_some(place)
+        lacking.saturating_sub(elsewhere + self.table.whole_pages(self.room()))
     }
 }

@@ -1,7 +1,7 @@
 //! A plan: where each request of a cycle goes, and whether that serves.
 
 use gapless_plan::{Cycle, Packing};
-use gapless_units::Addr;
+use gapless_units::{Addr, Bytes, Extent};
 
 /// A plan that maps pages in more cycles than so many brings no rest.
 const RESTLESS: u32 = 3;
@@ -13,11 +13,20 @@ const CALM: u32 = 8;
 /// the way once.
 const SETTLING: u32 = 2;
 
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::gapless) struct Planned {
+    pub(in crate::gapless) part: Extent,
+    /// How large the free block was that it was cut from in the cycle before: in the next it is so
+    /// again, most often.
+    pub(in crate::gapless) gap: Bytes,
+}
+
 /// Where the requests of a cycle go.
 #[derive(Clone, Debug)]
 pub(in crate::gapless) struct Plan {
     /// Where the block of each request lies that is planned.
-    starts: Vec<Option<Addr>>,
+    places: Vec<Option<Planned>>,
     /// Where the highest of them ends.
     end: Addr,
     /// How many cycles it has lasted.
@@ -44,18 +53,27 @@ pub(super) enum Verdict {
 impl Plan {
     /// A packing behind an address.
     pub(super) fn new(cycle: &Cycle, packing: &Packing, first: Addr) -> Self {
-        let mut starts = vec![None; cycle.period() as usize];
+        let mut places = vec![None; cycle.period() as usize];
         // What was added to the cycle, because it lies there, is never asked for.
         for (span, &offset) in cycle.spans().iter().zip(packing.offsets()) {
-            starts[span.born as usize] = Some(first + offset);
+            let start = first + offset;
+            let part = Extent::between(start, start + span.size);
+            places[span.born as usize] = Some(Planned { part, gap: span.size });
         }
         let end = first + packing.height();
-        Self { starts, end, age: 0, has_moved: false, restless: 0, calm: 0 }
+        Self { places, end, age: 0, has_moved: false, restless: 0, calm: 0 }
     }
 
-    /// Where the block of the request at a place of the cycle lies.
-    pub(super) fn start(&self, place: usize) -> Option<Addr> {
-        self.starts[place]
+    /// Where the request at a place of the cycle goes.
+    pub(super) fn place(&self, place: usize) -> Option<Planned> {
+        self.places[place]
+    }
+
+    /// Takes in how large the free block is that the request at a place of the cycle goes to.
+    pub(super) fn note_gap(&mut self, place: usize, gap: Bytes) {
+        if let Some(planned) = &mut self.places[place] {
+            planned.gap = gap;
+        }
     }
 
     /// From where on no place is planned.

@@ -7,11 +7,11 @@
 //! one place of the routine only, and has gone through a cycle, a new one is made.
 
 use gapless_plan::Packing;
-use gapless_units::{Addr, Bytes, Extent};
+use gapless_units::{Addr, Bytes};
 use rustc_hash::FxHashMap;
 
 use super::lesson::Learnt;
-use super::plan::{Plan, Verdict};
+use super::plan::{Plan, Planned, Verdict};
 use super::rhythm::{Fingerprint, mixed};
 
 /// How many plans are tried: each that was left or brought no rest counts as one, and each cycle in
@@ -90,10 +90,16 @@ impl Routine {
     }
 
     /// Where a request of this size goes that comes next.
-    pub(in crate::gapless) fn place(&self, size: Bytes) -> Option<Extent> {
+    pub(in crate::gapless) fn place(&self, size: Bytes) -> Option<Planned> {
         let next = self.next.filter(|&next| self.learnt.sizes[next] == size)?;
-        let start = self.plan()?.start(next)?;
-        Some(Extent::between(start, start + size))
+        self.plan()?.place(next)
+    }
+
+    /// Takes in how large the free block is that the next request goes to.
+    pub(super) fn note_gap(&mut self, gap: Bytes) {
+        if let (Some(next), Some(plan)) = (self.next, &mut self.plan) {
+            plan.note_gap(next, gap);
+        }
     }
 
     /// Takes the packing that was made, behind an address; none where none fits now.
@@ -172,6 +178,8 @@ fn anchors(sizes: &[Bytes], period: usize) -> FxHashMap<Fingerprint, Option<usiz
 
 #[cfg(test)]
 mod tests {
+    use gapless_units::Extent;
+
     use super::*;
     use crate::gapless::habit::lesson::Lesson;
 
@@ -210,7 +218,22 @@ mod tests {
             assert_eq!(routine.place(size(place + 1)), None, "of another size");
             let start = Addr::new(1000);
             let there = Extent::between(start, start + size(place));
-            assert_eq!(routine.place(size(place)), Some(there));
+            assert_eq!(routine.place(size(place)).map(|planned| planned.part), Some(there));
+            assert!(routine.follow(size(place), None));
+        }
+    }
+
+    #[test]
+    fn the_gap_of_a_place_is_kept_in_mind() {
+        let mut routine = routine();
+        plan(&mut routine);
+        let gap = |place: usize| Bytes::mib(place as u64);
+        for place in 0..PERIOD {
+            routine.note_gap(gap(place));
+            assert!(routine.follow(size(place), None));
+        }
+        for place in 0..PERIOD {
+            assert_eq!(routine.place(size(place)).map(|planned| planned.gap), Some(gap(place)));
             assert!(routine.follow(size(place), None));
         }
     }

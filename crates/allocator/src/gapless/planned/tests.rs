@@ -7,6 +7,7 @@ use gapless_units::{Bytes, Extent, PoolId, StreamId};
 use crate::allocator::Allocator;
 use crate::gapless::habit::{Habit, Plan, Routine};
 use crate::gapless::names::BlockId;
+use crate::gapless::planned::Planned;
 use crate::gapless::request::rounded;
 use crate::gapless::turns::{Asked, Numbers, turn};
 use crate::gapless::{GaplessAllocator, Slack};
@@ -154,10 +155,7 @@ fn who_finds_its_place_taken_takes_no_other() {
         let end = routine.and_then(Routine::plan).map(Plan::end).unwrap();
         run.ask(asked);
         let extent = run.held.last().and_then(|&(_, block)| run.allocator.extent(block)).unwrap();
-        assert!(
-            extent.start() == place.start() || end <= extent.start(),
-            "{extent:?} is another's"
-        );
+        assert!(extent == place.part || end <= extent.start(), "{extent:?} is another's");
         behind += u32::from(end <= extent.start());
     }
     assert!(0 < behind, "no place was taken");
@@ -175,12 +173,13 @@ fn a_place_has_no_pages_to_give_to_itself() {
     let books = &mut run.allocator.books;
     books.clear_front();
     let arena = books.arenas.of(PoolId::DEFAULT, StreamId(0));
-    let place = |size| Extent::between(start, start + Bytes::mib(size));
-    assert!(books.place_at(arena, place(10)).is_some());
-    assert!(
-        books.place_at(arena, place(14)).is_none(),
-        "two pages are missing, none lies elsewhere"
-    );
+    let mut short = |size| {
+        let part = Extent::between(start, start + size);
+        let place = books.place_at(arena, Planned { part, gap: size }).unwrap();
+        books.pages_short(arena, place)
+    };
+    assert_eq!(short(Bytes::mib(10)), 0);
+    assert_eq!(short(Bytes::mib(14)), 2, "none of the missing pages lies elsewhere");
 }
 
 #[test]
