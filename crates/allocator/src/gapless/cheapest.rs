@@ -72,3 +72,87 @@ impl<O: Observer> Books<O> {
         frames.filter(|&frame| !self.can_revive(idle, frame))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gapless_device::{Sim, SimSetup};
+    use gapless_units::{PoolId, StreamId};
+
+    use super::*;
+    use crate::allocator::Allocator;
+    use crate::gapless::block::State;
+    use crate::gapless::names::At;
+    use crate::gapless::page::Page;
+    use crate::gapless::request::rounded;
+    use crate::gapless::turns::{Numbers, turn};
+    use crate::gapless::{GaplessAllocator, Slack};
+
+    impl Books<()> {
+        /// Every free block of an arena that is at least so large.
+        fn gaps_of(&self, arena: ArenaIndex, size: Bytes) -> Vec<At> {
+            let territories = self.table.territories().filter(|(_, book)| book.arena == arena);
+            let all = territories.flat_map(|(_, book)| self.blocks.from(book.first));
+            let fits =
+                |at: &At| self.blocks[*at].state == State::Free && size <= self.blocks[*at].size;
+            all.filter(fits).collect()
+        }
+
+        /// How many pages are missing for a place, each looked for among all free blocks.
+        fn missing_one_by_one(&self, place: Place) -> usize {
+            let lies_free = |frame: &Frame| {
+                let page = self.table.frame(*frame).page.and_then(|index| self.table.page(index));
+                let home = page.and_then(Page::home).map(|home| self.table.extent(home));
+                let mut all = self.arenas.indices().flat_map(|it| self.gaps_of(it, Bytes::ZERO));
+                home.is_some_and(|home| all.any(|at| self.blocks[at].extent().contains(home)))
+            };
+            self.lacking(place).filter(|frame| !lies_free(frame)).count()
+        }
+    }
+
+    /// Against all gaps and all known places, one by one, of a program that is short of pages.
+    #[test]
+    fn no_place_is_cheaper() {
+        let mut numbers = Numbers(4);
+        let turn = turn(&mut numbers, 120);
+        let device = Sim::new(SimSetup::new(Bytes::gib(8)));
+        let mut allocator = GaplessAllocator::new(device, Slack::NONE, ());
+        let mut held = Vec::new();
+        let (mut searches, mut elsewhere, mut before) = (0, 0, 0);
+        for (request, asked) in turn.iter().cycle().take(30 * turn.len()).enumerate() {
+            for (_, block) in held.extract_if(.., |&mut (end, _)| end <= request) {
+                assert_eq!(allocator.free(block), Ok(()));
+            }
+            let books = &mut allocator.books;
+            books.clear_front();
+            let arena = books.arenas.of(PoolId::DEFAULT, StreamId(0));
+            let size = rounded(asked.size);
+            if let Some(tightest) = books.best_place(arena, size)
+                && 0 < books.lacking(tightest).count()
+            {
+                let gaps = books.gaps_of(arena, size);
+                let ends = gaps.iter().map(|&at| books.place_in(at, size));
+                let known = books.arenas[arena].known.of(size);
+                let known: Vec<Place> = known.map_or(Vec::new(), |known| {
+                    let within = |&at: &At| {
+                        let parts = known.within(books.blocks[at].extent());
+                        parts.map(move |part| Place::new(at, part))
+                    };
+                    gaps.iter().flat_map(within).collect()
+                });
+                let rank = |place: Place| {
+                    let missing = books.missing_one_by_one(place);
+                    (missing, books.blocks[place.at()].size, place.start())
+                };
+                let best = ends.chain(known.iter().copied()).map(rank).min();
+                let found = rank(books.cheapest_place(tightest, arena));
+                assert_eq!(Some(found), best, "request {request} of {size}");
+                searches += 1;
+                elsewhere += u32::from(found.2 != tightest.start());
+                before += u32::from(known.iter().any(|place| place.start() == found.2));
+            }
+            let block = allocator.allocate(asked.size, StreamId(0)).unwrap();
+            held.push((request + asked.life, block));
+        }
+        assert!(100 < searches && 10 < elsewhere && 10 < before, "{searches} {elsewhere} {before}");
+    }
+}
