@@ -42,10 +42,11 @@ pub struct Packing {
 }
 
 impl Packing {
-    /// Several packings, each made when it is asked for. What has to lie somewhere lies there.
+    /// Several packings, each made when it is asked for; none where that takes too long. What has to
+    /// lie somewhere lies there.
     ///
-    /// Only as many as so many pairs of blocks may be looked at for, each in some 3 ns: 16,000 blocks
-    /// of a recorded program have 2^26 pairs, as many that are all alive at once 2^28.
+    /// Only as many as so many pairs of blocks may be looked at for, each in some 4 ns: 15,000 blocks
+    /// of a recorded program have 2^26 pairs, 11,500 that are all alive at once 2^27.
     pub fn each(cycle: &Cycle, most_pairs: usize) -> impl Iterator<Item = Self> {
         let affordable = RULES.iter().take(most_pairs / pairs(cycle).max(1));
         affordable.map(|&(order, fit)| Self::by(cycle, order, fit))

@@ -29,7 +29,7 @@ impl<T: Clone + Default> Pieces<T> {
 
     /// Of so many pieces those in which a block is alive: the first, and the last, counted on
     /// through the next turn.
-    fn life(period: u32, count: usize, span: Span) -> (usize, usize) {
+    fn pieces_of(period: u32, count: usize, span: Span) -> (usize, usize) {
         let piece = |step: u32| {
             let piece = u64::from(step) * count as u64 / u64::from(period);
             usize::try_from(piece).unwrap_or(usize::MAX)
@@ -41,7 +41,7 @@ impl<T: Clone + Default> Pieces<T> {
     pub(crate) fn for_each(&mut self, span: Span, mut change: impl FnMut(&mut T)) {
         for level in &mut self.levels {
             let count = level.len();
-            let (first, last) = Self::life(self.period, count, span);
+            let (first, last) = Self::pieces_of(self.period, count, span);
             (first..=last).take(count).for_each(|piece| change(&mut level[piece % count]));
         }
     }
@@ -49,7 +49,7 @@ impl<T: Clone + Default> Pieces<T> {
     /// The smallest piece that all of a block's life lies in.
     pub(crate) fn around(&self, span: Span) -> &T {
         let mut pieces = self.levels.iter().filter_map(|level| {
-            let (first, last) = Self::life(self.period, level.len(), span);
+            let (first, last) = Self::pieces_of(self.period, level.len(), span);
             (first == last).then(|| &level[first])
         });
         // A life that goes on into the next turn lies in no piece, not even in the whole turn.

@@ -41,6 +41,14 @@ fn alive_at(cycle: &Cycle, step: u32) -> Bytes {
     cycle.spans().iter().filter(is_alive).map(|span| span.size).sum()
 }
 
+#[test]
+fn as_many_packings_are_made_as_are_paid_for() {
+    let always = |_| Span { born: 0, life: 100, size: Bytes::new(512), at: None };
+    let cycle = Cycle::new(100, (0..50).map(always).collect());
+    let counts = [50 * 50 - 1, 50 * 50, 3 * 50 * 50, 1 << 30];
+    assert_eq!(counts.map(|pairs| Packing::each(&cycle, pairs).count()), [0, 1, 3, 8]);
+}
+
 proptest! {
     #[test]
     fn packings_are_sound(cycle in cycles(), page in 1_usize..100) {

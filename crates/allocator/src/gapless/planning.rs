@@ -9,7 +9,7 @@ use super::habit::Learnt;
 use super::names::{ArenaIndex, TerritoryIndex};
 use crate::observer::Observer;
 
-/// Pairs of blocks that may be looked at for a plan: a third of a second at the worst, in which no other
+/// Pairs of blocks that may be looked at for a plan: half a second at the worst, in which no other
 /// thread has the books.
 const MOST_PAIRS: usize = 1 << 27;
 

@@ -18,9 +18,9 @@ use super::rhythm::{Fingerprint, mixed};
 /// which none fits. One that serves makes up for another.
 const TRIES: usize = 16;
 
-/// Making a plan takes time with the square of the requests, so long cycles have fewer tries: one with
-/// more than 11,500 requests has one.
-const PAIRS: usize = 1 << 28;
+/// Making a plan takes time with the square of the requests at the worst, so long cycles have fewer
+/// tries, this divided by the square: one with more than 11,500 requests has one.
+const TRIED_SQUARES: usize = 1 << 28;
 
 /// For so many cycles longer than in its routine a program may be astray.
 const ASTRAY: usize = 16;
@@ -66,7 +66,7 @@ impl Routine {
     }
 
     fn most_tries(&self) -> usize {
-        (PAIRS / self.length().pow(2)).clamp(1, TRIES)
+        (TRIED_SQUARES / self.length().pow(2)).clamp(1, TRIES)
     }
 
     /// Whether the program has been in its routine for a cycle.
@@ -205,7 +205,7 @@ mod tests {
     /// Plans a routine behind address 1000.
     fn plan(routine: &mut Routine) {
         let packing =
-            routine.due(size(0)).and_then(|learnt| Packing::each(&learnt.cycle, PAIRS).next());
+            routine.due(size(0)).and_then(|learnt| Packing::each(&learnt.cycle, usize::MAX).next());
         assert!(packing.is_some(), "a plan is due");
         routine.take_plan(packing.map(|packing| (packing, Addr::new(1000))));
     }
