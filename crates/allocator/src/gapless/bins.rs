@@ -144,11 +144,10 @@ impl Bins {
     /// The smallest block of at least this size that needs no memory; of equal ones the first by
     /// address.
     pub(super) fn smallest_ready(&self, blocks: &Blocks, size: Bytes) -> Option<At> {
-        let mut ready = self.all(blocks, size).filter(|&at| blocks[at].holes == 0);
-        let first = ready.next()?;
-        let its_bin = bin_of(blocks[first].size);
-        let rest = ready.take_while(|&at| bin_of(blocks[at].size) == its_bin);
-        rest.chain([first]).min_by_key(|&at| (blocks[at].size, blocks[at].addr))
+        let is_ready = |&at: &At| blocks[at].holes == 0;
+        let some = self.all(blocks, size).find(is_ready)?;
+        let least = self.between(blocks, size, Some(blocks[some].size)).filter(is_ready);
+        least.min_by_key(|&at| (blocks[at].size, blocks[at].addr))
     }
 
     /// Every block of at least this size, bin by bin.
@@ -192,54 +191,88 @@ impl Bins {
 
 #[cfg(test)]
 mod tests {
+    use gapless_units::Extent;
     use proptest::prelude::*;
 
     use super::*;
     use crate::gapless::names::{ArenaIndex, TerritoryIndex};
-    use gapless_units::Extent;
 
-    /// Free blocks of so many units, each with or without holes, in a territory each.
-    fn free(sizes: &[(u64, bool)]) -> (Bins, Blocks, Vec<At>) {
-        let (mut bins, mut blocks) = (Bins::default(), Blocks::default());
-        let mut all = Vec::new();
-        for (place, &(units, has_holes)) in (0..).zip(sizes) {
-            let start = Addr::new(place << 40);
-            let extent = Extent::between(start, start + Bytes::new(units << UNIT));
-            let at = blocks.span(extent, ArenaIndex(0), TerritoryIndex(0), has_holes.into());
-            bins.insert(&mut blocks, at);
-            all.push(at);
-        }
-        (bins, blocks, all)
+    fn units(count: u64) -> Bytes {
+        Bytes::new(count << UNIT)
+    }
+
+    /// A block of so many units, with or without holes, in a territory of its own.
+    fn block(blocks: &mut Blocks, number: usize, size: u64, has_holes: bool) -> At {
+        let start = Addr::new((number as u64) << 40);
+        let extent = Extent::between(start, start + units(size));
+        blocks.span(extent, ArenaIndex(0), TerritoryIndex(0), has_holes.into())
+    }
+
+    /// Looks for a size in every way, and compares with a search of all that are in the bins.
+    fn check(bins: &Bins, blocks: &Blocks, all: &[At], size: Bytes) -> Result<(), TestCaseError> {
+        let fit = || all.iter().copied().filter(|&at| size <= blocks[at].size);
+        let rank = |&at: &At| (blocks[at].size, 0 < blocks[at].holes, blocks[at].addr);
+        prop_assert_eq!(bins.best(blocks, size), fit().min_by_key(rank));
+        let ready = fit().filter(|&at| blocks[at].holes == 0).min_by_key(rank);
+        prop_assert_eq!(bins.smallest_ready(blocks, size), ready);
+        let sorted = |found: &mut dyn Iterator<Item = At>| {
+            let mut found: Vec<At> = found.collect();
+            found.sort_unstable();
+            found
+        };
+        prop_assert_eq!(sorted(&mut bins.all(blocks, size)), sorted(&mut fit()));
+        let most = size + size;
+        let near = |&at: &At| bin_of(blocks[at].size) <= bin_of(most);
+        let found = sorted(&mut bins.between(blocks, size, Some(most)));
+        prop_assert_eq!(found, sorted(&mut fit().filter(near)));
+        Ok(())
     }
 
     proptest! {
+        /// Two arenas whose blocks lie side by side in memory.
         #[test]
         fn blocks_are_found_by_size(
-            sizes in prop::collection::vec((1u64..5000, any::<bool>()), 0..30),
-            gone in prop::collection::vec(any::<bool>(), 30),
-            units in 1u64..5000,
+            sizes in prop::collection::vec((1u64..3000, any::<bool>()), 1..25),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..60),
+            wanted in 1u64..3000,
         ) {
-            let (mut bins, mut blocks, mut all) = free(&sizes);
-            for (&at, _) in all.iter().zip(&gone).filter(|&(_, &gone)| gone) {
-                bins.remove(&mut blocks, at);
-            }
-            let mut gone = gone.into_iter();
-            all.retain(|_| !gone.next().unwrap_or(false));
-            let size = Bytes::new(units << UNIT);
-            all.retain(|&at| size <= blocks[at].size);
-            let rank = |&at: &At| (blocks[at].size, 0 < blocks[at].holes, blocks[at].addr);
-            prop_assert_eq!(bins.best(&blocks, size), all.iter().copied().min_by_key(rank));
-            let ready = all.iter().copied().filter(|&at| blocks[at].holes == 0).min_by_key(rank);
-            prop_assert_eq!(bins.smallest_ready(&blocks, size), ready);
-            let mut found: Vec<At> = bins.all(&blocks, size).collect();
-            found.sort_unstable();
-            prop_assert_eq!(&found, &all);
-            let most = size + size;
-            let near: Vec<At> = bins.between(&blocks, size, Some(most)).collect();
-            for at in all {
-                let is_near = bin_of(blocks[at].size) <= bin_of(most);
-                prop_assert_eq!(near.contains(&at), is_near);
+            let mut blocks = Blocks::default();
+            let spanned = sizes.iter().enumerate();
+            let spanned = spanned.map(|(at, &(size, holes))| block(&mut blocks, at, size, holes));
+            let spanned: Vec<At> = spanned.collect();
+            let mut arenas = [Bins::default(), Bins::default()];
+            let mut known = [Vec::new(), Vec::new()];
+            for (which, to_second) in changes {
+                let at = spanned[which.index(spanned.len())];
+                let is_in = (0..2).find(|&arena| known[arena].contains(&at));
+                if let Some(arena) = is_in {
+                    arenas[arena].remove(&mut blocks, at);
+                    known[arena].retain(|&other| other != at);
+                } else {
+                    let arena = usize::from(to_second);
+                    arenas[arena].insert(&mut blocks, at);
+                    known[arena].push(at);
+                }
+                for (bins, known) in arenas.iter().zip(&known) {
+                    check(bins, &blocks, known, units(wanted))?;
+                }
             }
         }
+    }
+
+    #[test]
+    fn of_many_in_a_bin_some_are_compared() {
+        let (mut bins, mut blocks) = (Bins::default(), Blocks::default());
+        let all: Vec<At> = (0..40).map(|at| block(&mut blocks, at, 8, false)).collect();
+        for &at in &all {
+            bins.insert(&mut blocks, at);
+        }
+        // Those that came last are looked at first; where all are alike, the first by address wins.
+        let compared = &all[all.len() - LOOKED_AT - 1..];
+        assert_eq!(bins.best(&blocks, units(8)), compared.first().copied());
+        for &at in &all {
+            bins.remove(&mut blocks, at);
+        }
+        assert_eq!(bins.best(&blocks, units(8)), None);
     }
 }

@@ -91,10 +91,9 @@ pub(super) struct Blocks {
 impl Default for Blocks {
     fn default() -> Self {
         let nowhere = Extent::between(Addr::default(), Addr::default());
-        let none = Block {
-            state: State::Serving,
-            ..Block::spanning(nowhere, ArenaIndex(0), TerritoryIndex(0), 0)
-        };
+        let block = Block::spanning(nowhere, ArenaIndex(0), TerritoryIndex(0), 0);
+        // What lies at `At::NONE`.
+        let none = Block { state: State::Serving, ..block };
         Self { blocks: vec![none], vacant: Vec::new() }
     }
 }
@@ -153,6 +152,7 @@ impl Blocks {
 
     /// Forgets a block that is part of no territory any more.
     pub(super) fn retire(&mut self, at: At) {
+        debug_assert_ne!(at, At::NONE, "what stands for no block stays");
         // A name of the block must not fit what comes to this place.
         self[at].generation = self[at].generation.wrapping_add(1);
         self[at].state = State::Free;

@@ -4,11 +4,11 @@ use gapless_units::{Addr, Bytes};
 
 use super::books::Books;
 use super::idle::Idle;
-use super::names::{ArenaIndex, Frame};
+use super::names::Frame;
 use super::place::Place;
 use crate::observer::Observer;
 
-/// How many gaps are looked at, the tightest first.
+/// How many gaps are looked at, bin by bin from the tightest on.
 const LOOKED_AT: usize = 64;
 
 /// The best place so far.
@@ -32,9 +32,12 @@ impl<'a, O: Observer> Cheapest<'a, O> {
     }
 
     fn consider(&mut self, place: Place) {
-        let is_first = self.rank(place) < self.rank(self.place);
+        let (rank, best) = (self.rank(place), self.rank(self.place));
+        if rank == best {
+            return;
+        }
         // Counted no further than to where it is clear which of the two is better.
-        let enough = self.missing + usize::from(is_first);
+        let enough = self.missing + usize::from(rank < best);
         let missing = self.books.missing(&self.idle, place).take(enough).count();
         if missing < enough {
             (self.place, self.missing) = (place, missing);
@@ -45,9 +48,10 @@ impl<'a, O: Observer> Cheapest<'a, O> {
 impl<O: Observer> Books<O> {
     /// The place for which the fewest pages have to be mapped: in one of the tightest gaps, in the
     /// tightest that needs no memory, or where a block of this size was mapped before.
-    pub(super) fn cheapest_place(&self, tightest: Place, arena: ArenaIndex) -> Place {
-        let size = tightest.size();
+    pub(super) fn cheapest_place(&self, tightest: Place) -> Place {
+        let (arena, size) = (self.blocks[tightest.at()].arena, tightest.size());
         let (free, known) = (&self.arenas[arena].free, &self.arenas[arena].known);
+        // It costs nothing, so all others have to be counted to their first missing page only.
         let ready = free.smallest_ready(&self.blocks, size);
         let first = ready.map_or(tightest, |at| self.place_in(at, size));
         let mut cheapest = Cheapest::new(self, first);
@@ -81,7 +85,7 @@ mod tests {
     use super::*;
     use crate::allocator::Allocator;
     use crate::gapless::block::State;
-    use crate::gapless::names::At;
+    use crate::gapless::names::{ArenaIndex, At};
     use crate::gapless::page::Page;
     use crate::gapless::request::rounded;
     use crate::gapless::turns::{Numbers, turn};
@@ -144,7 +148,7 @@ mod tests {
                     (missing, books.blocks[place.at()].size, place.start())
                 };
                 let best = ends.chain(known.iter().copied()).map(rank).min();
-                let found = rank(books.cheapest_place(tightest, arena));
+                let found = rank(books.cheapest_place(tightest));
                 assert_eq!(Some(found), best, "request {request} of {size}");
                 searches += 1;
                 elsewhere += u32::from(found.2 != tightest.start());
@@ -154,5 +158,32 @@ mod tests {
             held.push((request + asked.life, block));
         }
         assert!(100 < searches && 10 < elsewhere && 10 < before, "{searches} {elsewhere} {before}");
+    }
+
+    /// More gaps without memory than are looked at, all of which are tighter.
+    #[test]
+    fn a_gap_with_memory_is_found_behind_many_without() {
+        let device = Sim::new(SimSetup::new(Bytes::gib(8)));
+        let mut allocator = GaplessAllocator::new(device, Slack::NONE, ());
+        let mut take = |size| allocator.allocate(size, StreamId(0)).unwrap();
+        let size = Bytes::mib(4);
+        let apart = Bytes::new(512);
+        let tight: Vec<_> = (0..LOOKED_AT + 6).map(|_| (take(size), take(apart))).collect();
+        let (loose, _) = (take(Bytes::mib(8)), take(apart));
+        for &(block, _) in &tight {
+            assert_eq!(allocator.free(block), Ok(()));
+        }
+        // All pages inside the gaps move here.
+        let pages = Bytes::mib(4 * tight.len() as u64);
+        assert!(allocator.allocate(pages, StreamId(0)).is_ok());
+        let there = allocator.extent(loose).unwrap();
+        assert_eq!(allocator.free(loose), Ok(()));
+        let books = &mut allocator.books;
+        books.clear_front();
+        let arena = books.arenas.of(PoolId::DEFAULT, StreamId(0));
+        let tightest = books.best_place(arena, size).unwrap();
+        assert!(0 < books.missing_one_by_one(tightest));
+        let found = books.cheapest_place(tightest).start();
+        assert!(there.start() <= found && found < there.end(), "{found} is not in {there:?}");
     }
 }

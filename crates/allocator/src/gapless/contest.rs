@@ -12,16 +12,16 @@
 
 use super::books::Books;
 use super::idle::Idle;
-use super::names::{ArenaIndex, Frame};
+use super::names::Frame;
 use super::place::Place;
 use crate::observer::Observer;
 
 impl<O: Observer> Books<O> {
     /// Where a request goes when pages are short: where the fewest have to be mapped, now and
     /// later.
-    pub(super) fn lasting_place(&mut self, tightest: Place, arena: ArenaIndex) -> Place {
-        let size = tightest.size();
-        let cheapest = self.cheapest_place(tightest, arena);
+    pub(super) fn lasting_place(&mut self, tightest: Place) -> Place {
+        let (arena, size) = (self.blocks[tightest.at()].arena, tightest.size());
+        let cheapest = self.cheapest_place(tightest);
         let price = self.table.pages_for(size);
         // What can be looked up at once comes first: mostly nothing is contested.
         if self.rent(self.lacking(cheapest)) < price {
@@ -42,5 +42,38 @@ impl<O: Observer> Books<O> {
     /// What taking over these frames has cost so far, in maps.
     fn rent(&self, frames: impl Iterator<Item = Frame>) -> u64 {
         frames.map(|frame| u64::from(self.table.frame(frame).takeovers)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gapless_device::{Sim, SimSetup};
+    use gapless_units::{Bytes, PoolId, StreamId};
+
+    use crate::allocator::Allocator;
+    use crate::gapless::names::Frame;
+    use crate::gapless::{GaplessAllocator, Slack};
+
+    #[test]
+    fn what_was_taken_over_often_is_left_for_fresh_addresses() {
+        let device = Sim::new(SimSetup::new(Bytes::gib(8)));
+        let mut allocator = GaplessAllocator::new(device, Slack::NONE, ());
+        let mut take = |mib| allocator.allocate(Bytes::mib(mib), StreamId(0)).unwrap();
+        let (gap, _beside) = (take(8), take(2));
+        assert_eq!(allocator.free(gap), Ok(()));
+        // The pages of the gap move here.
+        let _large = allocator.allocate(Bytes::mib(10), StreamId(0)).unwrap();
+        let books = &mut allocator.books;
+        let arena = books.arenas.of(PoolId::DEFAULT, StreamId(0));
+        let tightest = books.best_place(arena, Bytes::mib(8)).unwrap();
+        let lacking: Vec<Frame> = books.lacking(tightest).collect();
+        assert_eq!(lacking.len(), 4);
+        for rent in 0..4 {
+            assert_eq!(books.lasting_place(tightest).start(), tightest.start(), "rent {rent}");
+            books.table.frame_mut(lacking[0]).takeovers += 1;
+        }
+        let fresh = books.lasting_place(tightest);
+        assert!(books.table.frontier(lacking[0].territory) <= fresh.start());
+        assert_eq!(books.table.frame(lacking[0]).takeovers, 0, "it starts anew");
     }
 }

@@ -20,6 +20,10 @@ fn broken<T>(what: String) -> Result<T, BrokenInvariant> {
 impl<O: Observer> Books<O> {
     /// Looks at everything, while no request is being served.
     pub(super) fn check_invariants(&self) -> Result<(), BrokenInvariant> {
+        let none = &self.blocks[At::NONE];
+        if none.state == State::Free || !none.size.is_zero() {
+            return broken("what stands for no block is one".to_owned());
+        }
         let mut live = Bytes::ZERO;
         let mut free = 0;
         for (territory, _) in self.table.territories() {

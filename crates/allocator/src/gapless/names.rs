@@ -12,8 +12,8 @@ pub struct BlockId {
 pub(super) struct At(pub(super) u32);
 
 impl At {
-    /// No block. In its place lies one that is never free, and to which anything may be written: who
-    /// looks at a block's neighbors need not ask whether there are any.
+    /// No block. In its place lies one that is never free, spans nothing, and whose neighbors anybody
+    /// may write: who looks at the neighbors of a block need not ask whether there are any.
     pub(super) const NONE: Self = Self(0);
 
     pub(super) fn some(self) -> Option<Self> {

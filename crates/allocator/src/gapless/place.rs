@@ -56,7 +56,7 @@ pub(super) fn take_best<H: Hold>(
     let books = hold.books();
     let best = match books.best_place(arena, size) {
         Some(place) if books.is_within_budget(place) => place,
-        Some(place) => books.lasting_place(place, arena),
+        Some(place) => books.lasting_place(place),
         None => new_territory(hold, arena, size)?,
     };
     match carve(hold, best) {
@@ -90,7 +90,7 @@ fn take_cheapest<H: Hold>(
     let Some(tightest) = books.best_place(arena, size) else {
         return Err(Refusal::Short(short));
     };
-    let cheapest = books.cheapest_place(tightest, arena);
+    let cheapest = books.cheapest_place(tightest);
     match carve(hold, cheapest) {
         Err(Refusal::Short(still)) => Err(Refusal::Short(still.min(short))),
         done => done,
