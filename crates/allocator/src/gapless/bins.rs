@@ -146,8 +146,9 @@ impl Bins {
     pub(super) fn smallest_ready(&self, blocks: &Blocks, size: Bytes) -> Option<At> {
         let is_ready = |&at: &At| blocks[at].holes == 0;
         let some = self.all(blocks, size).find(is_ready)?;
-        let least = self.between(blocks, size, Some(blocks[some].size)).filter(is_ready);
-        least.min_by_key(|&at| (blocks[at].size, blocks[at].addr))
+        let its_bin = self.list(blocks, bin_of(blocks[some].size));
+        let ready = its_bin.filter(|&at| size <= blocks[at].size && blocks[at].holes == 0);
+        ready.min_by_key(|&at| (blocks[at].size, blocks[at].addr))
     }
 
     /// Every block of at least this size, bin by bin.

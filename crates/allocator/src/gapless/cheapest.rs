@@ -57,15 +57,15 @@ impl<O: Observer> Books<O> {
         let mut cheapest = Cheapest::new(self, first);
         cheapest.consider(tightest);
         // In larger gaps than one that needs no memory there is nothing better.
-        let most = ready.filter(|_| cheapest.missing == 0).map(|at| self.blocks[at].size);
-        let gaps = || free.between(&self.blocks, size, most);
-        let others = gaps().take(LOOKED_AT).filter(|&at| at != tightest.at());
-        others.for_each(|at| cheapest.consider(self.place_in(at, size)));
-        if let Some(known) = known.of(size) {
-            for at in gaps() {
-                let parts = known.within(self.blocks[at].extent());
-                parts.for_each(|part| cheapest.consider(Place::new(at, part)));
+        let most = (cheapest.missing == 0).then(|| self.blocks[cheapest.place.at()].size);
+        let known = known.of(size);
+        let looked_at = if known.is_some() { usize::MAX } else { LOOKED_AT };
+        for (count, at) in free.between(&self.blocks, size, most).take(looked_at).enumerate() {
+            if count < LOOKED_AT && at != tightest.at() {
+                cheapest.consider(self.place_in(at, size));
             }
+            let parts = known.iter().flat_map(|known| known.within(self.blocks[at].extent()));
+            parts.for_each(|part| cheapest.consider(Place::new(at, part)));
         }
         cheapest.place
     }

@@ -5,27 +5,36 @@
 
 use std::cell::{Cell, OnceCell};
 
-use gapless_units::{Addr, Extent};
+use gapless_units::Extent;
 
 use super::books::Books;
 use super::names::At;
 use crate::observer::Observer;
 
-/// Room that is made at first: enough for most programs.
-const USUAL_ROOM: usize = 128;
-
-/// So many walks over the free blocks cost what putting them in order does.
-const WALKS: u32 = 2;
+/// So many are searched one by one as fast as in order.
+const FEW: usize = 42;
 
 /// Looks for free blocks of a page or more whose pages may move, by what lies in them; as long as
 /// none is cut or merged.
 #[derive(Debug, Default)]
 pub(super) struct Idle {
-    walks: Cell<u32>,
+    /// Whether one was looked for: mostly it is only one, which is not worth a list.
+    was_asked: Cell<bool>,
     /// The one found last: pages that were mapped together lie together.
     latest: Cell<At>,
-    /// All of them in the order of addresses, once they were looked for a few times.
-    ordered: OnceCell<Vec<(Addr, At)>>,
+    /// All of them, in the order of addresses if they are more than a few.
+    blocks: OnceCell<Vec<(Extent, At)>>,
+}
+
+/// The block that an extent lies in, of a few or of many in the order of addresses.
+fn block_around(blocks: &[(Extent, At)], extent: Extent) -> Option<At> {
+    let in_question = if blocks.len() <= FEW {
+        blocks
+    } else {
+        let behind = blocks.partition_point(|(block, _)| block.start() <= extent.start());
+        &blocks[behind.saturating_sub(1)..behind]
+    };
+    in_question.iter().find(|(block, _)| block.contains(extent)).map(|&(_, at)| at)
 }
 
 impl<O: Observer> Books<O> {
@@ -35,22 +44,22 @@ impl<O: Observer> Books<O> {
         if is_around(idle.latest.get()) {
             return Some(idle.latest.get());
         }
-        let at = if idle.walks.get() < WALKS {
-            idle.walks.set(idle.walks.get() + 1);
-            self.large_blocks().find(|&at| is_around(at))?
+        let at = if idle.was_asked.replace(true) {
+            let blocks = idle.blocks.get_or_init(|| self.large_blocks_by_address());
+            block_around(blocks, extent)?
         } else {
-            let ordered = idle.ordered.get_or_init(|| self.ordered());
-            let behind = ordered.partition_point(|&(start, _)| start <= extent.start());
-            ordered[..behind].last().map(|&(_, at)| at).filter(|&at| is_around(at))?
+            self.large_blocks().find(|&at| is_around(at))?
         };
         idle.latest.set(at);
         Some(at)
     }
 
-    fn ordered(&self) -> Vec<(Addr, At)> {
-        let mut blocks = Vec::with_capacity(USUAL_ROOM);
-        self.large_blocks().for_each(|at| blocks.push((self.blocks[at].addr, at)));
-        blocks.sort_unstable();
+    fn large_blocks_by_address(&self) -> Vec<(Extent, At)> {
+        let mut blocks = Vec::with_capacity(FEW);
+        self.large_blocks().for_each(|at| blocks.push((self.blocks[at].extent(), at)));
+        if FEW < blocks.len() {
+            blocks.sort_unstable_by_key(|(block, _)| block.start());
+        }
         blocks
     }
 
@@ -78,5 +87,36 @@ impl<O: Observer> Books<O> {
     pub(super) fn active_pages(&self, at: At) -> u32 {
         let block = &self.blocks[at];
         self.table.inside_count(block.territory, block.extent()) - block.holes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gapless_units::Addr;
+
+    use super::*;
+
+    fn extent(start: u64, end: u64) -> Extent {
+        Extent::between(Addr::new(start), Addr::new(end))
+    }
+
+    #[test]
+    fn a_block_is_found_by_what_lies_in_it() {
+        for count in [0, 1, FEW as u32, FEW as u32 + 1, 1000] {
+            // Every second one begins where the one before ends.
+            let starts = (1..=count).map(|number| 100 * u64::from(number));
+            let blocks = starts.map(|start| extent(start, start + 50 + start / 100 % 2 * 50));
+            let blocks: Vec<_> = blocks.zip((1..=count).map(At)).collect();
+            let around = |start, end| block_around(&blocks, extent(start, end));
+            assert_eq!(around(0, 10), None);
+            for &(block, at) in &blocks {
+                let (start, end) = (block.start().get(), block.end().get());
+                let found = [(start, end), (start, start + 10), (end - 10, end)];
+                assert_eq!(found.map(|(start, end)| around(start, end)), [Some(at); 3]);
+                let none = [(start - 5, start + 5), (end - 5, end + 5), (start - 5, end + 5)];
+                assert_eq!(none.map(|(start, end)| around(start, end)), [None; 3]);
+            }
+            assert_eq!(around(100 * u64::from(count) + 200, 100 * u64::from(count) + 210), None);
+        }
     }
 }

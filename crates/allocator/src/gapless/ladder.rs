@@ -44,7 +44,8 @@ pub(super) fn acquire<H: Hold>(
         return Ok(at);
     }
     let books = hold.books();
-    if let Some(at) = books.take_ready(arena, rounded) {
+    let mut tightest = books.best_place(arena, rounded);
+    if let Some(at) = tightest.and_then(|place| books.cut_ready(place)) {
         return Ok(at);
     }
     if hold.is_more_than_all(rounded) {
@@ -52,12 +53,15 @@ pub(super) fn acquire<H: Hold>(
         return Err(books.too_large(device, rounded, requested, arena));
     }
     let short = loop {
-        let (short, own) = match take_best(hold, arena, rounded) {
+        let (short, own) = match take_best(hold, arena, rounded, tightest) {
             Ok(at) => return Ok(at),
             Err(Refusal::Device(error)) => return Err(error.into()),
             Err(Refusal::Short(short)) => (short, None),
             // What another request is about to change is there as soon as that is done.
-            Err(Refusal::Underway) if hold.wait_for_return() => continue,
+            Err(Refusal::Underway) if hold.wait_for_return() => {
+                tightest = hold.books().best_place(arena, rounded);
+                continue;
+            }
             // A frame is in the way, not a page: the work on it is the arena's own.
             Err(Refusal::Busy | Refusal::Underway) => (1, Some(Awaited::Arena(arena))),
         };
@@ -71,6 +75,7 @@ pub(super) fn acquire<H: Hold>(
         }
         // What the wait freed may fit as it is, so everything is searched again.
         hold.clear_fronts();
+        tightest = hold.books().best_place(arena, rounded);
     };
     settle_spare_pages(hold)?;
     let (books, device) = hold.parts();

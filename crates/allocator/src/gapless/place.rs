@@ -52,9 +52,10 @@ pub(super) fn take_best<H: Hold>(
     hold: &mut H,
     arena: ArenaIndex,
     size: Bytes,
+    tightest: Option<Place>,
 ) -> Result<At, Refusal> {
     let books = hold.books();
-    let best = match books.best_place(arena, size) {
+    let best = match tightest {
         Some(place) if books.is_within_budget(place) => place,
         Some(place) => books.lasting_place(place),
         None => new_territory(hold, arena, size)?,
@@ -153,12 +154,6 @@ fn new_territory<H: Hold>(
 }
 
 impl<O: Observer> Books<O> {
-    /// The block that serves a request as it lies, where the tightest gap has memory.
-    pub(super) fn take_ready(&mut self, arena: ArenaIndex, size: Bytes) -> Option<At> {
-        let place = self.best_place(arena, size)?;
-        self.cut_ready(place)
-    }
-
     /// The block at a place that has memory.
     #[inline]
     pub(super) fn cut_ready(&mut self, place: Place) -> Option<At> {
