@@ -260,6 +260,18 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
                 return Ok(block(parcel, arena, size, self.books.name));
             }
         }
+        self.allocate_from_books(arena, rounded, size)
+    }
+
+    /// The same where this thread keeps no such block.
+    // Kept out of the way of those that find one.
+    #[inline(never)]
+    fn allocate_from_books(
+        &mut self,
+        arena: ArenaIndex,
+        rounded: Bytes,
+        size: Bytes,
+    ) -> Result<Block, AllocationError> {
         let name = self.books.name;
         let mut hold = InHand::new(&self.books, &mut self.device);
         if REQUEST_LIMIT <= size {
