@@ -95,6 +95,7 @@ use crate::usage::Usage;
 use books::Books;
 use hold::Alone;
 use ladder::acquire;
+use names::ArenaIndex;
 use request::{REQUEST_LIMIT, rounded};
 
 pub use invariants::BrokenInvariant;
@@ -224,6 +225,21 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         self.books.recording()
     }
 
+    /// A block where the front has none of this size.
+    // Kept out of the way of requests that find one.
+    #[inline(never)]
+    fn serve_miss(
+        &mut self,
+        arena: ArenaIndex,
+        rounded: Bytes,
+        size: Bytes,
+    ) -> Result<BlockId, AllocationError> {
+        let mut hold = Alone { books: &mut self.books, device: &mut self.device };
+        let at = acquire(&mut hold, arena, rounded, size)?;
+        self.books.serving -= 1;
+        Ok(self.books.hand_out(at, size))
+    }
+
     /// Looks at everything that is true of a sound allocator; for tests, since it takes as long as
     /// there are blocks and pages.
     pub fn check_invariants(&self) -> Result<(), BrokenInvariant> {
@@ -258,10 +274,7 @@ impl<D: Device, O: Observer> Allocator for GaplessAllocator<D, O> {
         if let Some(at) = self.books.take_shelved(arena, rounded) {
             return Ok(self.books.hand_out(at, size));
         }
-        let mut hold = Alone { books: &mut self.books, device: &mut self.device };
-        let at = acquire(&mut hold, arena, rounded, size)?;
-        self.books.serving -= 1;
-        Ok(self.books.hand_out(at, size))
+        self.serve_miss(arena, rounded, size)
     }
 
     #[inline]

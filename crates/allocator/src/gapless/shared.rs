@@ -260,13 +260,13 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
                 return Ok(block(parcel, arena, size, self.books.name));
             }
         }
-        self.allocate_from_books(arena, rounded, size)
+        self.serve_miss(arena, rounded, size)
     }
 
-    /// The same where this thread keeps no such block.
-    // Kept out of the way of those that find one.
+    /// A block where this thread keeps none of this size.
+    // Kept out of the way of requests that find one.
     #[inline(never)]
-    fn allocate_from_books(
+    fn serve_miss(
         &mut self,
         arena: ArenaIndex,
         rounded: Bytes,
