@@ -116,7 +116,8 @@ impl<O: Observer> Books<O> {
         self.table.reactivate(frame);
         let block = &mut self.blocks[at];
         block.holes -= 1;
-        block.freed = block.freed.max(until);
+        // The frame has been free since then, and merging makes a free block younger only.
+        debug_assert!(until <= block.freed, "{frame:?} was used until {until}");
         self.tell_frame(Action::SegmentMap, frame);
         true
     }
