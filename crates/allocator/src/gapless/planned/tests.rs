@@ -1,7 +1,7 @@
 //! Programs that repeat themselves and do not come to rest by themselves: whether plans are made and
 //! bring rest, and whether the allocator stays sound when programs leave them.
 
-use gapless_device::{Faulty, Sim, SimSetup};
+use gapless_device::{Completion, Faulty, Sim, SimSetup};
 use gapless_units::{Bytes, Extent, PoolId, StreamId};
 
 use crate::allocator::Allocator;
@@ -25,7 +25,11 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let device = Faulty::new(Sim::new(SimSetup::new(Bytes::gib(8))));
+        Self::on(SimSetup::new(Bytes::gib(8)))
+    }
+
+    fn on(setup: SimSetup) -> Self {
+        let device = Faulty::new(Sim::new(setup));
         let allocator = GaplessAllocator::new(device, Slack::NONE, ());
         Self { allocator, held: Vec::new(), requests: 0, planned: 0, failed: 0 }
     }
@@ -62,6 +66,8 @@ impl Run {
     fn take(&mut self, turns: usize, turn: &[Asked]) -> u64 {
         let before = self.maps();
         for _ in 0..turns {
+            // What the device still has to do, where it lags, is of this turn.
+            self.allocator.device_mut().device_mut().finish_all_work();
             for &asked in turn {
                 self.ask(asked);
             }
@@ -100,6 +106,23 @@ fn plans_bring_rest() {
         run.take(6, &turn);
         assert_eq!(run.take(10, &turn), 0, "pages mapped with a plan");
         assert!(run.planned > 15 * turn.len(), "{} requests had a plan", run.planned);
+        run.end();
+    }
+}
+
+/// A device that is a turn behind keeps requests from addresses that its work still uses: each wait
+/// for it lets a plan come into its places.
+#[test]
+fn plans_bring_rest_where_the_device_lags_behind() {
+    for seed in 1..12 {
+        let turn = turn(&mut Numbers(seed), 150);
+        let completion = Completion::WhenTold;
+        let mut run = Run::on(SimSetup { completion, ..SimSetup::new(Bytes::gib(8)) });
+        run.take_until_planned(&turn);
+        run.take(6, &turn);
+        let waits = run.allocator.stalls();
+        assert_eq!(run.take(10, &turn), 0, "pages mapped with a plan for {seed}");
+        assert!(0 < waits && waits == run.allocator.stalls(), "{waits} waits for {seed}");
         run.end();
     }
 }
