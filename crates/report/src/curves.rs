@@ -70,6 +70,17 @@ impl Curve {
     }
 }
 
+/// The sizes that are marked on the left: up to seven whole multiples of a power of two.
+fn marks(top: Bytes) -> impl Iterator<Item = Bytes> {
+    let step = top.get().div_ceil(6).next_power_of_two();
+    (0..=top.get() / step).map(move |count| Bytes::new(count * step))
+}
+
+/// A size without the decimals that say nothing.
+fn mark(bytes: Bytes) -> String {
+    bytes.to_string().replace(".00 ", " ").replace(".0 ", " ")
+}
+
 /// The curves over each other, with a line at `limit` where there is one. Each curve spans the
 /// whole width, whatever the number of its events, since the program is the same.
 pub(crate) fn picture(curves: &[Curve], limit: Option<(Bytes, &str)>) -> String {
@@ -82,15 +93,15 @@ pub(crate) fn picture(curves: &[Curve], limit: Option<(Bytes, &str)>) -> String 
         "<svg class=\"curves\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
          aria-label=\"reserved memory over the program's events\">\n"
     );
-    for part in 0..=4_u64 {
-        let bytes = Bytes::new(top.get() / 4 * part);
+    for bytes in marks(top) {
         let at = y(bytes);
         let _ = writeln!(
             svg,
             "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
-             <text class=\"size\" x=\"{}\" y=\"{:.1}\">{bytes}</text>",
+             <text class=\"size\" x=\"{}\" y=\"{:.1}\">{}</text>",
             LEFT - 8,
-            at.max(8.0) + 4.0
+            at.max(8.0) + 4.0,
+            mark(bytes)
         );
     }
     for curve in curves {
@@ -124,4 +135,20 @@ pub(crate) fn picture(curves: &[Curve], limit: Option<(Bytes, &str)>) -> String 
     }
     svg.push_str("</p>\n");
     svg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_sizes_are_marked() {
+        let marked = |top| marks(top).map(mark).collect::<Vec<_>>().join(", ");
+        assert_eq!(marked(Bytes::mib(17_200)), "0, 4 GiB, 8 GiB, 12 GiB, 16 GiB");
+        assert_eq!(marked(Bytes::mib(1_900)), "0, 512 MiB, 1 GiB, 1.50 GiB");
+        assert_eq!(marked(Bytes::new(1)), "0, 1 B");
+        for mib in 1..3000 {
+            assert!((4..=7).contains(&marks(Bytes::mib(mib)).count()), "{mib} MiB");
+        }
+    }
 }
