@@ -9,7 +9,7 @@ use gapless_units::Bytes;
 pub enum AllocationError {
     /// Neither the cache nor the device had it, and nothing that could be given back made room.
     #[error(
-        "out of memory: {requested} asked for, {tried} tried at the device, which has \
+        "out of memory: {requested} asked for, {tried} needed of the device, which has \
          {device_free} left{}", limit_words(.limit.as_ref())
     )]
     OutOfMemory {
@@ -17,8 +17,8 @@ pub enum AllocationError {
         requested: Bytes,
         /// The block it would have been.
         rounded: Bytes,
-        /// What was asked of the device. Of an allocator that moves pages, what is missing in whole
-        /// pages; all of it where the request is larger than the device.
+        /// What was asked of the device; of an allocator that moves pages, what the device would have
+        /// to have left.
         tried: Bytes,
         /// What the device has left.
         device_free: Bytes,
@@ -39,6 +39,18 @@ pub enum AllocationError {
     Device(#[from] DeviceError),
 }
 
+impl AllocationError {
+    /// How many bytes more the device would have to have left, where memory ran out.
+    pub fn missing(&self) -> Option<Bytes> {
+        match self {
+            Self::OutOfMemory { tried, device_free, .. } => {
+                Some(tried.saturating_sub(*device_free))
+            }
+            Self::Rejected { .. } | Self::Device(_) => None,
+        }
+    }
+}
+
 fn limit_words(limit: Option<&Bytes>) -> String {
     limit.map(|limit| format!("; {limit} allowed")).unwrap_or_default()
 }
@@ -47,7 +59,8 @@ fn limit_words(limit: Option<&Bytes>) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FreeError {
-    /// The block was given back before, or never came from this allocator.
+    /// The block was given back before, or never came from this allocator. A block of another
+    /// [`GaplessAllocator`](crate::GaplessAllocator) is told by a number of 32 bits.
     #[error("the block is not allocated")]
     NotAllocated,
     /// The device failed.

@@ -84,7 +84,7 @@ mod sync;
 pub mod shared;
 
 use gapless_device::{Device, DeviceError};
-use gapless_trace::{DeviceRecording, FinalSegment};
+use gapless_trace::{FinalSegment, Recording};
 use gapless_units::{Bytes, Extent, PoolId, StreamId};
 
 use crate::allocator::Allocator;
@@ -165,8 +165,9 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         self.allocate_in(PoolId::DEFAULT, size, stream)
     }
 
-    /// The same; where that fails, `make_room` is told how many bytes are missing and may free
-    /// blocks. As long as it says that it did, the request is made again.
+    /// The same; where memory runs out, `make_room` is told how many bytes are missing and may free
+    /// blocks. As long as it says that it did, the request is made again; each time that it fails
+    /// counts as a failure.
     pub fn allocate_or(
         &mut self,
         size: Bytes,
@@ -175,7 +176,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     ) -> Result<BlockId, AllocationError> {
         loop {
             match self.allocate(size, stream) {
-                Err(AllocationError::OutOfMemory { tried, .. }) if make_room(self, tried) => {}
+                Err(error) if error.missing().is_some_and(|bytes| make_room(self, bytes)) => {}
                 answer => return answer,
             }
         }
@@ -219,10 +220,10 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
 
     /// A recording of the allocator, to be explained, written as a snapshot, or replayed: its
     /// segments as they are, and all that happened, where the observer is a
-    /// [`Recorder`](crate::Recorder). Without one the only event is the request that failed last;
-    /// then ask before anything else is allocated or freed.
-    pub fn recording(&self) -> DeviceRecording {
-        self.books.recording()
+    /// [`Recorder`](crate::Recorder). Without one the only event is the request that failed last,
+    /// as long as nothing else was allocated or freed.
+    pub fn recording(&self) -> Recording {
+        self.books.recording(self.books.failure_until_now())
     }
 
     /// A block where the front has none of this size.

@@ -22,10 +22,10 @@ pub mod gapless;
 pub mod baselines;
 
 pub use allocator::Allocator;
-pub use caching::{BlockId, CachingAllocator, Rules};
+pub use caching::{CachingAllocator, Rules};
 pub use failure::{AllocationError, FreeError};
 pub use gapless::shared::{SharedAllocator, ThreadFront};
-pub use gapless::{GaplessAllocator, PageSize, Slack};
+pub use gapless::{BlockId, GaplessAllocator, PageSize, Slack};
 pub use observer::{Happening, Observer, Recorder};
 pub use statistics::{Change, Statistic, Statistics};
 pub use usage::Usage;

@@ -1,6 +1,6 @@
 //! What an allocator tells of itself, as it happens.
 
-use gapless_trace::{Action, Event, Events, LabelId, StackId};
+use gapless_trace::{Action, Event, Events, LabelId, StackId, Stacks};
 use gapless_units::{Addr, Bytes, Micros, PoolId, StreamId};
 
 /// One thing an allocator did, with the fields of a trace's event.
@@ -18,7 +18,8 @@ pub struct Happening {
     pub pool: PoolId,
 }
 
-/// Is told what an allocator does.
+/// Is told what an allocator does, in the middle of doing it: one that panics leaves the allocator's
+/// books half written.
 pub trait Observer {
     /// Whether anybody listens. Where nobody does, threads serve themselves without telling.
     const LISTENS: bool = true;
@@ -28,6 +29,11 @@ pub trait Observer {
 
     /// All that happened, where it was written down.
     fn events(&self) -> Option<&Events> {
+        None
+    }
+
+    /// The stacks and labels that the events name.
+    fn stacks(&self) -> Option<&Stacks> {
         None
     }
 }
@@ -49,19 +55,43 @@ impl<O: Observer> Observer for &mut O {
     fn events(&self) -> Option<&Events> {
         (**self).events()
     }
+
+    fn stacks(&self) -> Option<&Stacks> {
+        (**self).stacks()
+    }
 }
 
 /// Writes a trace of what the allocator does.
 ///
 /// The allocator knows no stacks, labels or times: whoever drives it sets those of the request at
-/// hand.
+/// hand. What is written is kept, so a program that runs for long forgets it now and then
+/// (`recorder.events = Events::default()`).
+///
+/// ```
+/// use gapless_allocator::{GaplessAllocator, Recorder, Slack};
+/// use gapless_device::{Sim, SimSetup};
+/// use gapless_units::{Bytes, StreamId};
+///
+/// let device = Sim::new(SimSetup::new(Bytes::mib(64)));
+/// let mut allocator = GaplessAllocator::new(device, Slack::DEFAULT, Recorder::default());
+/// let recorder = allocator.observer_mut();
+/// let line = recorder.stacks.frame("model.rs", 7, "forward");
+/// recorder.stack = recorder.stacks.stack(&[line]);
+/// let block = allocator.allocate(Bytes::mib(4), StreamId::DEFAULT)?;
+/// # let told = allocator.recording();
+/// # let stack = told.devices[0].events.get(0).stack;
+/// # assert_eq!(told.stacks.frames(stack).next().unwrap().function, "forward");
+/// # Ok::<(), gapless_allocator::AllocationError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Recorder {
     /// What happened so far.
     pub events: Events,
-    /// The stack to write beside what happens next.
+    /// The stacks and labels that the events name.
+    pub stacks: Stacks,
+    /// The stack to write beside what happens next, one of [`Recorder::stacks`].
     pub stack: StackId,
-    /// The label to write beside what happens next.
+    /// The label to write beside what happens next, one of [`Recorder::stacks`].
     pub label: LabelId,
     /// The time to write beside what happens next.
     pub time: Micros,
@@ -77,5 +107,9 @@ impl Observer for Recorder {
 
     fn events(&self) -> Option<&Events> {
         Some(&self.events)
+    }
+
+    fn stacks(&self) -> Option<&Stacks> {
+        Some(&self.stacks)
     }
 }

@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{refused}\n{}\n", allocator.usage());
     print!("{}", gapless::explain(allocator.recording(), Some(capacity))?);
     if let Some(path) = std::env::args().nth(1) {
-        std::fs::write(&path, gapless::snapshot(allocator.recording())?)?;
+        std::fs::write(&path, gapless::snapshot(&allocator.recording())?)?;
         println!("\n{path} is its whole life, as PyTorch would have written it");
     }
     // A program that can do without its cache says so, and the request is made again.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use gapless_formats::WriteError;
 use gapless_report::{Asked, Examination, ExamineError, Facts, Look, Source, text};
-use gapless_trace::{DeviceRecording, Format, Recording, Stacks};
+use gapless_trace::Recording;
 use gapless_units::Bytes;
 
 /// The width of the screen that [`Explanation`] displays.
@@ -54,13 +54,10 @@ impl fmt::Display for Explanation {
 /// assert!(explanation.to_string().contains("TRUE SHORTAGE. 500.0 MiB were asked for."));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn explain(
-    recording: DeviceRecording,
-    capacity: Option<Bytes>,
-) -> Result<Explanation, ExamineError> {
+pub fn explain(recording: Recording, capacity: Option<Bytes>) -> Result<Explanation, ExamineError> {
     let source = Source { path: "this allocator".to_owned(), bytes: Bytes::ZERO };
     let asked = Asked { capacity, ..Asked::default() };
-    let examination = Examination::of(alone(recording), source, &asked)?;
+    let examination = Examination::of(recording, source, &asked)?;
     Ok(Explanation(Facts::of(&examination)))
 }
 
@@ -75,23 +72,11 @@ pub fn explain(
 /// // A recorder keeps all that happens; without one a snapshot shows how things are.
 /// let mut allocator = GaplessAllocator::new(device, Slack::DEFAULT, Recorder::default());
 /// let block = allocator.allocate(Bytes::mib(600), StreamId::DEFAULT)?;
-/// let bytes = gapless::snapshot(allocator.recording())?;
+/// let bytes = gapless::snapshot(&allocator.recording())?;
 /// let read = gapless::formats::read(bytes, &gapless::formats::Limits::default())?;
-/// assert_eq!(read.devices[0].events.len(), allocator.recording().events.len());
+/// assert_eq!(read.devices[0].events.len(), allocator.recording().devices[0].events.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn snapshot(recording: DeviceRecording) -> Result<Vec<u8>, WriteError> {
-    gapless_formats::write_snapshot(&alone(recording))
-}
-
-/// A recording of one device.
-fn alone(device: DeviceRecording) -> Recording {
-    Recording {
-        format: Format::SnapshotPickle,
-        framework: None,
-        devices: vec![device],
-        pinned_host: None,
-        stacks: Stacks::default(),
-        notes: Vec::new(),
-    }
+pub fn snapshot(recording: &Recording) -> Result<Vec<u8>, WriteError> {
+    gapless_formats::write_snapshot(recording)
 }

@@ -4,14 +4,13 @@
 
 use gapless::allocator::gapless::shared::Block;
 use gapless::allocator::{
-    AllocationError, Allocator, GaplessAllocator, Observer, Recorder, SharedAllocator, Slack,
-    ThreadFront,
+    Allocator, GaplessAllocator, Observer, Recorder, SharedAllocator, Slack, ThreadFront,
 };
 use gapless::device::{Completion, Host, Locked, Sim, SimSetup};
 use gapless::formats::Limits;
 use gapless::report::{Asked, Examination, Facts, Source};
-use gapless::trace::DeviceRecording;
-use gapless::units::{Bytes, KIB, PoolId, StreamId};
+use gapless::trace::Recording;
+use gapless::units::{Bytes, KIB, Micros, PoolId, StreamId};
 
 const COMPUTE: StreamId = StreamId(0);
 const COPY: StreamId = StreamId(1);
@@ -26,7 +25,7 @@ fn allocator<O: Observer>(pages: u64, observer: O) -> GaplessAllocator<Sim, O> {
 }
 
 /// The verdict, and the causes of all reserved bytes, which are the reserved bytes.
-fn verdict(recording: DeviceRecording, pages: u64) -> String {
+fn verdict(recording: Recording, pages: u64) -> String {
     let explanation = gapless::explain(recording, Some(Bytes::mib(2 * pages))).unwrap();
     let device = &explanation.facts().devices[0];
     let ledger = &device.ledger;
@@ -41,6 +40,52 @@ fn what_is_alive_and_the_request_may_be_too_much() {
     let _held = it.allocate(Bytes::mib(10), COMPUTE).unwrap();
     assert!(it.allocate(Bytes::mib(7), COMPUTE).is_err());
     assert_eq!(verdict(it.recording(), 8), "true_shortage");
+}
+
+#[test]
+fn a_failure_is_over_when_something_else_happened() {
+    let mut it = allocator(8, ());
+    let held = it.allocate(Bytes::mib(10), COMPUTE).unwrap();
+    assert!(it.allocate(Bytes::mib(7), COMPUTE).is_err());
+    it.free(held).unwrap();
+    assert_eq!(verdict(it.recording(), 8), "cannot_tell");
+    let _held = it.allocate(Bytes::mib(12), COMPUTE).unwrap();
+    assert!(it.allocate(Bytes::mib(7), COMPUTE).is_err());
+    assert_eq!(verdict(it.recording(), 8), "true_shortage");
+    let _small = it.allocate(Bytes::mib(1), COMPUTE).unwrap();
+    assert_eq!(verdict(it.recording(), 8), "cannot_tell");
+}
+
+#[test]
+fn who_sets_stacks_is_told_of_lines() {
+    let mut it = allocator(8, Recorder::default());
+    let recorder = it.observer_mut();
+    let line = recorder.stacks.frame("engine.rs", 7, "load");
+    recorder.stack = recorder.stacks.stack(&[line]);
+    recorder.label = recorder.stacks.label("weights");
+    let pairs = [0; 8].map(|_| {
+        let small = it.allocate(Bytes::new(512), COMPUTE).unwrap();
+        (small, it.allocate(Bytes::new(2048 * KIB - 512), COMPUTE).unwrap())
+    });
+    for (_, filler) in pairs {
+        it.free(filler).unwrap();
+    }
+    let told = gapless::explain(it.recording(), None).unwrap().to_string();
+    assert!(told.contains("engine.rs:7 load"), "{told}");
+    let bytes = gapless::snapshot(&it.recording()).unwrap();
+    let read = gapless::formats::read(bytes, &Limits::default()).unwrap();
+    let first = read.devices[0].events.iter().next().unwrap();
+    assert_eq!(read.stacks.text(first.label), "weights");
+}
+
+#[test]
+fn a_recorder_of_threads_can_be_set() {
+    let allocator = SharedAllocator::new(Locked::new(device(8)), Slack::NONE, Recorder::default());
+    allocator.with_observer(|recorder| recorder.time = Micros(5));
+    let block = allocator.front().allocate(Bytes::mib(2), COMPUTE).unwrap();
+    let times = allocator.recording().devices[0].events.times().to_vec();
+    assert!(!times.is_empty() && times.iter().all(|&time| time == Micros(5)), "{times:?}");
+    allocator.front().free(block).unwrap();
 }
 
 #[test]
@@ -103,7 +148,7 @@ fn a_whole_life_is_explained_from_its_snapshot() {
         }
     }
     assert!(it.allocate(Bytes::mib(120), COMPUTE).is_err());
-    let bytes = gapless::snapshot(it.recording()).unwrap();
+    let bytes = gapless::snapshot(&it.recording()).unwrap();
     let read = gapless::formats::read(bytes, &Limits::default()).unwrap();
     let source = Source { path: "its life".to_owned(), bytes: Bytes::ZERO };
     let examination = Examination::of(read, source, &Asked::default()).unwrap();
@@ -144,8 +189,10 @@ fn a_program_may_make_room() {
     // Five pages are taken, three are left, and six are needed.
     assert_eq!(asked_for, [Bytes::mib(6)]);
     let refused = it.allocate_or(Bytes::mib(5), COMPUTE, |_, _| false).unwrap_err();
+    assert_eq!(refused.missing(), Some(Bytes::mib(2)));
+    let told = refused.to_string();
     assert!(
-        matches!(refused, AllocationError::OutOfMemory { tried, .. } if tried == Bytes::mib(2))
+        told.contains("5.0 MiB asked for, 6.0 MiB needed of the device, which has 4.0 MiB left")
     );
 }
 

@@ -16,8 +16,7 @@ use std::hint::black_box;
 use std::thread;
 use std::time::Instant;
 
-use gapless_allocator::gapless::BlockId;
-use gapless_allocator::{Allocator, GaplessAllocator, SharedAllocator, Slack};
+use gapless_allocator::{Allocator, BlockId, GaplessAllocator, SharedAllocator, Slack};
 use gapless_device::{Locked, SharedDevice, Sim, SimSetup};
 use gapless_replay::{Operation, Program};
 use gapless_trace::Trace;

@@ -1,8 +1,7 @@
 //! A program through PyTorch's allocator over a simulated device.
 
-use gapless_allocator::{
-    AllocationError, BlockId, CachingAllocator, FreeError, Observer, Statistics,
-};
+use gapless_allocator::caching::BlockId;
+use gapless_allocator::{AllocationError, CachingAllocator, FreeError, Observer, Statistics};
 use gapless_device::{Completion, DeviceError, Sim};
 use gapless_trace::Totals;
 use gapless_units::{Bytes, StreamId};

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use gapless_allocator::caching::BlockId;
 use gapless_allocator::caching::{AdoptError, Adopted, AdoptedBlock};
-use gapless_allocator::{BlockId, CachingAllocator, Observer};
+use gapless_allocator::{CachingAllocator, Observer};
 use gapless_device::Sim;
 use gapless_trace::{Instant, Mapping, SizePool, Trace};
 use gapless_units::{Addr, Bytes, Extent, PoolId, StreamId};

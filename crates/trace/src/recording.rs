@@ -48,6 +48,20 @@ pub struct Recording {
     pub notes: Vec<Note>,
 }
 
+impl Recording {
+    /// What an allocator tells of itself, with the stacks and labels that its events name.
+    pub fn of_one(device: DeviceRecording, stacks: Stacks) -> Self {
+        Self {
+            format: Format::SnapshotPickle,
+            framework: None,
+            devices: vec![device],
+            pinned_host: None,
+            stacks,
+            notes: Vec::new(),
+        }
+    }
+}
+
 /// What a file says of one device.
 #[derive(Clone, Debug)]
 pub struct DeviceRecording {

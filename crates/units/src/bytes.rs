@@ -25,14 +25,19 @@ impl Bytes {
         Self(bytes)
     }
 
-    /// A size of `mib` times 2^20 bytes.
+    /// A size of `mib` times 2^20 bytes. Panics where that is no number of 64 bits.
     pub const fn mib(mib: u64) -> Self {
-        Self(mib * MIB)
+        Self::times(mib, MIB)
     }
 
-    /// A size of `gib` times 2^30 bytes.
+    /// A size of `gib` times 2^30 bytes. Panics where that is no number of 64 bits.
     pub const fn gib(gib: u64) -> Self {
-        Self(gib * GIB)
+        Self::times(gib, GIB)
+    }
+
+    const fn times(count: u64, unit: u64) -> Self {
+        assert!(count <= u64::MAX / unit, "more bytes than 64 bits can count");
+        Self(count * unit)
     }
 
     /// The number of bytes.

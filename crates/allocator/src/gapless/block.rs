@@ -1,6 +1,7 @@
 //! Blocks: what a territory is cut into, held and free ones side by side.
 
 use std::ops::{Index, IndexMut};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use gapless_units::{Addr, Bytes, Extent};
 
@@ -84,9 +85,19 @@ impl Block {
 /// All blocks of an allocator. Places are used again, under another generation.
 #[derive(Clone, Debug)]
 pub(super) struct Blocks {
-    blocks: Vec<Block>,
+    all: Vec<Block>,
     vacant: Vec<At>,
+    /// That of each place when it is used first. Every allocator has another, far from all others, so
+    /// that it knows no block of theirs.
+    first_generation: u32,
 }
+
+/// The first generation of the next allocator.
+static NEXT_FIRST_GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// How far apart they are: by the golden ratio, however many come they divide all numbers evenly (D.
+/// E. Knuth, *The Art of Computer Programming* 3, 6.4).
+const APART: u32 = 0x9e37_79b9;
 
 impl Default for Blocks {
     fn default() -> Self {
@@ -94,7 +105,8 @@ impl Default for Blocks {
         let block = Block::spanning(nowhere, ArenaIndex(0), TerritoryIndex(0), 0);
         // What lies at `At::NONE`.
         let none = Block { state: State::Serving, ..block };
-        Self { blocks: vec![none], vacant: Vec::new() }
+        let first_generation = NEXT_FIRST_GENERATION.fetch_add(APART, Ordering::Relaxed);
+        Self { all: vec![none], vacant: Vec::new(), first_generation }
     }
 }
 
@@ -116,8 +128,9 @@ impl Blocks {
             self[at] = block;
             return at;
         }
-        let at = At(u32::try_from(self.blocks.len()).unwrap_or(u32::MAX));
-        self.blocks.push(block);
+        let at = At(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+        block.generation = self.first_generation;
+        self.all.push(block);
         at
     }
 
@@ -170,7 +183,7 @@ impl Blocks {
 
     /// The block of this name, where the program has it.
     pub(super) fn held(&self, id: BlockId) -> Option<At> {
-        let block = self.blocks.get(id.at.index())?;
+        let block = self.all.get(id.at.index())?;
         (block.generation == id.generation && block.state == State::Held).then_some(id.at)
     }
 
@@ -184,12 +197,12 @@ impl Index<At> for Blocks {
     type Output = Block;
 
     fn index(&self, at: At) -> &Block {
-        &self.blocks[at.index()]
+        &self.all[at.index()]
     }
 }
 
 impl IndexMut<At> for Blocks {
     fn index_mut(&mut self, at: At) -> &mut Block {
-        &mut self.blocks[at.index()]
+        &mut self.all[at.index()]
     }
 }

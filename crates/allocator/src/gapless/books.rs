@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use gapless_trace::{Action, SizePool};
-use gapless_units::{Bytes, PoolId, StreamId};
+use gapless_units::{Bytes, Extent, PoolId, StreamId};
+use rustc_hash::FxHashMap;
 
 use super::arena::Arenas;
 use super::attention::{Attention, Heard};
 use super::block::{Blocks, NO_NAME, State};
-use super::counts::Counts;
+use super::counts::{Counts, Moment};
 use super::deferred::Deferred;
 use super::front::Front;
 use super::knob::Slack;
@@ -30,6 +31,8 @@ pub(super) struct Books<O> {
     pub(super) table: PageTable,
     pub(super) arenas: Arenas,
     pub(super) front: Front<At, SHELVED>,
+    /// What is pinned, and how often.
+    pub(super) pinned: FxHashMap<Extent, u32>,
     /// Private pools whose pages may move, because the program is done with them.
     pub(super) ended: BTreeSet<PoolId>,
     pub(super) deferred: Deferred,
@@ -40,8 +43,8 @@ pub(super) struct Books<O> {
     /// Counts frees.
     pub(super) clock: u64,
     pub(super) stalls: u64,
-    /// The request that failed last.
-    pub(super) failure: Option<Happening>,
+    /// The request that failed last, and when.
+    failure: Option<(Happening, Moment)>,
     /// Blocks that requests have cut out and not handed out yet.
     pub(super) serving: u32,
     pub(super) attention: Attention,
@@ -56,6 +59,7 @@ impl<O: Observer> Books<O> {
             table: PageTable::new(page_size),
             arenas: Arenas::default(),
             front: Front::default(),
+            pinned: FxHashMap::default(),
             ended: BTreeSet::new(),
             deferred: Deferred::default(),
             counts: Counts::default(),
@@ -187,9 +191,22 @@ impl<O: Observer> Books<O> {
         statistics
     }
 
-    /// Counts a request that failed.
-    pub(super) fn count_failure(&mut self) {
+    /// Counts and tells a request that failed.
+    pub(super) fn note_failure(&mut self, failure: Happening) {
         self.rare.num_ooms += 1;
+        self.failure = Some((failure, self.counts.moment()));
+        self.observer.observe(failure);
+    }
+
+    /// The request that failed last.
+    pub(super) fn last_failure(&self) -> Option<Happening> {
+        self.failure.map(|(failure, _)| failure)
+    }
+
+    /// The same, unless something was allocated or freed since.
+    pub(super) fn failure_until_now(&self) -> Option<Happening> {
+        let now = self.counts.moment();
+        self.failure.filter(|&(_, when)| when == now).map(|(failure, _)| failure)
     }
 
     /// Counts pages that the device gave.

@@ -77,7 +77,20 @@ fn added(a: [u64; 2], b: [u64; 2]) -> [u64; 2] {
     [a[0] + b[0], a[1] + b[1]]
 }
 
+/// How much was handed out so far, and how much is held: others once something was allocated or
+/// given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    all: [u64; 2],
+    now: [u64; 2],
+}
+
 impl Counts {
+    /// Which moment of the program it is.
+    pub(super) fn moment(&self) -> Moment {
+        Moment { all: self.blocks.all, now: self.blocks.now }
+    }
+
     /// A block goes into the program's hands.
     #[inline]
     pub(super) fn hand_out(&mut self, size: Bytes, requested: Bytes) {

@@ -79,8 +79,8 @@ pub(super) fn acquire<H: Hold>(
     };
     settle_spare_pages(hold)?;
     let (books, device) = hold.parts();
-    let tried = books.table.bytes_of(short);
     let device_free = device.memory().free;
+    let tried = books.table.bytes_of(short) + device_free;
     Err(books.out_of_memory(Shortage { requested, rounded, tried, device_free }, arena))
 }
 
@@ -145,16 +145,13 @@ impl<O: Observer> Books<O> {
     fn out_of_memory(&mut self, shortage: Shortage, arena: ArenaIndex) -> AllocationError {
         let (pool, stream) = (self.arenas[arena].pool, self.arenas[arena].stream);
         let Shortage { requested, rounded, tried, device_free } = shortage;
-        self.count_failure();
-        let failure = Happening {
+        self.note_failure(Happening {
             action: Action::OutOfMemory,
             addr: Addr::new(device_free.get()),
             size: rounded,
             stream,
             pool,
-        };
-        self.failure = Some(failure);
-        self.observer.observe(failure);
+        });
         AllocationError::OutOfMemory { requested, rounded, tried, device_free, limit: None }
     }
 }

@@ -1,5 +1,7 @@
 //! Pages that have to stay where they are, and private pools that are over.
 
+use std::collections::hash_map::Entry;
+
 use gapless_units::{Extent, PoolId};
 
 use super::books::Books;
@@ -9,8 +11,9 @@ use crate::observer::Observer;
 impl<O: Observer> Books<O> {
     /// Keeps the pages under a block where they are.
     pub(super) fn pin(&mut self, at: At) -> Extent {
-        let (territory, extent) = (self.blocks[at].territory, self.blocks[at].extent());
-        for frame in self.table.touched(territory, extent) {
+        let extent = self.blocks[at].extent();
+        *self.pinned.entry(extent).or_default() += 1;
+        for frame in self.table.touched(self.blocks[at].territory, extent) {
             self.table.frame_mut(frame).pins += 1;
         }
         extent
@@ -18,13 +21,15 @@ impl<O: Observer> Books<O> {
 
     /// Ends a pin; says whether there was one.
     pub(super) fn unpin(&mut self, pinned: Extent) -> bool {
-        let holder = self.table.territories().find(|(_, book)| book.extent.contains(pinned));
-        let Some(territory) = holder.map(|(index, _)| index) else { return false };
-        let frames: Vec<_> = self.table.touched(territory, pinned).collect();
-        if frames.is_empty() || frames.iter().any(|&frame| self.table.frame(frame).pins == 0) {
-            return false;
+        let Entry::Occupied(mut times) = self.pinned.entry(pinned) else { return false };
+        *times.get_mut() -= 1;
+        if *times.get() == 0 {
+            times.remove();
         }
-        for frame in frames {
+        // Addresses with pins stay reserved.
+        let holder = self.table.territories().find(|(_, book)| book.extent.contains(pinned));
+        let Some((territory, _)) = holder else { return false };
+        for frame in self.table.touched(territory, pinned) {
             self.table.frame_mut(frame).pins -= 1;
         }
         true

@@ -28,7 +28,7 @@ mod tests;
 use std::fmt;
 
 use gapless_device::{Device, DeviceError, SharedDevice};
-use gapless_trace::{DeviceRecording, FinalSegment};
+use gapless_trace::{FinalSegment, Recording};
 use gapless_units::{Bytes, Extent, PoolId, StreamId};
 use rustc_hash::FxHashMap;
 
@@ -202,12 +202,18 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
 
     /// A recording of the allocator, to be explained, written as a snapshot, or replayed: its
     /// segments as they are, and all that happened, where the observer is a
-    /// [`Recorder`](crate::Recorder). Without one the only event is the request that failed last;
-    /// then ask before anything else is allocated or freed.
-    pub fn recording(&self) -> DeviceRecording {
+    /// [`Recorder`](crate::Recorder). Without one the only event is the request that failed last:
+    /// ask at once, since what other threads do meanwhile is not told.
+    pub fn recording(&self) -> Recording {
         let mut state = self.books.state();
         state.clear_fronts();
-        state.books.recording()
+        state.books.recording(state.books.last_failure())
+    }
+
+    /// Lets somebody look at who is told what happens, and change it. All requests wait meanwhile; a
+    /// request of `work`'s own would wait for ever.
+    pub fn with_observer<T>(&self, work: impl FnOnce(&mut O) -> T) -> T {
+        work(&mut self.books.state().books.observer)
     }
 
     /// Looks at everything that is true of a sound allocator while no request is being served.
@@ -225,8 +231,9 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
         self.allocate_in(PoolId::DEFAULT, size, stream)
     }
 
-    /// The same; where that fails, `make_room` is told how many bytes are missing and may free
-    /// blocks. As long as it says that it did, the request is made again.
+    /// The same; where memory runs out, `make_room` is told how many bytes are missing and may free
+    /// blocks. As long as it says that it did, the request is made again; each time that it fails
+    /// counts as a failure.
     pub fn allocate_or(
         &mut self,
         size: Bytes,
@@ -235,7 +242,7 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
     ) -> Result<Block, AllocationError> {
         loop {
             match self.allocate(size, stream) {
-                Err(AllocationError::OutOfMemory { tried, .. }) if make_room(self, tried) => {}
+                Err(error) if error.missing().is_some_and(|bytes| make_room(self, bytes)) => {}
                 answer => return answer,
             }
         }

@@ -1,26 +1,34 @@
 //! The allocator's state, and its life, as a recording tells them.
 
 use gapless_trace::{
-    BlockState, DeviceRecording, Events, FinalBlock, FinalSegment, Settings, SizePool, StackId,
+    BlockState, DeviceRecording, Events, FinalBlock, FinalSegment, Recording, Settings, SizePool,
+    StackId,
 };
 use gapless_units::{Addr, Bytes, DeviceId, Extent, MIB};
 
 use super::block::State;
 use super::books::Books;
 use super::names::At;
-use crate::observer::{Observer, Recorder};
+use crate::observer::{Happening, Observer, Recorder};
 
 /// Up to this size a request is one of the small pool to whoever reads a recording.
 const SMALL: Bytes = Bytes::new(MIB);
 
+fn events_of(failure: Option<Happening>) -> Events {
+    let mut recorder = Recorder::default();
+    if let Some(failure) = failure {
+        recorder.observe(failure);
+    }
+    recorder.events
+}
+
 impl<O: Observer> Books<O> {
-    /// A recording of the allocator: its life, where the observer wrote it down, else the request
-    /// that failed last, and its segments now.
-    pub(super) fn recording(&self) -> DeviceRecording {
+    /// A recording of the allocator: its life, where the observer wrote it down, else only a request
+    /// that failed, and its segments now.
+    pub(super) fn recording(&self, failure: Option<Happening>) -> Recording {
         let mut end = self.segments();
-        let events = self.observer.events().cloned().unwrap_or_else(|| self.last_failure());
-        if self.observer.events().is_none()
-            && self.failure.is_some_and(|failure| failure.size <= SMALL)
+        let events = self.observer.events().cloned().unwrap_or_else(|| events_of(failure));
+        if self.observer.events().is_none() && failure.is_some_and(|failure| failure.size <= SMALL)
         {
             // To the reader, small requests have segments of their own; here all serve all.
             for segment in &mut end {
@@ -36,21 +44,14 @@ impl<O: Observer> Books<O> {
             large_segment_size: page,
             ..Settings::default()
         };
-        DeviceRecording {
+        let device = DeviceRecording {
             device: DeviceId(0),
             settings: Some(settings),
             events,
             end: Some(end),
             annotations: Vec::new(),
-        }
-    }
-
-    fn last_failure(&self) -> Events {
-        let mut recorder = Recorder::default();
-        if let Some(failure) = self.failure {
-            recorder.observe(failure);
-        }
-        recorder.events
+        };
+        Recording::of_one(device, self.observer.stacks().cloned().unwrap_or_default())
     }
 
     /// Every run of frames with memory, as an expandable segment with its blocks, by address.

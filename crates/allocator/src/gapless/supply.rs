@@ -68,13 +68,11 @@ fn supply_underway<H: Hold>(
     books.check_unmappable(device, arena, lacking)?;
     let mut pages = Vec::with_capacity(lacking.len());
     let gathered = gather(hold, arena, &mut pages, lacking.len());
-    let short = lacking.len() - pages.len();
-    if gathered.is_err() || 0 < short {
+    if !matches!(gathered, Ok(0)) {
         for page in pages {
             hold.books().table.put_spare(page);
         }
-        gathered?;
-        return Err(Refusal::Short(short as u64));
+        return Err(Refusal::Short(gathered?));
     }
     let remap = hold.books().begin_remap(lacking, &pages);
     let carried = hold.outside(|device| remap.remap.carry_out(device));
@@ -84,13 +82,13 @@ fn supply_underway<H: Hold>(
 }
 
 /// Takes pages for an arena: spare ones, within the budget new ones, beyond it those free
-/// elsewhere first.
+/// elsewhere first. Says how many are missing that the device does not have.
 fn gather<H: Hold>(
     hold: &mut H,
     arena: ArenaIndex,
     pages: &mut Vec<PageIndex>,
     count: usize,
-) -> Result<(), DeviceError> {
+) -> Result<u64, DeviceError> {
     let (books, device) = hold.parts();
     for index in books.table.spare().clone() {
         if pages.len() < count && books.is_usable_by(device, index, arena)? {
@@ -106,7 +104,15 @@ fn gather<H: Hold>(
         let (books, device) = hold.parts();
         books.take_longest_free(device, Some(arena), pages, count)?;
     }
-    create(hold, pages, count - pages.len())
+    let missing = (count - pages.len()) as u64;
+    let (books, device) = hold.parts();
+    let left = if 0 < missing { books.table.whole_pages(device.memory().free) } else { 0 };
+    if left < missing {
+        // Who fails all the same takes nothing from others meanwhile.
+        return Ok(missing - left);
+    }
+    create(hold, pages, count - pages.len())?;
+    Ok((count - pages.len()) as u64)
 }
 
 /// Takes so many new pages from the device; fewer where it has no more.

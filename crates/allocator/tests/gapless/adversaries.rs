@@ -13,8 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gapless_allocator::gapless::BlockId;
-use gapless_allocator::{Allocator, GaplessAllocator, Slack};
+use gapless_allocator::{Allocator, BlockId, GaplessAllocator, Slack};
 use gapless_device::{Completion, Device, Sim, SimSetup};
 use gapless_units::{Bytes, Extent, KIB, MIB, StreamId};
 use proptest::prelude::*;

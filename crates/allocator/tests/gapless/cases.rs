@@ -1,9 +1,10 @@
 //! Small programs that each need one rule.
 
-use gapless_allocator::gapless::BlockId;
-use gapless_allocator::{AllocationError, Allocator, GaplessAllocator, PageSize, Slack};
+use gapless_allocator::{
+    AllocationError, Allocator, BlockId, FreeError, GaplessAllocator, PageSize, Slack,
+};
 use gapless_device::{Completion, Placement, Sim, SimSetup};
-use gapless_units::{Bytes, PoolId, StreamId};
+use gapless_units::{Bytes, Extent, PoolId, StreamId};
 
 const COMPUTE: StreamId = StreamId(0);
 const COPY: StreamId = StreamId(1);
@@ -100,6 +101,48 @@ fn more_than_the_device_has_takes_nothing() {
     assert!(it.allocate(Bytes::gib(100), COMPUTE).is_err());
     assert_eq!(it.device().calls(), calls);
     assert_eq!(it.statistics().num_ooms, 1);
+    assert_eq!(it.check_invariants(), Ok(()));
+}
+
+/// A request that has to fail takes nothing from other users of the device while it is served.
+#[test]
+fn a_request_that_fails_asks_the_device_for_nothing() {
+    let mut it = allocator(6);
+    let held = take(&mut it, 3 * 2048, COMPUTE);
+    let gap = take(&mut it, 2048, COMPUTE);
+    let _end = take(&mut it, 512, COMPUTE);
+    give(&mut it, gap);
+    let calls = it.device().calls();
+    let error = it.allocate(Bytes::mib(6), COMPUTE).unwrap_err();
+    // One page lies free, and the device has another.
+    assert_eq!(error.missing(), Some(Bytes::mib(2)));
+    assert_eq!(it.device().calls().create, calls.create);
+    give(&mut it, held);
+    let _served = take(&mut it, 3 * 2048, COMPUTE);
+    assert_eq!(it.check_invariants(), Ok(()));
+}
+
+#[test]
+fn blocks_of_others_are_told_apart() {
+    let (mut it, mut other) = (allocator(6), allocator(6));
+    let (own, others) = (take(&mut it, 2048, COMPUTE), take(&mut other, 2048, COMPUTE));
+    assert_eq!(it.free(others), Err(FreeError::NotAllocated));
+    assert_eq!(other.record_stream(own, COPY), Err(FreeError::NotAllocated));
+    give(&mut it, own);
+    give(&mut other, others);
+}
+
+/// A pin is ended by its own block's extent, once for each time that it was made.
+#[test]
+fn each_pin_has_its_own_end() {
+    let mut it = allocator(6);
+    let blocks = [(); 2].map(|()| take(&mut it, 4, COMPUTE));
+    let [first, second] = blocks.map(|block| it.pin(block).unwrap());
+    assert_eq!(it.pin(blocks[0]), Ok(first));
+    let part = Extent::between(first.start(), first.start() + Bytes::new(512));
+    assert!(!it.unpin(part));
+    assert_eq!([(); 3].map(|()| it.unpin(first)), [true, true, false]);
+    assert_eq!([(); 2].map(|()| it.unpin(second)), [true, false]);
     assert_eq!(it.check_invariants(), Ok(()));
 }
 

@@ -1,7 +1,6 @@
 //! What the allocator tells of its life is a recording like any other, and its final state agrees.
 
-use gapless_allocator::gapless::BlockId;
-use gapless_allocator::{Allocator, GaplessAllocator, Recorder, Slack};
+use gapless_allocator::{Allocator, BlockId, GaplessAllocator, Recorder, Slack};
 use gapless_device::{Sim, SimSetup};
 use gapless_trace::{DeviceRecording, Settings, Trace};
 use gapless_units::{Bytes, DeviceId, StreamId};

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gapless_allocator::gapless::BlockId;
-use gapless_allocator::{AllocationError, Allocator, FreeError, GaplessAllocator, PageSize};
+use gapless_allocator::{
+    AllocationError, Allocator, BlockId, FreeError, GaplessAllocator, PageSize,
+};
 use gapless_device::{Device, DeviceError, Faulty, Handle};
 use gapless_trace::BlockState;
 use gapless_units::{Addr, Bytes, Extent, PoolId, StreamId};

@@ -11,7 +11,8 @@ mod program;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gapless_allocator::{AllocationError, BlockId, CachingAllocator, FreeError};
+use gapless_allocator::caching::BlockId;
+use gapless_allocator::{AllocationError, CachingAllocator, FreeError};
 use gapless_device::{Device, Sim, SimSetup};
 use gapless_units::{Bytes, Extent, PoolId, StreamId};
 use proptest::prelude::*;

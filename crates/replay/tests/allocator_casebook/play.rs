@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use gapless_allocator::caching::BlockId;
 use gapless_allocator::caching::PoolOptions;
-use gapless_allocator::{AllocationError, BlockId, CachingAllocator, Rules};
+use gapless_allocator::{AllocationError, CachingAllocator, Rules};
 use gapless_device::{Completion, Placement, Sim, SimSetup};
 use gapless_trace::{BlockState, FinalSegment, Release, Settings, SizePool};
 use gapless_units::{Bytes, PoolId, StreamId};
