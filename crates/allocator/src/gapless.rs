@@ -107,6 +107,9 @@ pub use page_size::PageSize;
 ///
 /// Streams: a block may be used by work on its own stream at once; use on others is told with
 /// [`Allocator::record_stream`]. The allocator is `Send` where its device is.
+///
+/// Dropping it gives nothing back to the device: [`Allocator::empty_cache`] before does that with
+/// all that is free. What is still held then stays taken for as long as the device lives.
 #[derive(Debug)]
 pub struct GaplessAllocator<D, O = ()> {
     device: D,
@@ -114,7 +117,8 @@ pub struct GaplessAllocator<D, O = ()> {
 }
 
 impl<D: Device, O: Observer> GaplessAllocator<D, O> {
-    /// An allocator that holds nothing yet, over a device whose granules are a power of two.
+    /// An allocator that holds nothing yet, over a device whose granules are a power of two. Panics
+    /// where they are not.
     pub fn new(device: D, slack: Slack, observer: O) -> Self {
         Self::with_pages(device, PageSize::SMALLEST, slack, observer)
     }
@@ -189,13 +193,16 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
 
     /// Gives free pages back until no more than `keep` is reserved, those that are free longest
     /// first, and addresses in which nothing lives. Waits for all work on the streams it serves, and
-    /// on others that still use blocks which were freed.
+    /// on others that still use blocks which were freed. What is pinned or lies in a private pool
+    /// that goes on stays; [`Allocator::reserved`] says how much is left.
     pub fn trim(&mut self, keep: Bytes) -> Result<(), DeviceError> {
         trim::trim(&mut Alone { books: &mut self.books, device: &mut self.device }, keep)
     }
 
     /// Keeps the pages under a block where they are, also after the block was given back: for
-    /// memory that was exported, registered or captured. Fails for a block that is not held.
+    /// memory that was exported, registered or captured. The addresses serve other requests once
+    /// the block is given back, so it is held for as long as others need what is in it. Fails for a
+    /// block that is not held.
     pub fn pin(&mut self, block: BlockId) -> Result<Extent, FreeError> {
         let at = self.books.blocks.held(block).ok_or(FreeError::NotAllocated)?;
         Ok(self.books.pin(at))
@@ -208,7 +215,8 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     }
 
     /// Lets the pages of a private pool move from now on: nothing that was captured from it will
-    /// run again.
+    /// run again. That holds for what is asked for from a pool of this name later, too, so the next
+    /// capture has another.
     pub fn end_pool(&mut self, pool: PoolId) {
         self.books.end_pool(pool);
     }

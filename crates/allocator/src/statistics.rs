@@ -130,12 +130,14 @@ impl Statistics {
         ]
     }
 
-    /// Takes the present for the peak (`torch.cuda.reset_peak_memory_stats`).
+    /// Takes the present for the peak (`torch.cuda.reset_peak_memory_stats`), in these numbers only:
+    /// not in the allocator that told them.
     pub fn reset_peaks(&mut self) {
         self.each(|change| change.peak = change.current);
     }
 
-    /// Forgets what was added up (`torch.cuda.reset_accumulated_memory_stats`).
+    /// Forgets what was added up (`torch.cuda.reset_accumulated_memory_stats`), in these numbers
+    /// only.
     pub fn reset_accumulated(&mut self) {
         self.each(|change| (change.allocated, change.freed) = (0, 0));
         self.num_alloc_retries = 0;

@@ -58,7 +58,9 @@ pub enum DeviceError {
 /// What a device can do.
 ///
 /// Sizes of virtual memory calls are multiples of [`Device::granule`], as are their addresses.
-/// A call that fails has no effect. Work that uses memory is queued on streams; before memory is
+/// A call that fails has no effect. An allocator that moves memory maps a handle at several
+/// addresses at once, which then show the same bytes; `suite::check` tries all that is expected
+/// here on a device of yours. Work that uses memory is queued on streams; before memory is
 /// freed, unmapped or handed to another stream, the caller makes sure that such work is done, by
 /// an event or by waiting for the stream.
 pub trait Device {

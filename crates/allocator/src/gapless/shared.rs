@@ -93,7 +93,8 @@ impl<D: Device, O: Observer> fmt::Debug for ThreadFront<D, O> {
 }
 
 impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
-    /// An allocator that holds nothing yet, over a device whose granules are a power of two.
+    /// An allocator that holds nothing yet, over a device whose granules are a power of two. Panics
+    /// where they are not.
     pub fn new(device: D, slack: Slack, observer: O) -> Self {
         Self::with_pages(device, PageSize::SMALLEST, slack, observer)
     }
@@ -126,7 +127,8 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
 
     /// Gives free pages back until no more than `keep` is reserved, those that are free longest
     /// first, and addresses in which nothing lives. Waits for all work on the streams it serves, and
-    /// on others that still use blocks which were freed.
+    /// on others that still use blocks which were freed. What is pinned or lies in a private pool
+    /// that goes on stays.
     pub fn trim(&self, keep: Bytes) -> Result<(), DeviceError> {
         self.hold(|hold| trim(hold, keep))
     }
@@ -140,7 +142,9 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     }
 
     /// Keeps the pages under a block where they are, also after the block was given back: for
-    /// memory that was exported, registered or captured. Fails for a block of another allocator.
+    /// memory that was exported, registered or captured. The addresses serve other requests once
+    /// the block is given back, so it is held for as long as others need what is in it. Fails for a
+    /// block of another allocator.
     pub fn pin(&self, block: &Block) -> Result<Extent, FreeError> {
         if block.books != self.books.name {
             return Err(FreeError::NotAllocated);
@@ -154,8 +158,8 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
         self.books.state().books.unpin(pinned)
     }
 
-    /// Lets the pages of a private pool move from now on: nothing that was captured from it will
-    /// run again.
+    /// Lets the pages of a private pool move from now on, as
+    /// [`end_pool`](crate::GaplessAllocator::end_pool) of the other allocator says.
     pub fn end_pool(&self, pool: PoolId) {
         self.books.state().books.end_pool(pool);
     }
