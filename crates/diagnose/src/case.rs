@@ -30,3 +30,15 @@ pub struct Case<'a> {
     /// The iterations, where the program has them.
     pub iterations: Option<&'a Iterations>,
 }
+
+impl Case<'_> {
+    /// Whether our own allocator tells of itself.
+    pub fn is_ours(&self) -> bool {
+        self.framework.is_some_and(Framework::is_gapless)
+    }
+
+    /// The call that gives free memory back.
+    pub fn flush(&self) -> &'static str {
+        if self.is_ours() { "`trim`" } else { "`torch.cuda.empty_cache()`" }
+    }
+}

@@ -100,6 +100,9 @@ fn small_blocks_may_pin_every_page() {
     }
     assert!(it.allocate(Bytes::mib(4), COMPUTE).is_err());
     assert_eq!(verdict(it.recording(), 8), "fragmentation");
+    let told = gapless::explain(it.recording(), None).unwrap().to_string();
+    assert!(told.contains("device 0 · gapless"), "{told}");
+    assert!(!told.contains("torch"), "no call of PyTorch's helps: {told}");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn a_request_that_no_card_can_meet_fails_and_says_by_how_much() {
     assert_eq!(failure.operation, 0);
     assert_eq!(
         failure.reason.to_string(),
-        "out of memory: 1.00 GiB asked for, 1.00 GiB tried at the device, which has 520.0 MiB left"
+        "out of memory: 1.00 GiB asked for, 1.00 GiB needed of the device, which has 520.0 MiB left"
     );
     assert!(!outcome.completed());
 }

@@ -35,6 +35,21 @@ pub struct Framework {
     pub last: Option<Release>,
 }
 
+impl Framework {
+    /// The name of ours.
+    const GAPLESS: &str = "gapless";
+
+    /// This library, whose allocator tells of itself.
+    pub fn gapless() -> Self {
+        Self { name: Self::GAPLESS.to_owned(), first: None, last: None }
+    }
+
+    /// Whether it is this library: calls and rules of PyTorch mean nothing then.
+    pub fn is_gapless(&self) -> bool {
+        self.name == Self::GAPLESS
+    }
+}
+
 impl fmt::Display for Framework {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.name;

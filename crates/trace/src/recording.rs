@@ -49,11 +49,11 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// What an allocator tells of itself, with the stacks and labels that its events name.
+    /// What an allocator of ours tells of itself, with the stacks and labels that its events name.
     pub fn of_one(device: DeviceRecording, stacks: Stacks) -> Self {
         Self {
             format: Format::SnapshotPickle,
-            framework: None,
+            framework: Some(Framework::gapless()),
             devices: vec![device],
             pinned_host: None,
             stacks,

@@ -74,8 +74,8 @@ fn advice(case: &Case<'_>, creeps: bool) -> Vec<String> {
     let releasable = case.ledger.bytes(Cause::Releasable);
     let sizes = "Make sizes repeat: fixed batch shapes, or padding to a few lengths.".to_owned();
     let flush = format!(
-        "`torch.cuda.empty_cache()` between iterations would give back {releasable}; the {pinned} \
-         beside live blocks stay."
+        "{} between iterations would give back {releasable}; the {pinned} beside live blocks stay.",
+        case.flush()
     );
     let expand = try_expandable(case, "growing segments need no new ones for new sizes.");
     let (first, last) = if creeps { (sizes, flush) } else { (flush, sizes) };

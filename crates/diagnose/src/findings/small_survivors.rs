@@ -61,10 +61,12 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn advice(case: &Case<'_>) -> Vec<String> {
+    let pool = if case.is_ours() { "private pool" } else { "`torch.cuda.MemPool`" };
     let mut advice = vec![
-        "Allocate these before the first iteration, right after `torch.cuda.empty_cache()`, \
-             or in a `torch.cuda.MemPool` of their own."
-            .to_owned(),
+        format!(
+            "Allocate these before the first iteration, right after {}, or in a {pool} of their own.",
+            case.flush()
+        ),
         "`empty_cache` now gives none of it back: the blocks pin their segments.".to_owned(),
     ];
     advice.extend(try_expandable(case, "a flush then gives back whole pages between them."));

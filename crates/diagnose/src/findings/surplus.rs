@@ -37,8 +37,9 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     let mut advice = Vec::new();
     if worth(case) <= back {
         advice.push(format!(
-            "Call `torch.cuda.empty_cache()` once after the peak, not in the loop: up to {back} \
-             would go back to the card. What later iterations need they ask for again."
+            "Call {} once after the peak, not in the loop: up to {back} would go back to the card. \
+             What later iterations need they ask for again.",
+            case.flush()
         ));
     }
     if releasable < surplus {

@@ -17,7 +17,7 @@
 //! | outside memory | with the memory others hold, beyond a context's, it would do |
 //! | true shortage | what is in use and the request exceed all of it |
 
-use gapless_trace::{Action, Event, Release, State};
+use gapless_trace::{Action, Event, Framework, Release, State};
 use gapless_units::Bytes;
 
 use super::{Verdict, VerdictKind};
@@ -76,9 +76,11 @@ impl Failure<'_> {
             return None;
         }
         let (asked, largest) = (self.asked(), share.largest);
-        let known = self.case.framework.is_none_or(|framework| {
-            framework.first.is_none_or(|first| first <= LAST_WITHOUT_SECOND_SEARCH)
-        });
+        let is_known_to = |framework: &Framework| {
+            !framework.is_gapless()
+                && framework.first.is_none_or(|first| first <= LAST_WITHOUT_SECOND_SEARCH)
+        };
+        let known = self.case.framework.is_none_or(is_known_to);
         if known && self.waited_for_streams() {
             let text = format!(
                 "{asked} A gap of {largest} would have served it: it became free while the \
@@ -159,9 +161,13 @@ impl Failure<'_> {
         };
         let asked = self.asked();
         if let Some(largest) = large_enough(Obstacle::OtherStream) {
+            let rule = if self.case.is_ours() {
+                "only whole pages change streams"
+            } else {
+                "cached memory never changes streams"
+            };
             let text = format!(
-                "{asked} A gap of {largest} is large enough, but belongs to another stream, and \
-                 cached memory never changes streams."
+                "{asked} A gap of {largest} is large enough, but belongs to another stream, and {rule}."
             );
             return Some(Verdict::new(VerdictKind::StrandedOnStream, text));
         }
