@@ -12,6 +12,7 @@ use super::books::Books;
 use super::hold::Hold;
 use super::names::{At, Frame, TerritoryIndex};
 use super::unmap::unmap;
+use super::waits::wait_for_arena;
 use crate::observer::Observer;
 
 /// Gives back every territory under which nothing is mapped.
@@ -24,9 +25,12 @@ pub(super) fn release_bare<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
     Ok(())
 }
 
-/// Gives back every territory in which nothing lives and that no work uses any more. Pages that were
-/// last used there lose their address.
+/// Gives back every territory in which nothing lives and that no work uses any more; where there is
+/// none, one that work still uses, when that is done. Pages that were last used there lose their
+/// address.
 pub(super) fn release_deserted<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
+    let mut used = None;
+    let mut is_any_released = false;
     for index in hold.books().table.territory_indices() {
         if !hold.books().is_deserted(index) {
             continue;
@@ -34,6 +38,19 @@ pub(super) fn release_deserted<H: Hold>(hold: &mut H) -> Result<(), DeviceError>
         let (books, device) = hold.parts();
         let arena = books.table.territory(index).arena;
         if books.last_use_of(index) <= books.settle(device, arena)? {
+            release(hold, index)?;
+            is_any_released = true;
+        } else {
+            used = used.or(Some((index, arena)));
+        }
+    }
+    if let Some((index, arena)) = used.filter(|_| !is_any_released) {
+        hold.books().stalls += 1;
+        wait_for_arena(hold, arena)?;
+        // Others may have come there meanwhile, or have given it back.
+        let books = hold.books();
+        let is_as_before = books.table.territory(index).arena == arena && books.is_deserted(index);
+        if is_as_before && books.last_use_of(index) <= books.arenas[arena].settled {
             release(hold, index)?;
         }
     }

@@ -90,32 +90,31 @@ impl Bins {
         self.groups &= !(u64::from(self.steps[group] == 0) << group);
     }
 
-    /// The smallest block of at least this size; of equal ones one that needs no memory, and the
-    /// first by address: a program that repeats itself then finds the same places again.
+    /// The smallest block of at least this size, of the first that are looked at in a bin; of equal
+    /// ones one that needs no memory, and the first by address: a program that repeats itself then
+    /// finds the same places again.
     #[inline]
     pub(super) fn best(&self, blocks: &Blocks, size: Bytes) -> Option<At> {
         let bin = bin_of(size);
-        if let Some(at) = Self::best_of(blocks, self.list(blocks, bin), size) {
+        if let Some(at) = Self::best_of(blocks, self.list(blocks, bin).take(LOOKED_AT), size) {
             return Some(at);
         }
-        let next = self.next(bin)?;
-        Self::best_of(blocks, self.list(blocks, next), size)
+        let Some(next) = self.next(bin) else {
+            return self.list(blocks, bin).find(|&at| size <= blocks[at].size);
+        };
+        Self::best_of(blocks, self.list(blocks, next).take(LOOKED_AT), size)
     }
 
     #[inline]
     fn best_of(blocks: &Blocks, list: impl Iterator<Item = At>, size: Bytes) -> Option<At> {
         let mut best = None;
         let mut least = (u64::MAX, Addr::default());
-        for (count, at) in list.enumerate() {
+        for at in list {
             let block = &blocks[at];
             // Sizes are whole units, so the last bit can say what decides between equal ones.
             let rank = (block.size.get() | u64::from(0 < block.holes), block.addr);
             if size <= block.size && rank < least {
                 (best, least) = (Some(at), rank);
-            }
-            // A bin that has many blocks has one that fits among the first or has none at all.
-            if best.is_some() && LOOKED_AT <= count {
-                break;
             }
         }
         best
@@ -269,7 +268,7 @@ mod tests {
             bins.insert(&mut blocks, at);
         }
         // Those that came last are looked at first; where all are alike, the first by address wins.
-        let compared = &all[all.len() - LOOKED_AT - 1..];
+        let compared = &all[all.len() - LOOKED_AT..];
         assert_eq!(bins.best(&blocks, units(8)), compared.first().copied());
         for &at in &all {
             bins.remove(&mut blocks, at);

@@ -15,6 +15,7 @@ use super::front::Front;
 use super::knob::Slack;
 use super::names::{ArenaIndex, At, BlockId, Frame};
 use super::pages::PageTable;
+use super::pins::Pins;
 use crate::observer::{Happening, Observer};
 use crate::statistics::Statistics;
 
@@ -32,7 +33,7 @@ pub(super) struct Books<O> {
     pub(super) arenas: Arenas,
     pub(super) front: Front<At, SHELVED>,
     /// What is pinned, and how often.
-    pub(super) pinned: FxHashMap<Extent, u32>,
+    pub(super) pinned: FxHashMap<Extent, Pins>,
     /// Private pools whose pages may move, because the program is done with them.
     pub(super) ended: BTreeSet<PoolId>,
     pub(super) deferred: Deferred,

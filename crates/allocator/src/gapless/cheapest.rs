@@ -52,9 +52,8 @@ impl<O: Observer> Books<O> {
         let (arena, size) = (self.blocks[tightest.at()].arena, tightest.size());
         let (free, known) = (&self.arenas[arena].free, &self.arenas[arena].known);
         // It costs nothing, so all others have to be counted to their first missing page only.
-        let ready = free.smallest_ready(&self.blocks, size);
-        let first = ready.map_or(tightest, |at| self.place_in(at, size));
-        let mut cheapest = Cheapest::new(self, first);
+        let ready = self.ready_place(arena, size);
+        let mut cheapest = Cheapest::new(self, ready.unwrap_or(tightest));
         cheapest.consider(tightest);
         // In larger gaps than one that needs no memory there is nothing better.
         let most = (cheapest.missing == 0).then(|| self.blocks[cheapest.place.at()].size);

@@ -52,36 +52,56 @@ pub(super) fn acquire<H: Hold>(
         let (books, device) = hold.parts();
         return Err(books.too_large(device, rounded, requested, arena));
     }
-    let short = loop {
-        let (short, own) = match take_best(hold, arena, rounded, tightest) {
+    let mut short = 1;
+    loop {
+        let has_changed = match take_best(hold, arena, rounded, tightest) {
             Ok(at) => return Ok(at),
             Err(Refusal::Device(error)) => return Err(error.into()),
-            Err(Refusal::Short(short)) => (short, None),
-            // What another request is about to change is there as soon as that is done.
-            Err(Refusal::Underway) if hold.wait_for_return() => {
-                tightest = hold.books().best_place(arena, rounded);
-                continue;
+            Err(Refusal::Short(pages)) => {
+                short = pages;
+                hold.wait_for_others()
+                    || wait_for_pages(hold, arena, pages)?
+                    || hold.may_search_again()
             }
             // A frame is in the way, not a page: the work on it is the arena's own.
-            Err(Refusal::Busy | Refusal::Underway) => (1, Some(Awaited::Arena(arena))),
-        };
-        if !hold.wait_for_others() {
-            let need = hold.books().table.bytes_of(short);
-            match hold.books().smallest_sufficient(arena, need).or(own) {
-                Some(awaited) => wait_for(hold, awaited)?,
-                None if hold.may_search_again() => {}
-                None => break short,
+            Err(Refusal::Busy) => {
+                hold.wait_for_others() || wait_for(hold, Awaited::Arena(arena)).map(|()| true)?
             }
+            // What another request is about to change is there as soon as that is done.
+            Err(Refusal::Underway) => hold.wait_for_return() || hold.may_search_again(),
+        };
+        if !has_changed {
+            break;
         }
         // What the wait freed may fit as it is, so everything is searched again.
         hold.clear_fronts();
         tightest = hold.books().best_place(arena, rounded);
-    };
+    }
     settle_spare_pages(hold)?;
     let (books, device) = hold.parts();
     let device_free = device.memory().free;
     let tried = books.table.bytes_of(short) + device_free;
     Err(books.out_of_memory(Shortage { requested, rounded, tried, device_free }, arena))
+}
+
+/// Waits until so many pages are free, as far as there is something to wait for; says whether there
+/// was.
+fn wait_for_pages<H: Hold>(
+    hold: &mut H,
+    arena: ArenaIndex,
+    pages: u64,
+) -> Result<bool, DeviceError> {
+    let mut need = hold.books().table.bytes_of(pages);
+    let mut has_waited = false;
+    // With less it would be searched in vain, each time among all that is free.
+    while !need.is_zero()
+        && let Some((gain, awaited)) = hold.books().smallest_sufficient(arena, need)
+    {
+        wait_for(hold, awaited)?;
+        has_waited = true;
+        need = need.saturating_sub(gain);
+    }
+    Ok(has_waited)
 }
 
 fn wait_for<H: Hold>(hold: &mut H, awaited: Awaited) -> Result<(), DeviceError> {
@@ -103,8 +123,8 @@ struct Shortage {
 }
 
 impl<O: Observer> Books<O> {
-    /// What to wait for: the least that frees enough, or else the most.
-    fn smallest_sufficient(&self, arena: ArenaIndex, need: Bytes) -> Option<Awaited> {
+    /// What to wait for, and how much it frees: the least that is enough, or else the most.
+    fn smallest_sufficient(&self, arena: ArenaIndex, need: Bytes) -> Option<(Bytes, Awaited)> {
         let mut gains: Vec<(Bytes, Awaited)> = Vec::new();
         for (stream, at) in self.deferred.heads() {
             gains.push((self.blocks[at].size, Awaited::Use(stream)));
@@ -125,7 +145,7 @@ impl<O: Observer> Books<O> {
         }
         gains.extend(unsettled.into_iter().map(|(arena, gain)| (gain, Awaited::Arena(arena))));
         let sufficient = gains.iter().filter(|(gain, _)| need <= *gain).min();
-        sufficient.or_else(|| gains.iter().max()).map(|&(_, awaited)| awaited)
+        sufficient.or_else(|| gains.iter().max()).copied()
     }
 
     /// Refuses a request that no device could meet.

@@ -5,15 +5,22 @@ use std::collections::hash_map::Entry;
 use gapless_units::{Extent, PoolId};
 
 use super::books::Books;
-use super::names::At;
+use super::names::{At, TerritoryIndex};
 use crate::observer::Observer;
+
+/// How often an extent is pinned. Its territory has pins, so it stays.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pins {
+    territory: TerritoryIndex,
+    count: u32,
+}
 
 impl<O: Observer> Books<O> {
     /// Keeps the pages under a block where they are.
     pub(super) fn pin(&mut self, at: At) -> Extent {
-        let extent = self.blocks[at].extent();
-        *self.pinned.entry(extent).or_default() += 1;
-        for frame in self.table.touched(self.blocks[at].territory, extent) {
+        let (territory, extent) = (self.blocks[at].territory, self.blocks[at].extent());
+        self.pinned.entry(extent).or_insert(Pins { territory, count: 0 }).count += 1;
+        for frame in self.table.touched(territory, extent) {
             self.table.frame_mut(frame).pins += 1;
         }
         extent
@@ -21,14 +28,13 @@ impl<O: Observer> Books<O> {
 
     /// Ends a pin; says whether there was one.
     pub(super) fn unpin(&mut self, pinned: Extent) -> bool {
-        let Entry::Occupied(mut times) = self.pinned.entry(pinned) else { return false };
-        *times.get_mut() -= 1;
-        if *times.get() == 0 {
-            times.remove();
+        let Entry::Occupied(mut entry) = self.pinned.entry(pinned) else { return false };
+        let Pins { territory, count } = entry.get_mut();
+        let territory = *territory;
+        *count -= 1;
+        if *count == 0 {
+            entry.remove();
         }
-        // Addresses with pins stay reserved.
-        let holder = self.table.territories().find(|(_, book)| book.extent.contains(pinned));
-        let Some((territory, _)) = holder else { return false };
         for frame in self.table.touched(territory, pinned) {
             self.table.frame_mut(frame).pins -= 1;
         }

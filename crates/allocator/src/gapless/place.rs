@@ -61,20 +61,19 @@ pub(super) fn take_best<H: Hold>(
         None => new_territory(hold, arena, size)?,
     };
     match carve(hold, best) {
-        Err(Refusal::Busy) => take_fresh(hold, arena, size),
+        Err(Refusal::Busy) => take_elsewhere(hold, arena, size),
         // The device has less than the budget.
         Err(Refusal::Short(short)) => take_cheapest(hold, arena, size, short),
         done => done,
     }
 }
 
-/// A block where no mapping is in the way.
-fn take_fresh<H: Hold>(hold: &mut H, arena: ArenaIndex, size: Bytes) -> Result<At, Refusal> {
-    let fresh = match hold.books().fresh_place(arena, size) {
-        Some(place) => place,
-        None => new_territory(hold, arena, size)?,
-    };
-    match carve(hold, fresh) {
+/// A block where no mapping is in the way. There are not addresses without end, so that it is waited
+/// for what is in the way once the arena has no others.
+fn take_elsewhere<H: Hold>(hold: &mut H, arena: ArenaIndex, size: Bytes) -> Result<At, Refusal> {
+    let books = hold.books();
+    let elsewhere = books.fresh_place(arena, size).or_else(|| books.ready_place(arena, size));
+    match carve(hold, elsewhere.ok_or(Refusal::Busy)?) {
         Err(Refusal::Short(short)) => take_cheapest(hold, arena, size, short),
         done => done,
     }
@@ -163,6 +162,12 @@ impl<O: Observer> Books<O> {
     /// The smallest gap; of equal ones one that needs no memory.
     pub(super) fn best_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let at = self.arenas[arena].free.best(&self.blocks, size)?;
+        Some(self.place_in(at, size))
+    }
+
+    /// In the smallest gap that needs no memory.
+    pub(super) fn ready_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
+        let at = self.arenas[arena].free.smallest_ready(&self.blocks, size)?;
         Some(self.place_in(at, size))
     }
 

@@ -9,8 +9,8 @@ use super::habit::Learnt;
 use super::names::{ArenaIndex, TerritoryIndex};
 use crate::observer::Observer;
 
-/// Pairs of blocks that may be looked at for a plan: half a second at the worst, in which no other
-/// thread has the books.
+/// Pairs of blocks that may be looked at for a plan: a second at the worst, with all that has to be
+/// put in order, in which no other thread has the books.
 const MOST_PAIRS: usize = 1 << 27;
 
 impl<O: Observer> Books<O> {

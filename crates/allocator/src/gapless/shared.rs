@@ -190,10 +190,12 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
         let state = self.books.state();
         // All at once: between two looks a block might go from one thread to another.
         let fronts: Vec<_> = state.fronts.iter().map(|kept| lock(kept)).collect();
-        let mut counts = state.books.counts;
+        let mut tally = state.of_gone_fronts;
         for kept in &fronts {
-            kept.tally.add_to(&mut counts);
+            tally.add(&kept.tally);
         }
+        let mut counts = state.books.counts;
+        tally.add_to(&mut counts);
         state.books.statistics_with(&counts)
     }
 
@@ -375,7 +377,7 @@ impl<D: Device, O: Observer> Drop for ThreadFront<D, O> {
         while let Some(parcel) = front.take_oldest() {
             state.take_in(tally, parcel);
         }
-        tally.add_to(&mut state.books.counts);
+        state.of_gone_fronts.add(tally);
     }
 }
 

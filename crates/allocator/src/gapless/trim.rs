@@ -24,6 +24,8 @@ pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError
 }
 
 fn give_pages_back<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError> {
+    // What lies in fronts is waited for as all that is free.
+    hold.clear_fronts();
     // What others free meanwhile is not waited for, or there might be no end.
     let queues = &hold.books().deferred.queues;
     let waiting: Vec<_> = queues.iter().map(|(&stream, queue)| (stream, queue.len())).collect();

@@ -34,6 +34,8 @@ pub(super) struct State<O> {
     /// each other take and put back the same pages for ever.
     last_search: bool,
     pub(super) fronts: Vec<Arc<Mutex<Kept>>>,
+    /// What the books do not know of what happened in fronts that were dropped.
+    pub(super) of_gone_fronts: Tally,
     /// Whether everything goes through the books, because somebody listens.
     pub(super) are_shut: bool,
 }
@@ -54,6 +56,7 @@ impl<O: Observer> SharedBooks<O> {
                 returns: 0,
                 last_search: false,
                 fronts: Vec::new(),
+                of_gone_fronts: Tally::default(),
                 are_shut: false,
             }),
             returned: Condvar::new(),
@@ -119,8 +122,18 @@ pub(super) struct InHand<'a, D, O: Observer> {
     returns: u64,
     /// Whether this thread waited for others.
     has_waited: bool,
-    /// While this thread searches a last time: what others had done when it began.
-    last_search: Option<Deeds>,
+    /// While this thread searches a last time.
+    last_search: Option<LastSearch>,
+}
+
+/// A search after which a request fails, unless others did something meanwhile.
+#[derive(Clone, Copy, Debug)]
+struct LastSearch {
+    /// What others had done when it began.
+    deeds: Deeds,
+    /// How often it is made again. Each of the others may have had pages in hand that it did not use in
+    /// the end; but they go on for ever, and a request that cannot be met has to fail.
+    left: usize,
 }
 
 /// What may have freed something: how often others came back from the device, and all frees.
@@ -215,15 +228,17 @@ impl<D: Device, O: Observer> Hold for InHand<'_, D, O> {
     }
 
     fn may_search_again(&mut self) -> bool {
-        if self.last_search.is_none() {
+        let Some(LastSearch { deeds, left }) = self.last_search else {
             self.wait_while(|state| state.last_search);
             self.state().last_search = true;
-        }
-        let now = self.deeds();
-        if self.last_search.replace(now) != Some(now) {
+            let left = self.state().fronts.len() + self.state().outside as usize;
+            self.last_search = Some(LastSearch { deeds: self.deeds(), left });
             return true;
-        }
-        self.wait_for_return()
+        };
+        let Some(left) = left.checked_sub(1) else { return false };
+        let has_changed = self.deeds() != deeds || self.wait_for_return();
+        self.last_search = Some(LastSearch { deeds: self.deeds(), left });
+        has_changed
     }
 
     fn clear_fronts(&mut self) {

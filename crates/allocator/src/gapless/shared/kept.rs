@@ -73,6 +73,17 @@ impl Tally {
         self.requested += signed(counted);
     }
 
+    /// Adds what the books do not know of other requests and frees: of one block they may be in one
+    /// and the other, so that only the sum of all is what happened.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.blocks += other.blocks;
+        self.bytes += other.bytes;
+        self.requested += other.requested;
+        self.all_blocks += other.all_blocks;
+        self.all_bytes += other.all_bytes;
+        self.all_requested += other.all_requested;
+    }
+
     /// Adds what the books do not know to what they count. All of it is in the small pool.
     pub(super) fn add_to(&self, counts: &mut Counts) {
         counts.adjust(
