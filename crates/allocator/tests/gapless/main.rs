@@ -7,6 +7,7 @@ mod program;
 mod shadow;
 mod random;
 mod faults;
+mod lagging;
 mod adversaries;
 mod cases;
 mod life;

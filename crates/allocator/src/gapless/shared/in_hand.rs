@@ -41,7 +41,8 @@ pub(super) struct State<O> {
 }
 
 /// Takes a lock, also where a thread panicked with it: only an observer or a device can. What the
-/// request was about is lost then, and the rest is as it was.
+/// request was about is lost then, pages and addresses that it was about to map included; the rest
+/// is as it was.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,9 @@
 //! What the books see of a program that threads serve from fronts of their own.
 
-use gapless_device::{Device, Locked, Sim, SimSetup};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use gapless_device::{Completion, Device, Locked, Sim, SimSetup};
 use gapless_units::{Bytes, KIB, StreamId};
 
 use super::{SharedAllocator, ThreadFront};
@@ -70,4 +73,69 @@ fn threads_serve_themselves_where_nothing_moves() {
     thread.take(20, &turn);
     assert!(!allocator.books.state().are_shut);
     thread.free_until(usize::MAX);
+}
+
+/// Two threads that free each other's blocks: of what each has counted only the sum is true.
+#[test]
+fn blocks_that_change_threads_are_counted_once() {
+    let (allocator, _) = allocator();
+    let (mut first, mut second) = (allocator.front(), allocator.front());
+    let stream = StreamId(0);
+    for round in 0..6 {
+        let one = first.allocate(Bytes::new(1), stream).unwrap();
+        assert!(second.free(one).is_ok());
+        let all = second.allocate(Bytes::new(512), stream).unwrap();
+        let requested = allocator.statistics().requested_bytes.all;
+        assert_eq!((requested.current, requested.peak), (512, 512));
+        assert!(first.free(all).is_ok());
+        assert_eq!(allocator.statistics().requested_bytes.all.current, 0);
+        if round == 3 {
+            first = allocator.front();
+        }
+    }
+    drop((first, second));
+    let block = allocator.front().allocate(Bytes::mib(2), stream).unwrap();
+    assert_eq!(allocator.usage().requested, Bytes::mib(2));
+    assert!(allocator.front().free(block).is_ok());
+}
+
+/// However long the others go on taking and giving back, a request that cannot be met ends.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the order of threads changes nothing here")]
+fn a_request_fails_while_others_go_on() {
+    let (allocator, _) = allocator();
+    let _held = allocator.front().allocate(Bytes::gib(5), StreamId(0)).unwrap();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            let mut front = allocator.front();
+            let is_over = &is_over;
+            scope.spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    let block = front.allocate(Bytes::mib(2), StreamId(0)).unwrap();
+                    assert!(front.free(block).is_ok());
+                }
+            });
+        }
+        for _ in 0..20 {
+            assert!(allocator.front().allocate(Bytes::gib(4), StreamId(0)).is_err());
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+/// What threads keep is free, and goes back at once.
+#[test]
+fn what_threads_keep_is_trimmed_on_a_device_that_lags() {
+    let completion = Completion::WhenTold;
+    let setup = SimSetup { completion, ..SimSetup::new(Bytes::gib(1)) };
+    let device = Locked::new(Sim::new(setup));
+    let allocator = SharedAllocator::new(device, Slack::NONE, ());
+    let mut front = allocator.front();
+    let blocks = [(); 8].map(|()| front.allocate(Bytes::new(256 * KIB), StreamId(0)).unwrap());
+    for block in blocks {
+        assert!(front.free(block).is_ok());
+    }
+    assert_eq!(allocator.trim(Bytes::ZERO), Ok(()));
+    assert_eq!(allocator.reserved(), Bytes::ZERO);
 }
