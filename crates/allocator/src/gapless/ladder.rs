@@ -86,6 +86,7 @@ pub(super) fn acquire<H: Hold>(
 
 /// Waits until so many pages are free, as far as there is something to wait for; says whether there
 /// was.
+#[cold]
 fn wait_for_pages<H: Hold>(
     hold: &mut H,
     arena: ArenaIndex,
@@ -104,6 +105,7 @@ fn wait_for_pages<H: Hold>(
     Ok(has_waited)
 }
 
+#[cold]
 fn wait_for<H: Hold>(hold: &mut H, awaited: Awaited) -> Result<(), DeviceError> {
     hold.books().stalls += 1;
     match awaited {
