@@ -60,18 +60,23 @@ impl<O: Observer> Books<O> {
         for (index, territory) in self.table.territories() {
             let active = self.table.frames(index).filter(|&frame| self.table.has_memory(frame));
             let active: Vec<_> = active.collect();
+            let mut first = territory.first;
             for run in active.chunk_by(|a, b| a.number + 1 == b.number) {
-                segments.push(self.segment(self.table.span_of(run), territory.first));
+                let extent = self.table.span_of(run);
+                let ends_behind = |&at: &At| extent.start() < self.blocks[at].end();
+                first = self.blocks.from(first).find(ends_behind).unwrap_or(first);
+                segments.push(self.segment(extent, first));
             }
         }
         segments.sort_by_key(|segment| segment.addr);
         segments
     }
 
+    /// A run of frames with memory, with the blocks in it from the first on.
     fn segment(&self, extent: Extent, first: At) -> FinalSegment {
         let arena = &self.arenas[self.blocks[first].arena];
-        let inside =
-            self.blocks.from(first).filter(|&at| self.blocks[at].extent().overlaps(extent));
+        let blocks = self.blocks.from(first);
+        let inside = blocks.take_while(|&at| self.blocks[at].addr < extent.end());
         let blocks: Vec<FinalBlock> = inside.map(|at| self.final_block(at, extent)).collect();
         let held = blocks.iter().filter(|block| block.state == BlockState::Allocated);
         FinalSegment {
