@@ -1,6 +1,9 @@
 //! Memory for frames that have none: aliases, spare pages, new pages, and pages that lie free
 //! elsewhere.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use gapless_device::{Device, DeviceError};
 use gapless_trace::Action;
 
@@ -298,13 +301,21 @@ impl<O: Observer> Books<O> {
         pages: &mut Vec<PageIndex>,
         count: usize,
     ) -> Result<(), DeviceError> {
+        // A stream that lags is asked once, not for each of its blocks.
+        let mut settled: BTreeMap<ArenaIndex, u64> = BTreeMap::new();
         for (freed, at) in self.idle_by_age() {
             if pages.len() == count {
                 break;
             }
             let owner = self.blocks[at].arena;
-            if Some(owner) != arena && self.settle(device, owner)? < freed {
-                continue;
+            if Some(owner) != arena {
+                let until = match settled.entry(owner) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(unknown) => *unknown.insert(self.settle(device, owner)?),
+                };
+                if until < freed {
+                    continue;
+                }
             }
             for frame in self.movable_inside(at, count - pages.len()) {
                 pages.extend(self.leave(at, frame));
