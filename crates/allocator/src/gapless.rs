@@ -211,7 +211,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// Ends a pin: what [`GaplessAllocator::pin`] answered, once for each. Says whether there was
     /// one.
     pub fn unpin(&mut self, pinned: Extent) -> bool {
-        self.books.unpin(pinned)
+        self.books.table.unpin(pinned)
     }
 
     /// Lets the pages of a private pool move from now on: nothing that was captured from it will

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use gapless_trace::{Action, SizePool};
-use gapless_units::{Bytes, Extent, PoolId, StreamId};
-use rustc_hash::FxHashMap;
+use gapless_units::{Bytes, PoolId, StreamId};
 
 use super::arena::Arenas;
 use super::attention::{Attention, Heard};
@@ -15,7 +14,6 @@ use super::front::Front;
 use super::knob::Slack;
 use super::names::{ArenaIndex, At, BlockId, Frame};
 use super::pages::PageTable;
-use super::pins::Pins;
 use crate::observer::{Happening, Observer};
 use crate::statistics::Statistics;
 
@@ -32,8 +30,6 @@ pub(super) struct Books<O> {
     pub(super) table: PageTable,
     pub(super) arenas: Arenas,
     pub(super) front: Front<At, SHELVED>,
-    /// What is pinned, and how often.
-    pub(super) pinned: FxHashMap<Extent, Pins>,
     /// Private pools whose pages may move, because the program is done with them.
     pub(super) ended: BTreeSet<PoolId>,
     pub(super) deferred: Deferred,
@@ -60,7 +56,6 @@ impl<O: Observer> Books<O> {
             table: PageTable::new(page_size),
             arenas: Arenas::default(),
             front: Front::default(),
-            pinned: FxHashMap::default(),
             ended: BTreeSet::new(),
             deferred: Deferred::default(),
             counts: Counts::default(),

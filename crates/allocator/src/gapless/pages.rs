@@ -9,15 +9,18 @@
 //! device without keeping others from the table.
 
 mod frames;
+mod pinned;
 
 use std::collections::BTreeSet;
 
 use gapless_device::Handle;
 use gapless_units::{Addr, Bytes, Extent};
+use rustc_hash::FxHashMap;
 
 use super::frame_set::FrameSet;
 use super::names::{ArenaIndex, At, Frame, PageIndex, TerritoryIndex};
 use super::page::{Page, Whereabouts};
+use pinned::Pins;
 
 /// What lies under a frame.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,6 +62,8 @@ pub(super) struct PageTable {
     vacant: Vec<PageIndex>,
     spare: BTreeSet<PageIndex>,
     pub(super) alias_count: usize,
+    /// What is pinned.
+    pinned: FxHashMap<Extent, Pins>,
 }
 
 impl PageTable {
@@ -76,6 +81,7 @@ impl PageTable {
             vacant,
             spare: BTreeSet::new(),
             alias_count: 0,
+            pinned: FxHashMap::default(),
         }
     }
 

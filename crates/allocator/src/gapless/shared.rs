@@ -155,7 +155,7 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     /// Ends a pin: what [`SharedAllocator::pin`] answered, once for each. Says whether there was
     /// one.
     pub fn unpin(&self, pinned: Extent) -> bool {
-        self.books.state().books.unpin(pinned)
+        self.books.state().books.table.unpin(pinned)
     }
 
     /// Lets the pages of a private pool move from now on, as
