@@ -59,8 +59,9 @@ fn limit_words(limit: Option<&Bytes>) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FreeError {
-    /// The block was given back before, or never came from this allocator. A block of another
-    /// [`GaplessAllocator`](crate::GaplessAllocator) is told by a number of 32 bits.
+    /// The block was given back before, or never came from this allocator. A
+    /// [`GaplessAllocator`](crate::GaplessAllocator) knows its blocks by a number of 32 bits, which
+    /// tells those of others apart but for a rare chance.
     #[error("the block is not allocated")]
     NotAllocated,
     /// The device failed.

@@ -10,9 +10,9 @@ use gapless_units::Extent;
 use super::block::State;
 use super::books::Books;
 use super::hold::Hold;
-use super::names::{At, Frame, TerritoryIndex};
+use super::names::{ArenaIndex, At, Frame, TerritoryIndex};
 use super::unmap::unmap;
-use super::waits::wait_for_arena;
+use super::waits::stall_for_arena;
 use crate::observer::Observer;
 
 /// Gives back every territory under which nothing is mapped.
@@ -26,11 +26,29 @@ pub(super) fn release_bare<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
 }
 
 /// Gives back every territory in which nothing lives and that no work uses any more; where there is
-/// none, one that work still uses, when that is done. Pages that were last used there lose their
-/// address.
+/// none, it waits for one that work still uses. Pages that were last used there lose their address.
 pub(super) fn release_deserted<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
-    let mut used = None;
-    let mut is_any_released = false;
+    let Deserted { released, used_by } = release_unused(hold)?;
+    match used_by {
+        Some(arena) if released == 0 => {
+            stall_for_arena(hold, arena)?;
+            release_unused(hold).map(|_| ())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What became of the territories in which nothing lives.
+#[derive(Default)]
+struct Deserted {
+    /// How many went back.
+    released: usize,
+    /// An arena whose work still uses one.
+    used_by: Option<ArenaIndex>,
+}
+
+fn release_unused<H: Hold>(hold: &mut H) -> Result<Deserted, DeviceError> {
+    let mut deserted = Deserted::default();
     for index in hold.books().table.territory_indices() {
         if !hold.books().is_deserted(index) {
             continue;
@@ -39,22 +57,12 @@ pub(super) fn release_deserted<H: Hold>(hold: &mut H) -> Result<(), DeviceError>
         let arena = books.table.territory(index).arena;
         if books.last_use_of(index) <= books.settle(device, arena)? {
             release(hold, index)?;
-            is_any_released = true;
+            deserted.released += 1;
         } else {
-            used = used.or(Some((index, arena)));
+            deserted.used_by = Some(arena);
         }
     }
-    if let Some((index, arena)) = used.filter(|_| !is_any_released) {
-        hold.books().stalls += 1;
-        wait_for_arena(hold, arena)?;
-        // Others may have come there meanwhile, or have given it back.
-        let books = hold.books();
-        let is_as_before = books.table.territory(index).arena == arena && books.is_deserted(index);
-        if is_as_before && books.last_use_of(index) <= books.arenas[arena].settled {
-            release(hold, index)?;
-        }
-    }
-    Ok(())
+    Ok(deserted)
 }
 
 /// Gives back a deserted territory; where that fails, it is as before but for its pages.

@@ -270,9 +270,28 @@ mod tests {
         // Those that came last are looked at first; where all are alike, the first by address wins.
         let compared = &all[all.len() - LOOKED_AT..];
         assert_eq!(bins.best(&blocks, units(8)), compared.first().copied());
+        assert_eq!(bins.best(&blocks, units(9)), None);
         for &at in &all {
             bins.remove(&mut blocks, at);
         }
         assert_eq!(bins.best(&blocks, units(8)), None);
+    }
+
+    /// In a bin of several sizes.
+    #[test]
+    fn behind_many_that_are_too_small_the_next_bin_comes_first() {
+        let (mut bins, mut blocks) = (Bins::default(), Blocks::default());
+        let [too_small, wanted, next_bin] = [1024, 1030, 1060];
+        assert_eq!(bin_of(units(too_small)), bin_of(units(wanted)));
+        let fits = block(&mut blocks, 0, wanted, false);
+        bins.insert(&mut blocks, fits);
+        for number in 1..=LOOKED_AT {
+            let at = block(&mut blocks, number, too_small, false);
+            bins.insert(&mut blocks, at);
+        }
+        assert_eq!(bins.best(&blocks, units(wanted)), Some(fits), "there is no other");
+        let larger = block(&mut blocks, LOOKED_AT + 1, next_bin, false);
+        bins.insert(&mut blocks, larger);
+        assert_eq!(bins.best(&blocks, units(wanted)), Some(larger));
     }
 }

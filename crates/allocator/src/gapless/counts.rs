@@ -77,8 +77,7 @@ fn added(a: [u64; 2], b: [u64; 2]) -> [u64; 2] {
     [a[0] + b[0], a[1] + b[1]]
 }
 
-/// How much was handed out so far, and how much is held: others once something was allocated or
-/// given back.
+/// How much was handed out so far, and how much is held, which changes with each request and free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment {
     all: [u64; 2],

@@ -13,7 +13,7 @@ use super::place::take_best;
 use super::planned::take_planned;
 use super::supply::Refusal;
 use super::trim::settle_spare_pages;
-use super::waits::{wait_for_arena, wait_for_first};
+use super::waits::{stall_for_arena, wait_for_first};
 use crate::failure::AllocationError;
 use crate::observer::{Happening, Observer};
 
@@ -65,7 +65,10 @@ pub(super) fn acquire<H: Hold>(
             }
             // A frame is in the way, not a page: the work on it is the arena's own.
             Err(Refusal::Busy) => {
-                hold.wait_for_others() || wait_for(hold, Awaited::Arena(arena)).map(|()| true)?
+                if !hold.wait_for_others() {
+                    stall_for_arena(hold, arena)?;
+                }
+                true
             }
             // What another request is about to change is there as soon as that is done.
             Err(Refusal::Underway) => hold.wait_for_return() || hold.may_search_again(),
@@ -107,10 +110,12 @@ fn wait_for_pages<H: Hold>(
 
 #[cold]
 fn wait_for<H: Hold>(hold: &mut H, awaited: Awaited) -> Result<(), DeviceError> {
-    hold.books().stalls += 1;
     match awaited {
-        Awaited::Use(stream) => wait_for_first(hold, stream),
-        Awaited::Arena(arena) => wait_for_arena(hold, arena),
+        Awaited::Use(stream) => {
+            hold.books().stalls += 1;
+            wait_for_first(hold, stream)
+        }
+        Awaited::Arena(arena) => stall_for_arena(hold, arena),
     }
 }
 
@@ -175,5 +180,30 @@ impl<O: Observer> Books<O> {
             pool,
         });
         AllocationError::OutOfMemory { requested, rounded, tried, device_free, limit: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gapless_device::{Sim, SimSetup};
+    use gapless_units::PoolId;
+
+    use super::*;
+    use crate::gapless::names::Frame;
+    use crate::gapless::{GaplessAllocator, Slack};
+
+    /// A device that panics leaves frames behind that nobody will give back.
+    #[test]
+    fn who_never_comes_back_is_not_waited_for() {
+        let device = Sim::new(SimSetup::new(Bytes::gib(1)));
+        let mut allocator = GaplessAllocator::new(device, Slack::NONE, ());
+        let held = allocator.allocate(Bytes::mib(2), StreamId(0));
+        let books = &mut allocator.books;
+        let arena = books.arenas.of(PoolId::DEFAULT, StreamId(0));
+        let next = books.best_place(arena, Bytes::mib(2)).unwrap();
+        let lacking: Vec<Frame> = books.lacking(next).collect();
+        books.table.frame_mut(lacking[0]).underway = true;
+        assert!(held.is_ok() && allocator.allocate(Bytes::mib(2), StreamId(0)).is_err());
+        assert_eq!(allocator.books.stalls, 0);
     }
 }

@@ -9,7 +9,7 @@ use super::hold::Hold;
 use super::names::{ArenaIndex, At};
 use super::place::{Place, carve};
 use super::supply::Refusal;
-use super::waits::wait_for_arena;
+use super::waits::stall_for_arena;
 use crate::observer::Observer;
 
 #[cfg(test)]
@@ -40,9 +40,8 @@ pub(super) fn take_planned<H: Hold>(
             Err(Refusal::Device(error)) => return Err(error),
             Err(Refusal::Busy) if may_wait => {
                 may_wait = false;
-                hold.books().stalls += 1;
                 // A plan is no reason to fail.
-                if wait_for_arena(hold, arena).is_err() {
+                if stall_for_arena(hold, arena).is_err() {
                     break;
                 }
             }

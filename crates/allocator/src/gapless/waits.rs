@@ -133,3 +133,9 @@ pub(super) fn wait_for_arena<H: Hold>(hold: &mut H, arena: ArenaIndex) -> Result
     }
     Ok(())
 }
+
+/// The same for a request that cannot go on otherwise.
+pub(super) fn stall_for_arena<H: Hold>(hold: &mut H, arena: ArenaIndex) -> Result<(), DeviceError> {
+    hold.books().stalls += 1;
+    wait_for_arena(hold, arena)
+}

@@ -73,8 +73,8 @@ impl Tally {
         self.requested += signed(counted);
     }
 
-    /// Adds what the books do not know of other requests and frees: of one block they may be in one
-    /// and the other, so that only the sum of all is what happened.
+    /// Adds another tally. What one thread handed out another may have taken back, so only the sum of
+    /// all tallies is what happened.
     pub(super) fn add(&mut self, other: &Self) {
         self.blocks += other.blocks;
         self.bytes += other.bytes;

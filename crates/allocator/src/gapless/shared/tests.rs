@@ -1,13 +1,11 @@
 //! What the books see of a program that threads serve from fronts of their own.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-
 use gapless_device::{Completion, Device, Locked, Sim, SimSetup};
 use gapless_units::{Bytes, KIB, StreamId};
 
 use super::{SharedAllocator, ThreadFront};
 use crate::gapless::Slack;
+use crate::gapless::hold::Hold;
 use crate::gapless::turns::{Asked, Numbers, turn};
 
 type Front = ThreadFront<Locked<Sim>>;
@@ -99,29 +97,19 @@ fn blocks_that_change_threads_are_counted_once() {
     assert!(allocator.front().free(block).is_ok());
 }
 
-/// However long the others go on taking and giving back, a request that cannot be met ends.
+/// However long the others go on giving back, a request that finds nothing ends.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the order of threads changes nothing here")]
-fn a_request_fails_while_others_go_on() {
+fn a_request_is_not_searched_for_without_end() {
     let (allocator, _) = allocator();
-    let _held = allocator.front().allocate(Bytes::gib(5), StreamId(0)).unwrap();
-    let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        for _ in 0..3 {
-            let mut front = allocator.front();
-            let is_over = &is_over;
-            scope.spawn(move || {
-                while !is_over.load(Ordering::Relaxed) {
-                    let block = front.allocate(Bytes::mib(2), StreamId(0)).unwrap();
-                    assert!(front.free(block).is_ok());
-                }
-            });
-        }
-        for _ in 0..20 {
-            assert!(allocator.front().allocate(Bytes::gib(4), StreamId(0)).is_err());
-        }
-        is_over.store(true, Ordering::Relaxed);
+    let _others = [(); 3].map(|()| allocator.front());
+    let searches = allocator.hold(|hold| {
+        let again = (0..1000).take_while(|_| {
+            hold.books().clock += 1;
+            hold.may_search_again()
+        });
+        again.count()
     });
+    assert_eq!(searches, 4, "one, and one for each of the others");
 }
 
 /// What threads keep is free, and goes back at once.
