@@ -79,6 +79,20 @@ fn who_sets_stacks_is_told_of_lines() {
 }
 
 #[test]
+fn parts_of_pages_stay_with_their_stream() {
+    let mut it = allocator(4, ());
+    let _first = it.allocate(Bytes::new(512 * KIB), COMPUTE).unwrap();
+    let gap = it.allocate(Bytes::new(3300 * KIB), COMPUTE).unwrap();
+    let _rest = it.allocate(Bytes::new((8192 - 512 - 3300) * KIB), COMPUTE).unwrap();
+    it.free(gap).unwrap();
+    assert!(it.allocate(Bytes::new(680 * KIB), COPY).is_err());
+    let told = gapless::explain(it.recording(), None).unwrap();
+    assert_eq!(told.facts().devices[0].verdict.kind, "stranded_on_stream");
+    let told = told.to_string().replace('\n', " ");
+    assert!(told.contains("only whole pages change streams"), "{told}");
+}
+
+#[test]
 fn a_recorder_of_threads_can_be_set() {
     let allocator = SharedAllocator::new(Locked::new(device(8)), Slack::NONE, Recorder::default());
     allocator.with_observer(|recorder| recorder.time = Micros(5));
