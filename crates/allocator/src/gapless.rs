@@ -69,6 +69,7 @@ mod waits;
 mod remap;
 mod supply;
 mod unmap;
+mod endings;
 mod addresses;
 mod place;
 mod planning;
@@ -93,6 +94,7 @@ use crate::observer::Observer;
 use crate::statistics::Statistics;
 use crate::usage::Usage;
 use books::Books;
+use endings::end_stream;
 use hold::Alone;
 use ladder::acquire;
 use names::ArenaIndex;
@@ -151,7 +153,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         self.books.counts.live()
     }
 
-    /// The most of [`GaplessAllocator::live`] so far.
+    /// The most of [`GaplessAllocator::live`] so far, whatever was reset meanwhile.
     pub fn live_peak(&self) -> Bytes {
         self.books.counts.live_peak()
     }
@@ -191,6 +193,13 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         Usage::of(&self.statistics(), self.books.stalls)
     }
 
+    /// Takes the present for the peaks in [`Allocator::statistics`] and in
+    /// [`GaplessAllocator::usage`] (`torch.cuda.reset_peak_memory_stats`). How much is kept by
+    /// choice goes on to follow the most that was ever alive.
+    pub fn reset_peaks(&mut self) {
+        self.books.reset_peaks();
+    }
+
     /// Gives free pages back until no more than `keep` is reserved, those that are free longest
     /// first, and addresses in which nothing lives. Waits for all work on the streams it serves, and
     /// on others that still use blocks which were freed. What is pinned or lies in a private pool
@@ -214,11 +223,20 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         self.books.table.unpin(pinned)
     }
 
-    /// Lets the pages of a private pool move from now on: nothing that was captured from it will
-    /// run again. That holds for what is asked for from a pool of this name later, too, so the next
-    /// capture has another.
+    /// Lets the pages of a private pool move from now on, those under blocks that are still held
+    /// included once they are free: nothing that was captured from it will run again. Who asks for
+    /// a pool of this name later gets a new one.
     pub fn end_pool(&mut self, pool: PoolId) {
         self.books.end_pool(pool);
+    }
+
+    /// Tells that a stream is about to be destroyed. Waits for all work on it; the device is not
+    /// asked about it any more, and what is free of it serves others. Blocks from it, and those
+    /// whose use on it was told, may be given back later. A new stream may have its name.
+    ///
+    /// Where that fails, the stream has to live on; it can be ended again.
+    pub fn end_stream(&mut self, stream: StreamId) -> Result<(), DeviceError> {
+        end_stream(&mut Alone { books: &mut self.books, device: &mut self.device }, stream)
     }
 
     /// Every run of frames with memory, as an expandable segment with its blocks, by address.

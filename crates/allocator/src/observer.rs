@@ -89,9 +89,10 @@ pub struct Recorder {
     pub events: Events,
     /// The stacks and labels that the events name.
     pub stacks: Stacks,
-    /// The stack to write beside what happens next, one of [`Recorder::stacks`].
+    /// The stack to write beside what happens next, one of [`Recorder::stacks`]; one that is not there is
+    /// written as none.
     pub stack: StackId,
-    /// The label to write beside what happens next, one of [`Recorder::stacks`].
+    /// The label to write beside what happens next, likewise.
     pub label: LabelId,
     /// The time to write beside what happens next.
     pub time: Micros,
@@ -101,7 +102,9 @@ impl Observer for Recorder {
     fn observe(&mut self, happening: Happening) {
         let Happening { action, addr, size, stream, pool } = happening;
         let pool = Some(pool);
-        let (time, stack, label) = (self.time, self.stack, self.label);
+        let time = self.time;
+        let stack = if self.stacks.has_stack(self.stack) { self.stack } else { StackId::NONE };
+        let label = if self.stacks.has_label(self.label) { self.label } else { LabelId::EMPTY };
         self.events.push(Event { action, addr, size, stream, pool, time, stack, label });
     }
 
@@ -111,5 +114,32 @@ impl Observer for Recorder {
 
     fn stacks(&self) -> Option<&Stacks> {
         Some(&self.stacks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gapless_units::{Addr, Bytes};
+
+    use super::*;
+
+    #[test]
+    fn what_another_table_names_is_not_written() {
+        let mut others = Stacks::default();
+        let line = others.frame("model.rs", 7, "forward");
+        let (stack, label) = (others.stack(&[line]), others.label("step 1"));
+        let mut recorder = Recorder { stack, label, ..Recorder::default() };
+        let happening = Happening {
+            action: Action::Alloc,
+            addr: Addr::new(0),
+            size: Bytes::new(512),
+            stream: StreamId(0),
+            pool: PoolId::DEFAULT,
+        };
+        recorder.observe(happening);
+        recorder.stacks = others;
+        recorder.observe(happening);
+        let written = [0, 1].map(|at| recorder.events.get(at)).map(|it| (it.stack, it.label));
+        assert_eq!(written, [(StackId::NONE, LabelId::EMPTY), (stack, label)]);
     }
 }

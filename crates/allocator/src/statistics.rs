@@ -130,8 +130,8 @@ impl Statistics {
         ]
     }
 
-    /// Takes the present for the peak (`torch.cuda.reset_peak_memory_stats`), in these numbers only:
-    /// not in the allocator that told them.
+    /// Takes the present for the peak, in these numbers only: not in the allocator that told them, for
+    /// which [`GaplessAllocator::reset_peaks`](crate::GaplessAllocator::reset_peaks) does.
     pub fn reset_peaks(&mut self) {
         self.each(|change| change.peak = change.current);
     }

@@ -43,6 +43,8 @@ use self::frames::Frames;
 use crate::document::{Document, Value, View};
 use crate::error::ReadError;
 
+pub(crate) use self::release::FRAMEWORK_KEY;
+
 /// More devices than any machine has; a list longer than this is not one of devices.
 const MOST_DEVICES: u32 = 1 << 16;
 

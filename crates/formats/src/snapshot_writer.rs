@@ -1,4 +1,7 @@
 //! Writes a recording as PyTorch 2.15 writes its snapshots, for its viewer and every other reader.
+//!
+//! What our own allocator tells of itself has one key more, which says so: the rules and calls of PyTorch
+//! mean nothing to it.
 
 mod pickler;
 
@@ -9,6 +12,7 @@ use gapless_trace::{
 use gapless_units::{Bytes, DeviceId};
 use rustc_hash::FxHashMap;
 
+use crate::snapshot::FRAMEWORK_KEY;
 use pickler::{BATCH, Memo, Pickler};
 
 /// Why a recording cannot be written as a snapshot.
@@ -62,6 +66,9 @@ impl Writer<'_> {
                 writer.settings(settings.unwrap_or(&Settings::default()));
             });
             writer.key("external_annotations", |writer| writer.annotations(&recording.devices));
+            if let Some(framework) = recording.framework.as_ref().filter(|it| it.is_gapless()) {
+                writer.text(FRAMEWORK_KEY, &framework.name);
+            }
         });
     }
 

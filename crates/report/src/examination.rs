@@ -3,7 +3,8 @@
 use gapless_diagnose::{Diagnosis, Question, Sites};
 use gapless_replay::{Check, Program, ReplayError};
 use gapless_trace::{
-    DeviceRecording, Format, Framework, Instant, Note, RebuildError, Recording, Stacks, Trace,
+    DeviceRecording, Format, Framework, Instant, Note, RebuildError, Recording, Settings, Stacks,
+    Trace,
 };
 use gapless_units::{Bytes, DeviceId};
 
@@ -108,14 +109,24 @@ pub struct Examination {
 }
 
 impl Examination {
+    /// Whether our own allocator tells of itself.
+    pub fn is_ours(&self) -> bool {
+        self.framework.as_ref().is_some_and(Framework::is_gapless)
+    }
+
+    /// The settings that PyTorch's allocator ran with, where it did and they are known.
+    pub fn settings(&self, place: usize) -> Option<&Settings> {
+        self.devices[place].trace.settings.as_ref().filter(|_| !self.is_ours())
+    }
+
     /// How well a device's recording comes back under its own settings; nothing where it does not
-    /// tell where blocks were placed, or contradicts itself.
+    /// tell where blocks were placed, contradicts itself, or is not of PyTorch's allocator.
     pub fn check(&self, place: usize) -> Result<Option<Check>, ReplayError> {
         let trace = &self.devices[place].trace;
-        if !trace.is_placed() || !trace.is_consistent() {
+        if !trace.is_placed() || !trace.is_consistent() || self.is_ours() {
             return Ok(None);
         }
-        let settings = trace.settings.clone().unwrap_or_default();
+        let settings = self.settings(place).cloned().unwrap_or_default();
         let program = Program::of(trace);
         Check::of(trace, &program, &settings, self.framework.as_ref()).map(Some)
     }

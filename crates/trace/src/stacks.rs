@@ -88,12 +88,22 @@ impl Stacks {
         StackId(self.lists.id(frames, |frames| frames.into()))
     }
 
-    /// The text of a label.
+    /// Whether a stack is one of these.
+    pub fn has_stack(&self, stack: StackId) -> bool {
+        stack.index() < self.lists.items.len()
+    }
+
+    /// Whether a label is one of these.
+    pub fn has_label(&self, label: LabelId) -> bool {
+        (label.0 as usize) < self.texts.items.len()
+    }
+
+    /// The text of a label, one of these.
     pub fn text(&self, label: LabelId) -> &str {
         &self.texts.items[label.0 as usize]
     }
 
-    /// The frames of a stack, innermost first.
+    /// The frames of a stack, one of these, innermost first.
     pub fn frames(&self, stack: StackId) -> impl ExactSizeIterator<Item = Frame<'_>> + Clone {
         self.lists.items[stack.index()].iter().map(|frame| {
             let (file, line, function) = self.frames.items[frame.0 as usize];

@@ -9,6 +9,7 @@ use gapless_units::Extent;
 
 use super::block::State;
 use super::books::Books;
+use super::endings::remove_empty_arenas;
 use super::hold::Hold;
 use super::names::{ArenaIndex, At, Frame, TerritoryIndex};
 use super::unmap::unmap;
@@ -22,7 +23,7 @@ pub(super) fn release_bare<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
             release(hold, index)?;
         }
     }
-    Ok(())
+    remove_empty_arenas(hold)
 }
 
 /// Gives back every territory in which nothing lives and that no work uses any more; where there is
@@ -62,6 +63,7 @@ fn release_unused<H: Hold>(hold: &mut H) -> Result<Deserted, DeviceError> {
             deserted.used_by = Some(arena);
         }
     }
+    remove_empty_arenas(hold)?;
     Ok(deserted)
 }
 

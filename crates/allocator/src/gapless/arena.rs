@@ -1,4 +1,7 @@
 //! An arena: the free blocks that requests of one stream from one pool may have.
+//!
+//! When its pool or its stream is over, an arena loses its name: whoever uses that name next gets
+//! another. What is free in it serves the others, and once nothing lives in it, its place does too.
 
 use std::ops::{Index, IndexMut};
 
@@ -15,6 +18,8 @@ use super::names::ArenaIndex;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Arenas {
     all: Vec<Arena>,
+    /// Places of arenas that are gone.
+    vacant: Vec<ArenaIndex>,
     by_name: FxHashMap<(PoolId, StreamId), ArenaIndex>,
     /// The one asked for last, which most often is the one asked for next.
     latest: Option<((PoolId, StreamId), ArenaIndex)>,
@@ -30,13 +35,52 @@ impl Arenas {
         {
             return index;
         }
-        let next = ArenaIndex(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
-        let index = *self.by_name.entry(name).or_insert(next);
-        if index == next {
-            self.all.push(Arena::new(stream, pool));
-        }
+        let index = match self.by_name.get(&name) {
+            Some(&index) => index,
+            None => self.add(pool, stream),
+        };
         self.latest = Some((name, index));
         index
+    }
+
+    fn add(&mut self, pool: PoolId, stream: StreamId) -> ArenaIndex {
+        let behind = ArenaIndex(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+        let index = self.vacant.pop().unwrap_or(behind);
+        if index == behind {
+            self.all.push(Arena::new(stream, pool, 0));
+        } else {
+            // What is done of the arena before stays done.
+            self[index] = Arena::new(stream, pool, self[index].settled);
+        }
+        self.by_name.insert((pool, stream), index);
+        index
+    }
+
+    /// Takes in that a pool is over.
+    pub(super) fn end_pool(&mut self, pool: PoolId) {
+        let own = self.all.iter_mut().filter(|arena| arena.pool == pool);
+        own.for_each(|arena| arena.pool_is_over = true);
+        self.forget_names();
+    }
+
+    /// Takes in that a stream is over, all of whose work is done.
+    pub(super) fn end_stream(&mut self, stream: StreamId) {
+        let own = self.all.iter_mut().filter(|arena| arena.stream == stream);
+        own.for_each(|arena| arena.stream_is_over = true);
+        self.forget_names();
+    }
+
+    fn forget_names(&mut self) {
+        self.latest = None;
+        self.by_name.retain(|_, index| !self.all[index.0 as usize].is_over());
+    }
+
+    /// Forgets an arena that is over, and in which nothing lies that work may still use.
+    pub(super) fn remove(&mut self, index: ArenaIndex, now: u64) {
+        let Arena { stream, pool, .. } = self[index];
+        let gone = Arena { is_gone: true, stream_is_over: true, ..Arena::new(stream, pool, now) };
+        self[index] = gone;
+        self.vacant.push(index);
     }
 
     pub(super) fn indices(&self) -> impl Iterator<Item = ArenaIndex> + use<> {
@@ -70,18 +114,39 @@ pub(super) struct Arena {
     pub(super) settled: u64,
     /// An event that says so for a later time.
     pub(super) checkpoint: Option<(EventId, u64)>,
+    /// Whether its pages may move although its pool is a private one.
+    pub(super) pool_is_over: bool,
+    /// Whether the device may not be asked about its stream any more. All work of it is done.
+    pub(super) stream_is_over: bool,
+    is_gone: bool,
+    /// How many requests are about to be served here, where others may end it meanwhile.
+    pub(super) asking: u32,
 }
 
 impl Arena {
-    fn new(stream: StreamId, pool: PoolId) -> Self {
+    /// Whether no request asks for it any more.
+    fn is_over(&self) -> bool {
+        self.pool_is_over || self.stream_is_over
+    }
+
+    /// Whether it can go as soon as nothing lies in it.
+    pub(super) fn may_go(&self) -> bool {
+        self.is_over() && self.asking == 0 && !self.is_gone
+    }
+
+    fn new(stream: StreamId, pool: PoolId, settled: u64) -> Self {
         Self {
             stream,
             pool,
             free: Bins::default(),
             known: KnownPlaces::default(),
             habit: Habit::default(),
-            settled: 0,
+            settled,
             checkpoint: None,
+            pool_is_over: false,
+            stream_is_over: false,
+            is_gone: false,
+            asking: 0,
         }
     }
 }

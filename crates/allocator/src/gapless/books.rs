@@ -1,7 +1,5 @@
 //! What the allocator knows: blocks, pages, what is free, what waits. No call of the device.
 
-use std::collections::BTreeSet;
-
 use gapless_trace::{Action, SizePool};
 use gapless_units::{Bytes, PoolId, StreamId};
 
@@ -30,8 +28,6 @@ pub(super) struct Books<O> {
     pub(super) table: PageTable,
     pub(super) arenas: Arenas,
     pub(super) front: Front<At, SHELVED>,
-    /// Private pools whose pages may move, because the program is done with them.
-    pub(super) ended: BTreeSet<PoolId>,
     pub(super) deferred: Deferred,
     pub(super) counts: Counts,
     /// What the device gave and took, and what failed; the rest is in the counts.
@@ -45,6 +41,8 @@ pub(super) struct Books<O> {
     /// Blocks that requests have cut out and not handed out yet.
     pub(super) serving: u32,
     pub(super) attention: Attention,
+    /// The streams whose end somebody waits for with the books out of hand.
+    pub(super) waited_for: Vec<StreamId>,
 }
 
 impl<O: Observer> Books<O> {
@@ -56,7 +54,6 @@ impl<O: Observer> Books<O> {
             table: PageTable::new(page_size),
             arenas: Arenas::default(),
             front: Front::default(),
-            ended: BTreeSet::new(),
             deferred: Deferred::default(),
             counts: Counts::default(),
             rare: Statistics::default(),
@@ -66,6 +63,7 @@ impl<O: Observer> Books<O> {
             failure: None,
             serving: 0,
             attention: Attention::default(),
+            waited_for: Vec::new(),
         }
     }
 
@@ -187,6 +185,12 @@ impl<O: Observer> Books<O> {
         statistics
     }
 
+    /// Takes the present for the peaks.
+    pub(super) fn reset_peaks(&mut self) {
+        self.counts.reset_peaks();
+        self.rare.reset_peaks();
+    }
+
     /// Counts and tells a request that failed.
     pub(super) fn note_failure(&mut self, failure: Happening) {
         self.rare.num_ooms += 1;
@@ -224,7 +228,9 @@ impl<O: Observer> Books<O> {
     /// Notes that another stream uses a block.
     pub(super) fn note_use(&mut self, at: At, stream: StreamId) {
         let block = &mut self.blocks[at];
-        if self.arenas[block.arena].stream != stream {
+        let arena = &self.arenas[block.arena];
+        // A stream may have the name of one that is over.
+        if arena.stream != stream || arena.stream_is_over {
             block.used_elsewhere = true;
             self.deferred.note_use(at, stream);
         }
@@ -232,8 +238,8 @@ impl<O: Observer> Books<O> {
 
     /// Whether the pages under free blocks of an arena may move.
     pub(super) fn may_move(&self, arena: ArenaIndex) -> bool {
-        let pool = self.arenas[arena].pool;
-        !pool.is_private() || self.ended.contains(&pool)
+        let arena = &self.arenas[arena];
+        !arena.pool.is_private() || arena.pool_is_over
     }
 
     #[inline]

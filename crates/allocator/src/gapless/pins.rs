@@ -1,6 +1,6 @@
-//! Pages that have to stay where they are, and private pools that are over.
+//! Pages that have to stay where they are.
 
-use gapless_units::{Extent, PoolId};
+use gapless_units::Extent;
 
 use super::books::Books;
 use super::names::At;
@@ -12,10 +12,5 @@ impl<O: Observer> Books<O> {
         let (territory, extent) = (self.blocks[at].territory, self.blocks[at].extent());
         self.table.pin(territory, extent);
         extent
-    }
-
-    /// Lets the pages of a private pool move from now on.
-    pub(super) fn end_pool(&mut self, pool: PoolId) {
-        self.ended.insert(pool);
     }
 }

@@ -33,6 +33,7 @@ use gapless_units::{Bytes, Extent, PoolId, StreamId};
 use rustc_hash::FxHashMap;
 
 use super::books::Books;
+use super::endings::end_stream;
 use super::hold::Hold;
 use super::invariants::BrokenInvariant;
 use super::knob::Slack;
@@ -84,6 +85,8 @@ pub struct ThreadFront<D: Device, O: Observer = ()> {
     device: D,
     kept: Arc<Mutex<Kept>>,
     arenas: FxHashMap<(PoolId, StreamId), ArenaIndex>,
+    /// How many pools and streams were over when the first of these was looked up.
+    ends: u64,
 }
 
 impl<D: Device, O: Observer> fmt::Debug for ThreadFront<D, O> {
@@ -110,7 +113,8 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     pub fn front(&self) -> ThreadFront<D, O> {
         let kept = Arc::new(Mutex::new(Kept::default()));
         let mut state = self.books.state();
-        lock(&kept).is_shut = state.are_shut;
+        let ends = state.ends;
+        *lock(&kept) = Kept { is_shut: state.are_shut, ends, ..Kept::default() };
         state.fronts.push(Arc::clone(&kept));
         drop(state);
         ThreadFront {
@@ -118,6 +122,7 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
             device: self.device.clone(),
             kept,
             arenas: FxHashMap::default(),
+            ends,
         }
     }
 
@@ -161,7 +166,21 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     /// Lets the pages of a private pool move from now on, as
     /// [`end_pool`](crate::GaplessAllocator::end_pool) of the other allocator says.
     pub fn end_pool(&self, pool: PoolId) {
-        self.books.state().books.end_pool(pool);
+        let mut state = self.books.state();
+        state.books.end_pool(pool);
+        state.note_end();
+    }
+
+    /// Tells that a stream is about to be destroyed, as
+    /// [`end_stream`](crate::GaplessAllocator::end_stream) of the other allocator says. No thread may
+    /// ask for blocks of it meanwhile, and blocks whose use on it was told are to be given back before:
+    /// they know the stream themselves.
+    pub fn end_stream(&self, stream: StreamId) -> Result<(), DeviceError> {
+        self.hold(|hold| {
+            end_stream(hold, stream)?;
+            hold.note_end();
+            Ok(())
+        })
     }
 
     /// Bytes held from the device.
@@ -199,7 +218,14 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
         state.books.statistics_with(&counts)
     }
 
-    /// Every run of frames with memory, as an expandable segment with its blocks, by address.
+    /// Takes the present for the peaks in [`SharedAllocator::statistics`] and in
+    /// [`SharedAllocator::usage`] (`torch.cuda.reset_peak_memory_stats`), with what threads keep.
+    pub fn reset_peaks(&self) {
+        self.books.state().books.reset_peaks();
+    }
+
+    /// Every run of frames with memory, as an expandable segment with its blocks, by address. What was
+    /// asked for in a block of up to 256 KiB may be what was asked for in it once before.
     pub fn segments(&self) -> Vec<FinalSegment> {
         let mut state = self.books.state();
         state.clear_fronts();
@@ -266,6 +292,7 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
         if rounded <= KEPT && !O::LISTENS {
             let mut kept = lock(&self.kept);
             if !kept.is_shut
+                && kept.ends == self.ends
                 && let Some(parcel) = kept.front.take(arena, rounded)
             {
                 kept.tally.hand_out(rounded, size);
@@ -273,7 +300,7 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
                 return Ok(block(parcel, arena, size, self.books.name));
             }
         }
-        self.serve_miss(arena, rounded, size)
+        self.serve_miss(pool, stream, rounded, size)
     }
 
     /// A block where this thread keeps none of this size.
@@ -281,12 +308,19 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
     #[inline(never)]
     fn serve_miss(
         &mut self,
-        arena: ArenaIndex,
+        pool: PoolId,
+        stream: StreamId,
         rounded: Bytes,
         size: Bytes,
     ) -> Result<Block, AllocationError> {
         let name = self.books.name;
         let mut hold = InHand::new(&self.books, &mut self.device);
+        if hold.ends() != self.ends {
+            self.arenas.clear();
+            self.ends = hold.ends();
+        }
+        let find = || hold.books().arenas.of(pool, stream);
+        let arena = *self.arenas.entry((pool, stream)).or_insert_with(find);
         if REQUEST_LIMIT <= size {
             let (books, device) = hold.parts();
             return Err(books.too_large(device, size, size, arena));
@@ -295,7 +329,10 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
         let at = if let Some(at) = ready {
             at
         } else {
-            let at = acquire(&mut hold, arena, rounded, size)?;
+            hold.books().arenas[arena].asking += 1;
+            let acquired = acquire(&mut hold, arena, rounded, size);
+            hold.books().arenas[arena].asking -= 1;
+            let at = acquired?;
             hold.books().serving -= 1;
             at
         };
@@ -361,6 +398,7 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
         Ok(())
     }
 
+    /// What this thread takes for the arena of a name, until it learns of an end.
     fn arena(&mut self, pool: PoolId, stream: StreamId) -> ArenaIndex {
         let books = &self.books;
         let find = || books.state().books.arenas.of(pool, stream);

@@ -86,6 +86,9 @@ impl<O: Observer> Books<O> {
     ) -> Result<u64, DeviceError> {
         let clock = self.clock;
         let book = &mut self.arenas[arena];
+        if book.stream_is_over {
+            book.settled = clock;
+        }
         if book.settled == clock {
             return Ok(clock);
         }
@@ -120,9 +123,20 @@ pub(super) fn wait_for_first<H: Hold>(hold: &mut H, stream: StreamId) -> Result<
 
 /// Waits until all work queued on an arena's stream is done.
 pub(super) fn wait_for_arena<H: Hold>(hold: &mut H, arena: ArenaIndex) -> Result<(), DeviceError> {
-    let (stream, now) = (hold.books().arenas[arena].stream, hold.books().clock);
-    hold.outside(|device| device.wait_for_stream(stream))?;
+    let books = hold.books();
+    let (stream, now) = (books.arenas[arena].stream, books.clock);
+    if books.arenas[arena].stream_is_over {
+        books.arenas[arena].settled = now;
+        return Ok(());
+    }
+    books.waited_for.push(stream);
+    let waited = hold.outside(|device| device.wait_for_stream(stream));
     let (books, device) = hold.parts();
+    if let Some(place) = books.waited_for.iter().position(|&other| other == stream) {
+        books.waited_for.swap_remove(place);
+    }
+    waited?;
+    // The arena may be another by now; of that nothing was used before.
     let book = &mut books.arenas[arena];
     book.settled = book.settled.max(now);
     if let Some((event, time)) = book.checkpoint

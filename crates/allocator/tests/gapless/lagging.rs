@@ -56,6 +56,44 @@ fn addresses_in_use_are_waited_for() {
     assert!(0 < it.stalls());
 }
 
+/// A block outlives its stream, and is used on another of the same name: that is another stream's use.
+#[test]
+fn a_stream_may_have_the_name_of_one_that_is_over() {
+    let mut it = GaplessAllocator::new(Sim::new(lagging(Bytes::mib(64))), Slack::NONE, ());
+    let block = it.allocate(Bytes::mib(2), COPY).unwrap();
+    assert_eq!(it.end_stream(COPY), Ok(()));
+    assert_eq!(it.record_stream(block, COPY), Ok(()));
+    assert_eq!(it.free(block), Ok(()));
+    assert_eq!(it.process_events(), Ok(()));
+    assert_eq!(it.live(), Bytes::mib(2), "it may still be in use");
+    it.device_mut().finish_all_work();
+    assert_eq!(it.process_events(), Ok(()));
+    assert_eq!(it.live(), Bytes::ZERO);
+}
+
+/// What is told of a stream that is over was waited for, and the device is not asked again.
+#[test]
+fn an_ended_stream_is_done_with_all() {
+    let device = Faulty::new(Sim::new(lagging(Bytes::mib(8))));
+    let mut it = GaplessAllocator::new(device, Slack::NONE, ());
+    let own = it.allocate(Bytes::mib(4), COPY).unwrap();
+    let [used, waiting] = [(); 2].map(|()| it.allocate(Bytes::mib(2), COMPUTE).unwrap());
+    for block in [used, waiting] {
+        assert_eq!(it.record_stream(block, COPY), Ok(()));
+    }
+    assert_eq!(it.free(waiting), Ok(()));
+    assert_eq!(it.end_stream(COPY), Ok(()));
+    let before = it.device().calls();
+    assert_eq!(it.free(used), Ok(()));
+    assert_eq!(it.free(own), Ok(()));
+    assert_eq!(it.live(), Bytes::ZERO);
+    assert_eq!(it.device().calls(), before, "there is nothing to ask about");
+    // Half of it is free of the stream that is over, half is its own.
+    assert!(it.allocate(Bytes::mib(8), COMPUTE).is_ok());
+    assert_eq!(it.stalls(), 0);
+    assert_eq!(it.check_invariants(), Ok(()));
+}
+
 /// It is waited for as much as is missing before it is searched again, and each search asks a stream
 /// once how far it is, not for each of its free blocks.
 #[test]

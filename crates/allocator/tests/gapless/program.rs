@@ -27,6 +27,7 @@ pub(crate) enum Step {
     Pin(usize),
     Unpin(usize),
     EndPool,
+    EndStream(u64),
     Change(Slack),
 }
 
@@ -84,6 +85,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => which().prop_map(Step::Unpin),
         1 => prop::bool::weighted(0.2)
             .prop_map(|ends| if ends { Step::EndPool } else { Step::FinishAll }),
+        1 => (0..STREAMS).prop_map(Step::EndStream),
         1 => slack().prop_map(Step::Change),
     ]
 }

@@ -23,6 +23,8 @@ struct Held {
     pieces: Vec<Piece>,
     requested: Bytes,
     stream: StreamId,
+    /// Whether its stream is over; another may have the name.
+    outlives_stream: bool,
     /// Other streams that used it.
     uses: BTreeSet<StreamId>,
 }
@@ -47,7 +49,6 @@ pub(crate) struct Shadow {
     pinned: Vec<(Extent, Vec<(Addr, Handle)>)>,
     /// The memory under each granule that a block of the private pool ever touched.
     private: BTreeMap<Addr, Handle>,
-    has_ended: bool,
     /// Whether an operation of the current step reported an injected fault.
     reported: bool,
     /// How many requests the device was too small for.
@@ -70,7 +71,6 @@ impl Shadow {
             stale: None,
             pinned: Vec::new(),
             private: BTreeMap::new(),
-            has_ended: false,
             reported: false,
             refused: 0,
         }
@@ -102,8 +102,10 @@ impl Shadow {
                 let held = &mut self.held[which % count];
                 let stream = StreamId(stream);
                 self.allocator.record_stream(held.block, stream).map_err(told)?;
-                self.allocator.device_mut().device_mut().queue(stream, held.extent);
-                if stream != held.stream {
+                let device = self.allocator.device_mut().device_mut();
+                device.destroyed.remove(&stream);
+                device.queue(stream, held.extent);
+                if stream != held.stream || held.outlives_stream {
                     held.uses.insert(stream);
                 }
             }
@@ -133,15 +135,35 @@ impl Shadow {
             Step::EndPool => {
                 self.allocator.end_pool(PRIVATE);
                 self.private.clear();
-                self.has_ended = true;
             }
+            Step::EndStream(stream) => return self.end_stream(StreamId(stream)),
             Step::Change(slack) => self.allocator.set_slack(slack),
             Step::Free(_) | Step::Use { .. } | Step::Pin(_) | Step::Unpin(_) => {}
         }
         Ok(())
     }
 
+    fn end_stream(&mut self, stream: StreamId) -> Result<(), String> {
+        let device = self.allocator.device_mut().device_mut();
+        device.destroyed.remove(&stream);
+        let now = device.next_tick();
+        let answer = self.allocator.end_stream(stream);
+        if answer.is_ok() {
+            let device = self.allocator.device_mut().device_mut();
+            device.destroyed.insert(stream);
+            if !device.is_done(stream, now) {
+                return Err(format!("{stream} is over, and its work is not done"));
+            }
+            for held in &mut self.held {
+                held.uses.remove(&stream);
+                held.outlives_stream |= held.stream == stream;
+            }
+        }
+        self.absorb(answer)
+    }
+
     fn allocate(&mut self, size: Bytes, stream: StreamId, pool: PoolId) -> Result<(), String> {
+        self.allocator.device_mut().device_mut().destroyed.remove(&stream);
         let block = match self.allocator.allocate_in(pool, size, stream) {
             Ok(block) => block,
             Err(AllocationError::OutOfMemory { .. }) => {
@@ -161,11 +183,12 @@ impl Shadow {
             return Err(format!("{extent:?}, {pieces:?} for {stream:?} is in use by {work}"));
         }
         device.queue(stream, extent);
-        if pool == PRIVATE && !self.has_ended {
+        if pool == PRIVATE {
             self.private.extend(device.granules(extent));
         }
-        let uses = BTreeSet::new();
-        self.held.push(Held { block, extent, pieces, requested: size, stream, uses });
+        let (uses, outlives_stream) = (BTreeSet::new(), false);
+        let requested = size;
+        self.held.push(Held { block, extent, pieces, requested, stream, outlives_stream, uses });
         Ok(())
     }
 

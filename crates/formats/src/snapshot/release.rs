@@ -1,11 +1,19 @@
-//! Which releases of PyTorch write a snapshot with these keys.
+//! Who writes a snapshot with these keys: which releases of PyTorch, or our own allocator.
 
 use gapless_trace::{Framework, Release};
 
 use crate::document::{Document, Value};
 
+/// Where a snapshot of ours says whose it is.
+pub(crate) const FRAMEWORK_KEY: &str = "framework";
+
 /// The releases, told by the newest key that is there and the oldest that is missing.
 pub(super) fn release(document: &Document, root: Value) -> Framework {
+    let ours = Framework::gapless();
+    let name = document.get(root, FRAMEWORK_KEY).and_then(|name| document.as_text(name));
+    if name.is_some_and(|name| name == ours.name) {
+        return ours;
+    }
     let first_of = |key| {
         let list = document.get(root, key)?;
         document.items(list).next()

@@ -38,7 +38,7 @@ pub(super) fn prepare(
     wishes: &Wishes,
 ) -> Result<(Option<Check>, Sweep), ReplayError> {
     let trace = &recorded.devices[place].trace;
-    let own = trace.settings.clone().unwrap_or_default();
+    let own = recorded.settings(place).cloned().unwrap_or_default();
     let check = recorded.check(place)?;
     let checked = check.as_ref().map_or(NEWEST_RELEASE, |check| check.release);
     let terms = Terms {
@@ -103,7 +103,8 @@ pub(super) fn along_the_way(
 ) -> Option<DeviceAdviceFacts> {
     let trace = &recorded.devices[place].trace;
     // Every candidate replays at most as many operations as there are events.
-    if !trace.is_consistent() || MOST_ALONG_THE_WAY / 80 < trace.events.len() {
+    if recorded.is_ours() || !trace.is_consistent() || MOST_ALONG_THE_WAY / 80 < trace.events.len()
+    {
         return None;
     }
     let wishes = Wishes { capacity, ..Wishes::default() };

@@ -1,5 +1,8 @@
 //! What `gapless replay` and `gapless advise` print, and how they end.
 
+use gapless::allocator::{Allocator, GaplessAllocator, Recorder, Slack};
+use gapless::device::{Sim, SimSetup};
+use gapless::units::{Bytes, StreamId};
 use serde_json::Value;
 
 use crate::run::{LATE, OOM, POOLS, STREAMS, folder, gapless, gapless_reads};
@@ -240,6 +243,24 @@ fn gaps_are_closed_by_a_setting() {
     ");
 }
 
+/// Rounding decides how much is alive, so a change of it is told with what is alive then.
+#[test]
+fn no_more_is_alive_than_reserved() {
+    let list = b"alloc,1,136314880,0\nalloc,2,136314880,0\nfree,1\nfree,2\n";
+    let arguments = ["advise", "-", "--settings", "roundup_power2_divisions:2", "--format", "json"];
+    let run = gapless_reads(&arguments, list);
+    let facts: Value = serde_json::from_str(&run.stdout).unwrap();
+    let device = &facts["devices"][0];
+    let bytes = |trial: &Value, key: &str| trial[key].as_u64().unwrap();
+    for trial in device["tried"].as_array().unwrap() {
+        assert!(bytes(trial, "live_peak_bytes") <= bytes(trial, "peak_reserved_bytes"), "{trial}");
+    }
+    assert_eq!(device["live_peak_bytes"], 384_u64 << 20);
+    assert_eq!(device["prescription"]["live_peak_bytes"], 2 * 136_314_880_u64);
+    let text = gapless_reads(&arguments[..4], list).stdout.replace('\n', " ");
+    assert!(text.contains("260.0 MiB are alive at the peak."), "{text}");
+}
+
 #[test]
 fn one_more_request_can_be_asked_about() {
     let arguments = ["advise", "-", "--capacity", "1GiB", "--outside", "0", "--request", "900MiB"];
@@ -264,6 +285,25 @@ fn every_format_tells_the_answer() {
     }
     let markdown = gapless(&["advise", OOM, "--format", "markdown"]).stdout;
     assert!(markdown.contains("PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True"));
+}
+
+/// PyTorch's rules had no part in it, and its settings are not PyTorch's.
+#[test]
+fn a_snapshot_of_our_own_allocator_is_known_as_such() {
+    let device = Sim::new(SimSetup::new(Bytes::mib(64)));
+    let mut allocator = GaplessAllocator::new(device, Slack::NONE, Recorder::default());
+    let block = allocator.allocate(Bytes::mib(3), StreamId::DEFAULT).unwrap();
+    allocator.free(block).unwrap();
+    let snapshot = gapless::snapshot(&allocator.recording()).unwrap();
+    let explained = gapless_reads(&["explain", "-", "--format", "json"], &snapshot);
+    let facts: Value = serde_json::from_str(&explained.stdout).unwrap();
+    assert_eq!(facts["recording"]["framework"]["name"], "gapless");
+    for command in ["replay", "advise", "compare"] {
+        let text = gapless_reads(&[command, "-"], &snapshot).stdout.replace('\n', " ");
+        let unchecked = "UNCHECKED. The recording is of gapless' own allocator, not of PyTorch's";
+        assert!(text.contains(unchecked), "{text}");
+        assert!(!text.contains("expandable_segments:True (as recorded)"), "{text}");
+    }
 }
 
 #[test]

@@ -106,6 +106,8 @@ pub struct TrialFacts {
     pub peak: TotalsFacts,
     /// The same, of reserved bytes alone.
     pub peak_reserved_bytes: u64,
+    /// What is alive at most, rounded as these settings say.
+    pub live_peak_bytes: u64,
     /// What of the card was left at the narrowest; null where the card is not known.
     pub headroom_bytes: Option<u64>,
     /// What it reserves less at its peak than the current settings; negative where more.
@@ -221,6 +223,7 @@ impl Default for TrialFacts {
             failed_operation: None,
             peak: gapless_trace::Totals::default().into(),
             peak_reserved_bytes: 0,
+            live_peak_bytes: 0,
             headroom_bytes: None,
             saved_bytes: None,
             retries: 0,
@@ -258,6 +261,7 @@ impl TrialFacts {
                 .map(|failure| failure.operation.saturating_sub(sweep.program().prelude())),
             peak: outcome.peak.into(),
             peak_reserved_bytes: reserved.get(),
+            live_peak_bytes: trial.live_peak.get(),
             headroom_bytes: reach.filter(|_| outcome.completed()).map(Bytes::get),
             saved_bytes: saved,
             retries: outcome.statistics.num_alloc_retries,

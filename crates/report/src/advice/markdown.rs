@@ -22,7 +22,7 @@ pub fn advice_markdown(advice: &[AdviceFacts]) -> String {
                 }
                 text.push('\n');
             }
-            let (title, sentence) = fidelity_sentence(device.fidelity.as_ref());
+            let (title, sentence) = fidelity_sentence(&facts.recording, device.fidelity.as_ref());
             let _ = writeln!(text, "**{title}.** {sentence}\n");
             let _ = writeln!(text, "On: {}\n", headline(facts, device).join(" · "));
             let (rows, left) = shown(device);

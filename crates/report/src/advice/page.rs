@@ -24,7 +24,7 @@ pub fn advice_page(advised: &Advised, facts: &AdviceFacts) -> String {
                 sheet.paragraph(&note.text);
             }
         }
-        let (title, sentence) = fidelity_sentence(told.fidelity.as_ref());
+        let (title, sentence) = fidelity_sentence(&facts.recording, told.fidelity.as_ref());
         sheet.paragraph(&format!("{title}: {sentence}"));
         sheet.heading("Reserved memory");
         let recorded = &advised.recorded.devices[device.place].trace;

@@ -42,7 +42,7 @@ fn told(paper: &mut Paper, facts: &AdviceFacts, device: &DeviceAdviceFacts) {
         }
     }
     paper.gap();
-    let (title, text) = fidelity_sentence(device.fidelity.as_ref());
+    let (title, text) = fidelity_sentence(&facts.recording, device.fidelity.as_ref());
     let style = if title == "EXACT" { CALM } else { DOUBT };
     paper.marked(style, &format!("{title}."), &text);
     tried(paper, device);

@@ -73,7 +73,7 @@ pub(super) fn answer(device: &DeviceAdviceFacts) -> (String, bool, String) {
             count => format!("CHANGE {count} SETTINGS"),
         };
         let reserved = Bytes::new(trial.peak_reserved_bytes);
-        let live = Bytes::new(device.live_peak_bytes);
+        let live = Bytes::new(trial.live_peak_bytes);
         let text = if device.goal == "fit" {
             let headroom = Bytes::new(trial.headroom_bytes.unwrap_or(0));
             format!(

@@ -11,7 +11,7 @@ pub fn comparison_markdown(comparisons: &[ComparisonFacts]) -> String {
     let mut text = String::new();
     for facts in comparisons {
         let _ = writeln!(text, "## {}\n\n{}\n", headline(facts).join(" · "), answer(facts));
-        let (title, sentence) = fidelity_sentence(facts.fidelity.as_ref());
+        let (title, sentence) = fidelity_sentence(&facts.recording, facts.fidelity.as_ref());
         let _ = writeln!(text, "**{title}.** {sentence}\n");
         let _ = writeln!(text, "| {} |", LONG.join(" | "));
         let _ = writeln!(text, "| --- |{}", " ---: |".repeat(LONG.len() - 1));

@@ -21,7 +21,7 @@ pub fn comparison_page(comparisons: &[ComparisonFacts]) -> String {
     for facts in comparisons {
         sheet.title(&answer(facts));
         sheet.aside(&headline(facts).join(" · "));
-        let (title, sentence) = fidelity_sentence(facts.fidelity.as_ref());
+        let (title, sentence) = fidelity_sentence(&facts.recording, facts.fidelity.as_ref());
         sheet.paragraph(&format!("{title}: {sentence}"));
         sheet.heading("Reserved memory without a limit");
         let curves = facts.allocators.iter();

@@ -18,7 +18,7 @@ pub fn comparison_text(comparisons: &[ComparisonFacts], look: &Look) -> String {
             paper.line(&ink(ASIDE, &line));
         }
         paper.gap();
-        let (title, text) = fidelity_sentence(facts.fidelity.as_ref());
+        let (title, text) = fidelity_sentence(&facts.recording, facts.fidelity.as_ref());
         let style = if title == "EXACT" { CALM } else { DOUBT };
         paper.marked(style, &format!("{title}."), &text);
         paper.gap();

@@ -28,6 +28,13 @@ pub struct RecordingFacts {
     pub pinned_host: Option<HostFacts>,
 }
 
+impl RecordingFacts {
+    /// Whether our own allocator tells of itself.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.framework.as_ref().is_some_and(|framework| framework.name == Framework::gapless().name)
+    }
+}
+
 /// What made a recording.
 #[derive(Clone, Debug, Serialize)]
 pub struct FrameworkFacts {

@@ -17,7 +17,7 @@ pub fn replay_markdown(replays: &[ReplayFacts]) -> String {
             let (title, _, sentence) = answer(run);
             let _ = writeln!(text, "## {title}\n\n{sentence}\n");
             let _ = writeln!(text, "Replayed: {}\n", headline(facts, run).join(" · "));
-            let (title, sentence) = fidelity_sentence(run.fidelity.as_ref());
+            let (title, sentence) = fidelity_sentence(&facts.recording, run.fidelity.as_ref());
             let _ = writeln!(text, "**{title}.** {sentence}\n");
             let _ = writeln!(text, "| | recorded | replayed |\n| --- | ---: | ---: |");
             for [name, recorded, replayed] in comparison(run) {

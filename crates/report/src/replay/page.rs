@@ -19,7 +19,7 @@ pub fn replay_page(replayed: &Replayed, facts: &ReplayFacts) -> String {
         sheet.title(title);
         sheet.aside(&headline(facts, told).join(" · "));
         sheet.paragraph(&sentence);
-        let (title, sentence) = fidelity_sentence(told.fidelity.as_ref());
+        let (title, sentence) = fidelity_sentence(&facts.recording, told.fidelity.as_ref());
         sheet.paragraph(&format!("{title}: {sentence}"));
         sheet.heading("Reserved memory");
         let recorded = &replayed.recorded.devices[run.place].trace;

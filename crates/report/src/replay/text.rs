@@ -19,7 +19,7 @@ pub fn replay_text(replays: &[ReplayFacts], look: &Look) -> String {
                 paper.line(&ink(ASIDE, &line));
             }
             paper.gap();
-            let (title, text) = fidelity_sentence(run.fidelity.as_ref());
+            let (title, text) = fidelity_sentence(&facts.recording, run.fidelity.as_ref());
             let style = if title == "EXACT" { CALM } else { DOUBT };
             paper.marked(style, &format!("{title}."), &text);
             paper.gap();

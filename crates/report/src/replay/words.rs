@@ -4,6 +4,7 @@ use gapless_units::Bytes;
 
 use super::facts::{ReplayFacts, RunFacts};
 use super::fidelity::FidelityFacts;
+use crate::facts::RecordingFacts;
 use crate::figures::{counted, grouped, percent};
 use crate::words::{clean, file_name, site};
 
@@ -39,11 +40,23 @@ pub(super) fn headline(facts: &ReplayFacts, run: &RunFacts) -> Vec<String> {
 }
 
 /// How much the prediction is worth.
-pub(crate) fn fidelity_sentence(fidelity: Option<&FidelityFacts>) -> (&'static str, String) {
+pub(crate) fn fidelity_sentence(
+    recording: &RecordingFacts,
+    fidelity: Option<&FidelityFacts>,
+) -> (&'static str, String) {
     let Some(fidelity) = fidelity else {
-        let text = "The recording does not tell where its blocks were placed, so nothing says \
-                    how well the replay meets the program it was made of.";
-        return ("UNCHECKED", text.to_owned());
+        let why = if recording.is_ours() {
+            "is of gapless' own allocator, not of PyTorch's"
+        } else if recording.consistent {
+            "does not tell where its blocks were placed"
+        } else {
+            "contradicts itself"
+        };
+        let text = format!(
+            "The recording {why}, so nothing says how well the replay meets the program it was \
+             made of."
+        );
+        return ("UNCHECKED", text);
     };
     if fidelity.events == 0 {
         let text = "The recording has no events to check the replay by.";

@@ -38,6 +38,8 @@ pub(super) struct State<O> {
     pub(super) of_gone_fronts: Tally,
     /// Whether everything goes through the books, because somebody listens.
     pub(super) are_shut: bool,
+    /// How many pools and streams are over.
+    pub(super) ends: u64,
 }
 
 /// Takes a lock, also where a thread panicked with it: only an observer or a device can. What the
@@ -59,6 +61,7 @@ impl<O: Observer> SharedBooks<O> {
                 fronts: Vec::new(),
                 of_gone_fronts: Tally::default(),
                 are_shut: false,
+                ends: 0,
             }),
             returned: Condvar::new(),
         }
@@ -111,6 +114,14 @@ impl<O: Observer> State<O> {
         }
         self.books.clear_front();
     }
+
+    /// Lets all threads ask anew which arena is whose.
+    pub(super) fn note_end(&mut self) {
+        self.ends += 1;
+        for kept in &self.fronts {
+            lock(kept).ends = self.ends;
+        }
+    }
 }
 
 /// The shared books in one hand, the device in the other.
@@ -151,6 +162,16 @@ impl<'a, D, O: Observer> InHand<'a, D, O> {
 
     fn state(&mut self) -> &mut State<O> {
         self.state.get_or_insert_with(|| self.books.state())
+    }
+
+    /// How many pools and streams are over.
+    pub(super) fn ends(&mut self) -> u64 {
+        self.state().ends
+    }
+
+    /// Notes that another is.
+    pub(super) fn note_end(&mut self) {
+        self.state().note_end();
     }
 
     /// Shuts the threads' fronts while somebody listens to what the program asks for, and opens them

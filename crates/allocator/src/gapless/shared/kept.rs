@@ -18,6 +18,8 @@ pub(super) struct Kept {
     pub(super) tally: Tally,
     /// Whether everything goes through the books.
     pub(super) is_shut: bool,
+    /// How many pools and streams are over: what the thread calls arenas may be wrong since.
+    pub(super) ends: u64,
 }
 
 /// A block that is kept.

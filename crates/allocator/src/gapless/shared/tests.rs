@@ -127,3 +127,24 @@ fn what_threads_keep_is_trimmed_on_a_device_that_lags() {
     assert_eq!(allocator.trim(Bytes::ZERO), Ok(()));
     assert_eq!(allocator.reserved(), Bytes::ZERO);
 }
+
+/// A thread keeps blocks of a stream that another thread ends; what it asks for then is of a new one.
+#[test]
+fn threads_learn_that_a_stream_is_over() {
+    let (allocator, _) = allocator();
+    let (mut front, stream) = (allocator.front(), StreamId(7));
+    let kept = front.allocate(Bytes::new(KIB), stream).unwrap();
+    let before = kept.arena;
+    assert!(front.free(kept).is_ok());
+    assert_eq!(allocator.end_stream(stream), Ok(()));
+    let block = front.allocate(Bytes::new(KIB), stream).unwrap();
+    assert_ne!(block.arena, before);
+    assert!(front.free(block).is_ok());
+    let again = front.allocate(Bytes::new(KIB), stream).unwrap();
+    assert_ne!(again.arena, before, "what is kept is of the new one");
+    assert!(front.free(again).is_ok());
+    drop(front);
+    assert_eq!(allocator.trim(Bytes::ZERO), Ok(()));
+    assert_eq!(allocator.reserved(), Bytes::ZERO);
+    assert_eq!(allocator.check_invariants(), Ok(()));
+}
