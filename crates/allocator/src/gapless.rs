@@ -35,6 +35,7 @@
 //! 6. After any wait the free blocks are searched again, and no request fails because of what
 //!    another thread had in hand for a moment.
 //! 7. Books that threads share are out of hand while the device maps, creates, releases or waits.
+//! 8. The device is not asked about a stream that is over.
 //!
 //! Its limit: pages that are partly alive. A live block of a page or more has two of them at most;
 //! smaller blocks pin pages as they would fragment any heap (J. M. Robson, "Bounds for some
@@ -94,7 +95,7 @@ use crate::observer::Observer;
 use crate::statistics::Statistics;
 use crate::usage::Usage;
 use books::Books;
-use endings::end_stream;
+use endings::{end_pool, end_stream};
 use hold::Alone;
 use ladder::acquire;
 use names::ArenaIndex;
@@ -227,12 +228,13 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// included once they are free: nothing that was captured from it will run again. Who asks for
     /// a pool of this name later gets a new one.
     pub fn end_pool(&mut self, pool: PoolId) {
-        self.books.end_pool(pool);
+        end_pool(&mut Alone { books: &mut self.books, device: &mut self.device }, pool);
     }
 
     /// Tells that a stream is about to be destroyed. Waits for all work on it; the device is not
-    /// asked about it any more, and what is free of it serves others. Blocks from it, and those
-    /// whose use on it was told, may be given back later. A new stream may have its name.
+    /// asked about it any more, and what is free of it serves others at once, as far as it is in no
+    /// private pool. Blocks from it, and those whose use on it was told, may be given back later. A
+    /// new stream may have its name; that it uses blocks of the old one is told as of any other.
     ///
     /// Where that fails, the stream has to live on; it can be ended again.
     pub fn end_stream(&mut self, stream: StreamId) -> Result<(), DeviceError> {

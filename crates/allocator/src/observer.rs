@@ -89,8 +89,8 @@ pub struct Recorder {
     pub events: Events,
     /// The stacks and labels that the events name.
     pub stacks: Stacks,
-    /// The stack to write beside what happens next, one of [`Recorder::stacks`]; one that is not there is
-    /// written as none.
+    /// The stack to write beside what happens next, one of [`Recorder::stacks`]; a number
+    /// that is not there is written as none.
     pub stack: StackId,
     /// The label to write beside what happens next, likewise.
     pub label: LabelId,

@@ -131,7 +131,8 @@ impl Statistics {
     }
 
     /// Takes the present for the peak, in these numbers only: not in the allocator that told them, for
-    /// which [`GaplessAllocator::reset_peaks`](crate::GaplessAllocator::reset_peaks) does.
+    /// which `reset_peaks` of [`GaplessAllocator`](crate::GaplessAllocator) and
+    /// [`SharedAllocator`](crate::SharedAllocator) does.
     pub fn reset_peaks(&mut self) {
         self.each(|change| change.peak = change.current);
     }

@@ -17,9 +17,9 @@ pub struct Usage {
     pub active: Bytes,
     /// Physical memory held from the device.
     pub reserved: Bytes,
-    /// The most that was active at once.
+    /// The most that was active at once, since peaks were reset.
     pub active_peak: Bytes,
-    /// The most that was reserved at once.
+    /// The most that was reserved at once, likewise.
     pub reserved_peak: Bytes,
     /// Requests that waited for the device.
     pub stalls: u64,

@@ -14,7 +14,8 @@
 use gapless_allocator::gapless::shared::Block;
 use gapless_allocator::{AllocationError, SharedAllocator, Slack, ThreadFront};
 use gapless_device::{Completion, Device, Faulty, Locked, Sim, SimSetup};
-use gapless_units::{Bytes, KIB, StreamId};
+use gapless_trace::FinalSegment;
+use gapless_units::{Bytes, KIB, PoolId, StreamId};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
@@ -214,6 +215,49 @@ fn a_fault_meets_a_request() {
             assert_eq!(memory.free, memory.total);
         });
     }
+}
+
+/// A stream ends while another thread is about to wait for it: who destroys it then does so after
+/// that wait.
+#[test]
+fn a_stream_ends_while_it_is_waited_for() {
+    check(Some(3), 2, |allocator, device| {
+        let mut front = allocator.front();
+        let block = take(&mut front, 2048, COPY).unwrap();
+        front.free(block).unwrap();
+        let other = allocator.clone();
+        let thread = thread::spawn(move || other.trim(Bytes::ZERO).unwrap());
+        allocator.end_stream(COPY).unwrap();
+        device.with(|sim| sim.destroy_stream(COPY));
+        thread.join().unwrap();
+    });
+}
+
+/// A pool ends while a request from it is served, and another arena takes the place of the next that
+/// is gone: each block is of the pool that it was asked from.
+#[test]
+fn a_pool_ends_while_it_is_asked() {
+    let pools = [PoolId(0, 1), PoolId(0, 2)];
+    check(Some(3), 4, move |allocator, _| {
+        let [mut first, mut second] = [allocator.front(), allocator.front()];
+        let other = allocator.clone();
+        let thread = thread::spawn(move || {
+            other.end_pool(pools[0]);
+            other.trim(Bytes::ZERO).unwrap();
+            second.allocate_in(pools[1], Bytes::mib(2), COPY).unwrap()
+        });
+        let mine = first.allocate_in(pools[0], Bytes::mib(2), COMPUTE).unwrap();
+        let blocks = [mine, thread.join().unwrap()];
+        let segments = allocator.segments();
+        for (block, pool) in blocks.into_iter().zip(pools) {
+            let at = block.extent().start();
+            let holds =
+                |segment: &&FinalSegment| segment.addr <= at && at < segment.addr + segment.size;
+            assert_eq!(segments.iter().find(holds).unwrap().pool, pool);
+            first.free(block).unwrap();
+        }
+        pools.into_iter().for_each(|pool| allocator.end_pool(pool));
+    });
 }
 
 /// What lies in another thread's front is free for whoever is short.

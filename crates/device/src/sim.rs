@@ -133,6 +133,21 @@ impl Sim {
         self.events.finish_stream(stream);
     }
 
+    /// Forgets a stream: calls that name it fail from now on.
+    pub fn destroy_stream(&mut self, stream: StreamId) {
+        self.events.destroy_stream(stream);
+    }
+
+    /// Makes a stream that was destroyed anew; all others are there from the beginning.
+    pub fn make_stream(&mut self, stream: StreamId) {
+        self.events.make_stream(stream);
+    }
+
+    /// How many events were recorded and not dropped.
+    pub fn events(&self) -> usize {
+        self.events.count()
+    }
+
     /// Lets the next calls of [`Device::allocate`] give these ranges, one each, where they are
     /// free; forgets ranges said before.
     pub fn allocate_next_at(&mut self, extents: impl IntoIterator<Item = Extent>) {
@@ -300,6 +315,7 @@ impl Device for Sim {
     }
 
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
+        self.events.check_stream("record event", stream)?;
         Ok(self.events.record(stream))
     }
 
@@ -315,7 +331,8 @@ impl Device for Sim {
         self.events.forget(event)
     }
 
-    fn wait_for_stream(&mut self, _stream: StreamId) -> Result<(), DeviceError> {
+    fn wait_for_stream(&mut self, stream: StreamId) -> Result<(), DeviceError> {
+        self.events.check_stream("wait for stream", stream)?;
         // A simulation has nothing else to do meanwhile: all of its work ends.
         self.events.finish_all();
         Ok(())

@@ -1,7 +1,8 @@
 //! An arena: the free blocks that requests of one stream from one pool may have.
 //!
-//! When its pool or its stream is over, an arena loses its name: whoever uses that name next gets
-//! another. What is free in it serves the others, and once nothing lives in it, its place does too.
+//! An arena whose pool or stream is over is there until nothing lies in it. A new stream of the name
+//! takes over what is there, since all work of the old one is done. A new pool of the name gets arenas
+//! of its own: what is left of the old one serves others.
 
 use std::ops::{Index, IndexMut};
 
@@ -39,6 +40,7 @@ impl Arenas {
             Some(&index) => index,
             None => self.add(pool, stream),
         };
+        self[index].stream_is_over = false;
         self.latest = Some((name, index));
         index
     }
@@ -49,7 +51,7 @@ impl Arenas {
         if index == behind {
             self.all.push(Arena::new(stream, pool, 0));
         } else {
-            // What is done of the arena before stays done.
+            // All that was used in the arena before is done.
             self[index] = Arena::new(stream, pool, self[index].settled);
         }
         self.by_name.insert((pool, stream), index);
@@ -60,26 +62,26 @@ impl Arenas {
     pub(super) fn end_pool(&mut self, pool: PoolId) {
         let own = self.all.iter_mut().filter(|arena| arena.pool == pool);
         own.for_each(|arena| arena.pool_is_over = true);
-        self.forget_names();
+        self.latest = None;
+        self.by_name.retain(|&(other, _), _| other != pool);
     }
 
     /// Takes in that a stream is over, all of whose work is done.
     pub(super) fn end_stream(&mut self, stream: StreamId) {
         let own = self.all.iter_mut().filter(|arena| arena.stream == stream);
         own.for_each(|arena| arena.stream_is_over = true);
-        self.forget_names();
-    }
-
-    fn forget_names(&mut self) {
         self.latest = None;
-        self.by_name.retain(|_, index| !self.all[index.0 as usize].is_over());
     }
 
     /// Forgets an arena that is over, and in which nothing lies that work may still use.
     pub(super) fn remove(&mut self, index: ArenaIndex, now: u64) {
         let Arena { stream, pool, .. } = self[index];
-        let gone = Arena { is_gone: true, stream_is_over: true, ..Arena::new(stream, pool, now) };
-        self[index] = gone;
+        if self.by_name.get(&(pool, stream)) == Some(&index) {
+            self.by_name.remove(&(pool, stream));
+        }
+        // A page may have been used there last, and the stream is none to ask about.
+        let (stream_is_over, is_gone) = (true, true);
+        self[index] = Arena { stream_is_over, is_gone, ..Arena::new(stream, pool, now) };
         self.vacant.push(index);
     }
 
@@ -118,20 +120,17 @@ pub(super) struct Arena {
     pub(super) pool_is_over: bool,
     /// Whether the device may not be asked about its stream any more. All work of it is done.
     pub(super) stream_is_over: bool,
-    is_gone: bool,
+    /// Whether only its place is left, for another.
+    pub(super) is_gone: bool,
     /// How many requests are about to be served here, where others may end it meanwhile.
     pub(super) asking: u32,
 }
 
 impl Arena {
-    /// Whether no request asks for it any more.
-    fn is_over(&self) -> bool {
-        self.pool_is_over || self.stream_is_over
-    }
-
     /// Whether it can go as soon as nothing lies in it.
     pub(super) fn may_go(&self) -> bool {
-        self.is_over() && self.asking == 0 && !self.is_gone
+        let is_over = self.pool_is_over || self.stream_is_over;
+        is_over && self.asking == 0 && !self.is_gone
     }
 
     fn new(stream: StreamId, pool: PoolId, settled: u64) -> Self {

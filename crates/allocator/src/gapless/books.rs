@@ -1,5 +1,7 @@
 //! What the allocator knows: blocks, pages, what is free, what waits. No call of the device.
 
+use std::sync::Weak;
+
 use gapless_trace::{Action, SizePool};
 use gapless_units::{Bytes, PoolId, StreamId};
 
@@ -41,8 +43,8 @@ pub(super) struct Books<O> {
     /// Blocks that requests have cut out and not handed out yet.
     pub(super) serving: u32,
     pub(super) attention: Attention,
-    /// The streams whose end somebody waits for with the books out of hand.
-    pub(super) waited_for: Vec<StreamId>,
+    /// Who waits for the work of which streams, with the books out of hand.
+    pub(super) waits: Vec<(StreamId, Weak<()>)>,
 }
 
 impl<O: Observer> Books<O> {
@@ -63,7 +65,7 @@ impl<O: Observer> Books<O> {
             failure: None,
             serving: 0,
             attention: Attention::default(),
-            waited_for: Vec::new(),
+            waits: Vec::new(),
         }
     }
 
@@ -228,9 +230,11 @@ impl<O: Observer> Books<O> {
     /// Notes that another stream uses a block.
     pub(super) fn note_use(&mut self, at: At, stream: StreamId) {
         let block = &mut self.blocks[at];
-        let arena = &self.arenas[block.arena];
-        // A stream may have the name of one that is over.
-        if arena.stream != stream || arena.stream_is_over {
+        let arena = &mut self.arenas[block.arena];
+        if arena.stream == stream {
+            // Where that stream was over, there is a new one of the name, which has its blocks.
+            arena.stream_is_over = false;
+        } else {
             block.used_elsewhere = true;
             self.deferred.note_use(at, stream);
         }

@@ -10,6 +10,14 @@ use super::names::ArenaIndex;
 use super::waits::wait_for_first;
 use crate::observer::Observer;
 
+/// Lets the pages of a private pool move from now on.
+pub(super) fn end_pool<H: Hold>(hold: &mut H, pool: PoolId) {
+    if pool.is_private() {
+        hold.books().arenas.end_pool(pool);
+        hold.note_end();
+    }
+}
+
 /// Waits for all work on a stream, and asks the device about it no more.
 pub(super) fn end_stream<H: Hold>(hold: &mut H, stream: StreamId) -> Result<(), DeviceError> {
     hold.outside(|device| device.wait_for_stream(stream))?;
@@ -24,8 +32,9 @@ pub(super) fn end_stream<H: Hold>(hold: &mut H, stream: StreamId) -> Result<(), 
     }
     books.arenas.end_stream(stream);
     books.forget_uses_on(stream);
+    hold.note_end();
     // Who waits for the stream at this moment has to be back before it is gone.
-    while hold.books().waited_for.contains(&stream) && hold.wait_for_return() {}
+    while hold.books().is_waited_for(stream) && hold.wait_for_return() {}
     Ok(())
 }
 
@@ -40,13 +49,6 @@ pub(super) fn remove_empty_arenas<H: Hold>(hold: &mut H) -> Result<(), DeviceErr
 }
 
 impl<O: Observer> Books<O> {
-    /// Lets the pages of a private pool move from now on.
-    pub(super) fn end_pool(&mut self, pool: PoolId) {
-        if pool.is_private() {
-            self.arenas.end_pool(pool);
-        }
-    }
-
     fn drop_checkpoint(
         &mut self,
         device: &mut impl Device,
@@ -83,10 +85,14 @@ impl<O: Observer> Books<O> {
 
 #[cfg(test)]
 mod tests {
-    use gapless_device::{Placement, Sim, SimSetup};
+    use std::sync::Weak;
+
+    use gapless_device::{Completion, Placement, Sim, SimSetup};
     use gapless_units::Bytes;
 
     use crate::Allocator;
+    use crate::gapless::hold::Alone;
+    use crate::gapless::waits::wait_for_arena;
     use crate::gapless::{GaplessAllocator, Slack};
 
     use super::*;
@@ -111,5 +117,53 @@ mod tests {
         assert!(allocator.books.empty_arenas().is_empty());
         let mut places = allocator.books.arenas.indices();
         assert!(!places.any(|index| allocator.books.arenas[index].may_go()));
+    }
+
+    /// All work of a pool is done, and its stream is asked about once more, because time has gone on:
+    /// who answers late finds the arena gone.
+    #[test]
+    fn an_arena_that_goes_leaves_no_event() {
+        let (placement, completion) = (Placement::HighestFirst, Completion::WhenTold);
+        let setup = SimSetup { placement, completion, ..SimSetup::new(Bytes::gib(256)) };
+        let mut allocator = GaplessAllocator::new(Sim::new(setup), Slack::NONE, ());
+        for number in 1..100 {
+            let (pool, stream) = (PoolId(0, number), StreamId(number));
+            let block = allocator.allocate_in(pool, Bytes::mib(2), stream).unwrap();
+            assert_eq!(allocator.free(block), Ok(()));
+            let GaplessAllocator { books, device } = &mut allocator;
+            let arena = books.arenas.of(pool, stream);
+            assert_eq!(wait_for_arena(&mut Alone { books, device }, arena), Ok(()));
+            let later = allocator.allocate(Bytes::new(512), StreamId(0)).unwrap();
+            assert_eq!(allocator.free(later), Ok(()));
+            allocator.end_pool(pool);
+        }
+        let Books { arenas, .. } = &allocator.books;
+        assert!(arenas.indices().count() < 40);
+        let asked = arenas.indices().filter(|&index| arenas[index].checkpoint.is_some());
+        assert_eq!(allocator.device.events(), asked.count());
+    }
+
+    /// Who waited for a stream when the device panicked never comes back.
+    #[test]
+    fn who_is_gone_does_not_wait() {
+        let mut allocator =
+            GaplessAllocator::new(Sim::new(SimSetup::new(Bytes::gib(1))), Slack::NONE, ());
+        allocator.books.waits.push((StreamId(7), Weak::new()));
+        assert!(!allocator.books.is_waited_for(StreamId(7)));
+        let block = allocator.allocate(Bytes::mib(2), StreamId(7)).unwrap();
+        assert_eq!(allocator.free(block), Ok(()));
+        assert_eq!(allocator.empty_cache(), Ok(()));
+        assert!(allocator.books.waits.is_empty());
+    }
+
+    /// The pool of everybody goes on, whatever it is called.
+    #[test]
+    fn the_default_pool_is_never_over() {
+        let mut allocator =
+            GaplessAllocator::new(Sim::new(SimSetup::new(Bytes::gib(1))), Slack::NONE, ());
+        let block = allocator.allocate(Bytes::mib(2), StreamId(0)).unwrap();
+        allocator.end_pool(PoolId::DEFAULT);
+        assert!(allocator.books.arenas.indices().all(|at| !allocator.books.arenas[at].may_go()));
+        assert_eq!(allocator.free(block), Ok(()));
     }
 }

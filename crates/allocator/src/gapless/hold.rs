@@ -40,6 +40,9 @@ pub(super) trait Hold {
         books.reserved < size && device.memory().total < size
     }
 
+    /// Lets all that know arenas by their names look again: some pool or stream is over.
+    fn note_end(&mut self);
+
     /// Waits until one of those that are outside is back. False where nobody is.
     fn wait_for_return(&mut self) -> bool;
 
@@ -69,6 +72,8 @@ impl<D: Device, O: Observer> Hold for Alone<'_, D, O> {
     fn outside<T>(&mut self, call: impl FnOnce(&mut D) -> T) -> T {
         call(self.device)
     }
+
+    fn note_end(&mut self) {}
 
     fn wait_for_return(&mut self) -> bool {
         false

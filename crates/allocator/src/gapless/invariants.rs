@@ -26,7 +26,10 @@ impl<O: Observer> Books<O> {
         }
         let mut live = Bytes::ZERO;
         let mut free = 0;
-        for (territory, _) in self.table.territories() {
+        for (territory, book) in self.table.territories() {
+            if book.first.some().is_some() && self.arenas[book.arena].is_gone {
+                return broken("a territory is of an arena that is gone".to_owned());
+            }
             live += self.check_territory(territory, &mut free)?;
         }
         if live != self.counts.live() {
@@ -39,6 +42,10 @@ impl<O: Observer> Books<O> {
             .sum();
         if free != known || 0 < self.serving {
             return broken("the books know another number of free blocks".to_owned());
+        }
+        let gone = self.arenas.indices().map(|index| &self.arenas[index]);
+        if gone.filter(|arena| arena.is_gone).any(|arena| arena.checkpoint.is_some()) {
+            return broken("an arena that is gone has an event".to_owned());
         }
         let mut events = 0;
         for (at, count) in self.deferred.counts() {

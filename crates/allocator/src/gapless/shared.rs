@@ -33,7 +33,7 @@ use gapless_units::{Bytes, Extent, PoolId, StreamId};
 use rustc_hash::FxHashMap;
 
 use super::books::Books;
-use super::endings::end_stream;
+use super::endings::{end_pool, end_stream};
 use super::hold::Hold;
 use super::invariants::BrokenInvariant;
 use super::knob::Slack;
@@ -85,7 +85,7 @@ pub struct ThreadFront<D: Device, O: Observer = ()> {
     device: D,
     kept: Arc<Mutex<Kept>>,
     arenas: FxHashMap<(PoolId, StreamId), ArenaIndex>,
-    /// How many pools and streams were over when the first of these was looked up.
+    /// How many pools and streams were over when that was last emptied.
     ends: u64,
 }
 
@@ -166,21 +166,15 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     /// Lets the pages of a private pool move from now on, as
     /// [`end_pool`](crate::GaplessAllocator::end_pool) of the other allocator says.
     pub fn end_pool(&self, pool: PoolId) {
-        let mut state = self.books.state();
-        state.books.end_pool(pool);
-        state.note_end();
+        self.hold(|hold| end_pool(hold, pool));
     }
 
     /// Tells that a stream is about to be destroyed, as
     /// [`end_stream`](crate::GaplessAllocator::end_stream) of the other allocator says. No thread may
-    /// ask for blocks of it meanwhile, and blocks whose use on it was told are to be given back before:
-    /// they know the stream themselves.
+    /// ask for blocks of it meanwhile, and blocks whose use on it was told have to be given back before:
+    /// each knows the streams that use it, and asks about them when it is given back.
     pub fn end_stream(&self, stream: StreamId) -> Result<(), DeviceError> {
-        self.hold(|hold| {
-            end_stream(hold, stream)?;
-            hold.note_end();
-            Ok(())
-        })
+        self.hold(|hold| end_stream(hold, stream))
     }
 
     /// Bytes held from the device.
@@ -219,9 +213,12 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     }
 
     /// Takes the present for the peaks in [`SharedAllocator::statistics`] and in
-    /// [`SharedAllocator::usage`] (`torch.cuda.reset_peak_memory_stats`), with what threads keep.
+    /// [`SharedAllocator::usage`] (`torch.cuda.reset_peak_memory_stats`).
     pub fn reset_peaks(&self) {
-        self.books.state().books.reset_peaks();
+        let mut state = self.books.state();
+        // What threads keep would count as allocated.
+        state.clear_fronts();
+        state.books.reset_peaks();
     }
 
     /// Every run of frames with memory, as an expandable segment with its blocks, by address. What was
@@ -315,6 +312,7 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
     ) -> Result<Block, AllocationError> {
         let name = self.books.name;
         let mut hold = InHand::new(&self.books, &mut self.device);
+        // What this thread takes for the arena of a name may be another's by now.
         if hold.ends() != self.ends {
             self.arenas.clear();
             self.ends = hold.ends();

@@ -1,5 +1,7 @@
 //! How far streams are: frees that are finished, and waits for those that are not.
 
+use std::sync::Arc;
+
 use gapless_device::{Device, DeviceError};
 use gapless_units::StreamId;
 
@@ -77,6 +79,17 @@ impl<O: Observer> Books<O> {
         }
     }
 
+    /// Whether somebody waits for work of a stream, with the books out of hand.
+    pub(super) fn is_waited_for(&self, stream: StreamId) -> bool {
+        // Where the device panicked, who waited is gone without a word.
+        let mut waits = self.waits.iter().filter(|(_, waiting)| 0 < waiting.strong_count());
+        waits.any(|&(other, _)| other == stream)
+    }
+
+    fn forget_past_waits(&mut self) {
+        self.waits.retain(|(_, waiting)| 0 < waiting.strong_count());
+    }
+
     /// Looks how far an arena's stream is, without waiting: up to when, on the allocator's clock,
     /// its work is done.
     pub(super) fn settle(
@@ -129,12 +142,12 @@ pub(super) fn wait_for_arena<H: Hold>(hold: &mut H, arena: ArenaIndex) -> Result
         books.arenas[arena].settled = now;
         return Ok(());
     }
-    books.waited_for.push(stream);
+    let waiting = Arc::new(());
+    books.waits.push((stream, Arc::downgrade(&waiting)));
     let waited = hold.outside(|device| device.wait_for_stream(stream));
+    drop(waiting);
     let (books, device) = hold.parts();
-    if let Some(place) = books.waited_for.iter().position(|&other| other == stream) {
-        books.waited_for.swap_remove(place);
-    }
+    books.forget_past_waits();
     waited?;
     // The arena may be another by now; of that nothing was used before.
     let book = &mut books.arenas[arena];

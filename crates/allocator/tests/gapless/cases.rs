@@ -122,6 +122,19 @@ fn a_request_that_fails_asks_the_device_for_nothing() {
     assert_eq!(it.check_invariants(), Ok(()));
 }
 
+/// Of all that is told; how much is kept goes by the most that was ever alive.
+#[test]
+fn peaks_begin_anew() {
+    let mut it = allocator(6);
+    let block = take(&mut it, 3 * 2048, COMPUTE);
+    give(&mut it, block);
+    assert_eq!(it.trim(Bytes::mib(2)), Ok(()));
+    it.reset_peaks();
+    let usage = it.usage();
+    assert_eq!((usage.active_peak, usage.reserved_peak), (Bytes::ZERO, Bytes::mib(2)));
+    assert_eq!(it.live_peak(), Bytes::mib(6));
+}
+
 #[test]
 fn blocks_of_others_are_told_apart() {
     let (mut it, mut other) = (allocator(6), allocator(6));

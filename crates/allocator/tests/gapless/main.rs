@@ -8,6 +8,7 @@ mod shadow;
 mod random;
 mod faults;
 mod lagging;
+mod endings;
 mod adversaries;
 mod cases;
 mod life;

@@ -23,8 +23,6 @@ struct Held {
     pieces: Vec<Piece>,
     requested: Bytes,
     stream: StreamId,
-    /// Whether its stream is over; another may have the name.
-    outlives_stream: bool,
     /// Other streams that used it.
     uses: BTreeSet<StreamId>,
 }
@@ -105,7 +103,7 @@ impl Shadow {
                 let device = self.allocator.device_mut().device_mut();
                 device.destroyed.remove(&stream);
                 device.queue(stream, held.extent);
-                if stream != held.stream || held.outlives_stream {
+                if stream != held.stream {
                     held.uses.insert(stream);
                 }
             }
@@ -156,7 +154,6 @@ impl Shadow {
             }
             for held in &mut self.held {
                 held.uses.remove(&stream);
-                held.outlives_stream |= held.stream == stream;
             }
         }
         self.absorb(answer)
@@ -186,9 +183,8 @@ impl Shadow {
         if pool == PRIVATE {
             self.private.extend(device.granules(extent));
         }
-        let (uses, outlives_stream) = (BTreeSet::new(), false);
-        let requested = size;
-        self.held.push(Held { block, extent, pieces, requested, stream, outlives_stream, uses });
+        let uses = BTreeSet::new();
+        self.held.push(Held { block, extent, pieces, requested: size, stream, uses });
         Ok(())
     }
 

@@ -45,7 +45,8 @@ pub(crate) struct Watched {
     mappings: BTreeMap<Addr, Mapping>,
     sizes: BTreeMap<Handle, Bytes>,
     tick: u64,
-    recorded: BTreeMap<EventId, (StreamId, u64)>,
+    /// Events that were not dropped.
+    pub(crate) recorded: BTreeMap<EventId, (StreamId, u64)>,
     /// For each stream the tick up to which its work is done.
     done: BTreeMap<StreamId, u64>,
     /// Streams that nobody may name.

@@ -1,7 +1,7 @@
 //! Events of the simulated device: when work queued on a stream is done.
 
 use gapless_units::StreamId;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::device::{DeviceError, EventId};
 
@@ -33,6 +33,7 @@ pub(super) struct Events {
     pending: FxHashMap<EventId, Pending>,
     /// For each stream the number below which its events are done: its work ends in order.
     done: FxHashMap<StreamId, u64>,
+    destroyed: FxHashSet<StreamId>,
     epoch: u64,
     next: u64,
 }
@@ -40,7 +41,30 @@ pub(super) struct Events {
 impl Events {
     pub(super) fn new(completion: Completion) -> Self {
         let (pending, done) = (FxHashMap::default(), FxHashMap::default());
-        Self { completion, pending, done, epoch: 0, next: 0 }
+        Self { completion, pending, done, destroyed: FxHashSet::default(), epoch: 0, next: 0 }
+    }
+
+    pub(super) fn destroy_stream(&mut self, stream: StreamId) {
+        self.destroyed.insert(stream);
+    }
+
+    pub(super) fn make_stream(&mut self, stream: StreamId) {
+        self.destroyed.remove(&stream);
+    }
+
+    /// How many were recorded and not dropped.
+    pub(super) fn count(&self) -> usize {
+        self.pending.len()
+    }
+
+    pub(super) fn check_stream(
+        &self,
+        call: &'static str,
+        stream: StreamId,
+    ) -> Result<(), DeviceError> {
+        let is_destroyed = self.destroyed.contains(&stream);
+        let destroyed = DeviceError::Invalid { call, reason: "the stream was destroyed" };
+        if is_destroyed { Err(destroyed) } else { Ok(()) }
     }
 
     pub(super) fn record(&mut self, stream: StreamId) -> EventId {

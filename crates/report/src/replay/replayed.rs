@@ -154,7 +154,8 @@ impl Replayed {
     pub fn recording(&self) -> Recording {
         Recording {
             format: Format::SnapshotPickle,
-            framework: self.recorded.framework.clone(),
+            // What is replayed is PyTorch's allocator, whoever recorded the program.
+            framework: self.recorded.framework.clone().filter(|it| !it.is_gapless()),
             devices: self.runs.iter().map(|run| run.life_recording.clone()).collect(),
             pinned_host: None,
             stacks: self.recorded.stacks.clone(),

@@ -45,9 +45,13 @@ pub(crate) fn fidelity_sentence(
     fidelity: Option<&FidelityFacts>,
 ) -> (&'static str, String) {
     let Some(fidelity) = fidelity else {
-        let why = if recording.is_ours() {
-            "is of gapless' own allocator, not of PyTorch's"
-        } else if recording.consistent {
+        if recording.is_ours() {
+            let text = "The recording is of gapless' own allocator, and all of this is what \
+                        PyTorch's would have done with the program, by default with its default \
+                        settings. Nothing says how well the replay meets it.";
+            return ("UNCHECKED", text.to_owned());
+        }
+        let why = if recording.consistent {
             "does not tell where its blocks were placed"
         } else {
             "contradicts itself"

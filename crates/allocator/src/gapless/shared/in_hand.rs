@@ -114,14 +114,6 @@ impl<O: Observer> State<O> {
         }
         self.books.clear_front();
     }
-
-    /// Lets all threads ask anew which arena is whose.
-    pub(super) fn note_end(&mut self) {
-        self.ends += 1;
-        for kept in &self.fronts {
-            lock(kept).ends = self.ends;
-        }
-    }
 }
 
 /// The shared books in one hand, the device in the other.
@@ -167,11 +159,6 @@ impl<'a, D, O: Observer> InHand<'a, D, O> {
     /// How many pools and streams are over.
     pub(super) fn ends(&mut self) -> u64 {
         self.state().ends
-    }
-
-    /// Notes that another is.
-    pub(super) fn note_end(&mut self) {
-        self.state().note_end();
     }
 
     /// Shuts the threads' fronts while somebody listens to what the program asks for, and opens them
@@ -230,6 +217,14 @@ impl<D: Device, O: Observer> Hold for InHand<'_, D, O> {
         self.returns += 1;
         self.books.returned.notify_all();
         answer
+    }
+
+    fn note_end(&mut self) {
+        let state = self.state();
+        state.ends += 1;
+        for kept in &state.fronts {
+            lock(kept).ends = state.ends;
+        }
     }
 
     fn wait_for_return(&mut self) -> bool {

@@ -18,7 +18,8 @@ pub(super) struct Kept {
     pub(super) tally: Tally,
     /// Whether everything goes through the books.
     pub(super) is_shut: bool,
-    /// How many pools and streams are over: what the thread calls arenas may be wrong since.
+    /// How many pools and streams are over. Where the thread knows of fewer, what it takes for the
+    /// arena of a name may be wrong.
     pub(super) ends: u64,
 }
 

@@ -128,23 +128,41 @@ fn what_threads_keep_is_trimmed_on_a_device_that_lags() {
     assert_eq!(allocator.reserved(), Bytes::ZERO);
 }
 
-/// A thread keeps blocks of a stream that another thread ends; what it asks for then is of a new one.
+/// A thread keeps blocks of a stream that is over. When it asks for the next, the stream is another.
 #[test]
 fn threads_learn_that_a_stream_is_over() {
     let (allocator, _) = allocator();
     let (mut front, stream) = (allocator.front(), StreamId(7));
     let kept = front.allocate(Bytes::new(KIB), stream).unwrap();
-    let before = kept.arena;
+    let arena = kept.arena;
+    let is_over = || allocator.books.state().books.arenas[arena].stream_is_over;
     assert!(front.free(kept).is_ok());
     assert_eq!(allocator.end_stream(stream), Ok(()));
-    let block = front.allocate(Bytes::new(KIB), stream).unwrap();
-    assert_ne!(block.arena, before);
-    assert!(front.free(block).is_ok());
+    assert!(is_over());
     let again = front.allocate(Bytes::new(KIB), stream).unwrap();
-    assert_ne!(again.arena, before, "what is kept is of the new one");
+    assert!(again.arena == arena && !is_over());
     assert!(front.free(again).is_ok());
     drop(front);
     assert_eq!(allocator.trim(Bytes::ZERO), Ok(()));
     assert_eq!(allocator.reserved(), Bytes::ZERO);
     assert_eq!(allocator.check_invariants(), Ok(()));
+}
+
+/// What threads keep is no peak.
+#[test]
+fn peaks_begin_anew() {
+    let (allocator, _) = allocator();
+    let mut front = allocator.front();
+    let blocks = [(); 4].map(|()| front.allocate(Bytes::new(256 * KIB), StreamId(0)).unwrap());
+    let large = front.allocate(Bytes::mib(8), StreamId(0)).unwrap();
+    for block in blocks.into_iter().chain([large]) {
+        assert!(front.free(block).is_ok());
+    }
+    assert_eq!(allocator.usage().active_peak, Bytes::mib(9));
+    let reserved = allocator.usage().reserved_peak;
+    assert_eq!(allocator.trim(Bytes::mib(4)), Ok(()));
+    assert_eq!(allocator.usage().reserved_peak, reserved);
+    allocator.reset_peaks();
+    let usage = allocator.usage();
+    assert_eq!((usage.active_peak, usage.reserved_peak), (Bytes::ZERO, Bytes::mib(4)));
 }
