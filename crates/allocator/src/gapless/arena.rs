@@ -36,16 +36,22 @@ impl Arenas {
         {
             return index;
         }
+        self.look_up(name)
+    }
+
+    // Kept out of the way of requests that ask for the latest.
+    #[inline(never)]
+    fn look_up(&mut self, name: (PoolId, StreamId)) -> ArenaIndex {
         let index = match self.by_name.get(&name) {
             Some(&index) => index,
-            None => self.add(pool, stream),
+            None => self.add(name),
         };
         self[index].stream_is_over = false;
         self.latest = Some((name, index));
         index
     }
 
-    fn add(&mut self, pool: PoolId, stream: StreamId) -> ArenaIndex {
+    fn add(&mut self, (pool, stream): (PoolId, StreamId)) -> ArenaIndex {
         let behind = ArenaIndex(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         let index = self.vacant.pop().unwrap_or(behind);
         if index == behind {

@@ -8,7 +8,7 @@ use std::cell::{Cell, OnceCell};
 use gapless_units::Extent;
 
 use super::books::Books;
-use super::names::At;
+use super::names::{ArenaIndex, At};
 use crate::observer::Observer;
 
 /// So many are searched one by one as fast as in order.
@@ -48,7 +48,10 @@ impl<O: Observer> Books<O> {
             let blocks = idle.blocks.get_or_init(|| self.large_blocks_by_address());
             block_around(blocks, extent)?
         } else {
-            self.large_blocks().find(|&at| is_around(at))?
+            let page = self.table.page_size;
+            let around =
+                |arena: ArenaIndex| self.arenas[arena].free.around(&self.blocks, page, extent);
+            self.movable_arenas().find_map(around)?
         };
         idle.latest.set(at);
         Some(at)
@@ -78,9 +81,14 @@ impl<O: Observer> Books<O> {
 
     /// The free blocks of a page or more whose pages may move.
     fn large_blocks(&self) -> impl Iterator<Item = At> {
-        let arenas = self.arenas.indices().filter(|&arena| self.may_move(arena));
         let page = self.table.page_size;
-        arenas.flat_map(move |arena| self.arenas[arena].free.all(&self.blocks, page))
+        let of = move |arena: ArenaIndex| self.arenas[arena].free.all(&self.blocks, page);
+        self.movable_arenas().flat_map(of)
+    }
+
+    /// The arenas whose pages may move.
+    fn movable_arenas(&self) -> impl Iterator<Item = ArenaIndex> {
+        self.arenas.indices().filter(|&arena| self.may_move(arena))
     }
 
     /// How many frames with memory lie wholly in a free block.
