@@ -115,8 +115,9 @@ impl Examination {
     }
 
     /// The settings that PyTorch's allocator ran with, where it did and they are known.
-    pub fn settings(&self, place: usize) -> Option<&Settings> {
-        self.devices[place].trace.settings.as_ref().filter(|_| !self.is_ours())
+    pub fn settings<'t>(&self, trace: &'t Trace) -> Option<&'t Settings> {
+        // Those that our own allocator writes are there for readers of PyTorch's snapshots.
+        trace.settings.as_ref().filter(|_| !self.is_ours())
     }
 
     /// How well a device's recording comes back under its own settings; nothing where it does not
@@ -126,7 +127,7 @@ impl Examination {
         if !trace.is_placed() || !trace.is_consistent() || self.is_ours() {
             return Ok(None);
         }
-        let settings = self.settings(place).cloned().unwrap_or_default();
+        let settings = self.settings(trace).cloned().unwrap_or_default();
         let program = Program::of(trace);
         Check::of(trace, &program, &settings, self.framework.as_ref()).map(Some)
     }

@@ -174,12 +174,8 @@ impl Counts {
     /// Takes the present for the peaks that are told; [`Counts::live_peak`] stays what it is.
     pub(super) fn reset_peaks(&mut self) {
         self.live_peak_before = self.live_peak();
-        let waiting = Waiting {
-            blocks: self.waiting.blocks,
-            bytes: self.waiting.bytes,
-            ..Waiting::default()
-        };
-        self.waiting = waiting;
+        self.waiting.most_blocks = Peak::default();
+        self.waiting.most_bytes = Peak::default();
         for flow in [&mut self.blocks, &mut self.bytes, &mut self.requested] {
             flow.peak = Peak::default();
         }

@@ -49,18 +49,6 @@ pub(super) fn remove_empty_arenas<H: Hold>(hold: &mut H) -> Result<(), DeviceErr
 }
 
 impl<O: Observer> Books<O> {
-    fn drop_checkpoint(
-        &mut self,
-        device: &mut impl Device,
-        arena: ArenaIndex,
-    ) -> Result<(), DeviceError> {
-        if let Some((event, _)) = self.arenas[arena].checkpoint {
-            device.drop_event(event)?;
-            self.arenas[arena].checkpoint = None;
-        }
-        Ok(())
-    }
-
     /// Forgets that a stream used blocks which the program still has.
     fn forget_uses_on(&mut self, stream: StreamId) {
         self.deferred.uses.retain(|&at, streams| {

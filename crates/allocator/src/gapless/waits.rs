@@ -90,6 +90,19 @@ impl<O: Observer> Books<O> {
         self.waits.retain(|(_, waiting)| 0 < waiting.strong_count());
     }
 
+    /// Forgets the event that says how far an arena's stream is.
+    pub(super) fn drop_checkpoint(
+        &mut self,
+        device: &mut impl Device,
+        arena: ArenaIndex,
+    ) -> Result<(), DeviceError> {
+        if let Some((event, _)) = self.arenas[arena].checkpoint {
+            device.drop_event(event)?;
+            self.arenas[arena].checkpoint = None;
+        }
+        Ok(())
+    }
+
     /// Looks how far an arena's stream is, without waiting: up to when, on the allocator's clock,
     /// its work is done.
     pub(super) fn settle(
@@ -111,11 +124,11 @@ impl<O: Observer> Books<O> {
         if let Some((event, time)) = book.checkpoint
             && device.is_complete(event)?
         {
-            device.drop_event(event)?;
-            book.checkpoint = None;
+            self.drop_checkpoint(device, arena)?;
+            let book = &mut self.arenas[arena];
             book.settled = book.settled.max(time);
         }
-        Ok(book.settled)
+        Ok(self.arenas[arena].settled)
     }
 }
 
@@ -152,13 +165,10 @@ pub(super) fn wait_for_arena<H: Hold>(hold: &mut H, arena: ArenaIndex) -> Result
     // The arena may be another by now; of that nothing was used before.
     let book = &mut books.arenas[arena];
     book.settled = book.settled.max(now);
-    if let Some((event, time)) = book.checkpoint
-        && time <= now
-    {
-        device.drop_event(event)?;
-        book.checkpoint = None;
+    match book.checkpoint {
+        Some((_, time)) if time <= now => books.drop_checkpoint(device, arena),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The same for a request that cannot go on otherwise.

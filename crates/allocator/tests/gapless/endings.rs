@@ -90,7 +90,7 @@ impl Worker<'_> {
         let most = if self.below(2) == 0 { 256 * KIB } else { 5 * MIB };
         let size = Bytes::new(1 + self.below(most));
         let pool = if self.below(5) == 0 { pool_of(self.number) } else { PoolId::DEFAULT };
-        self.common.device.with(|device| device.destroyed.remove(&stream));
+        self.common.device.with(|device| device.sim.make_stream(stream));
         let block = match self.front.allocate_in(pool, size, stream) {
             Ok(block) => block,
             // So that threads which are short do not wait for each other's blocks.
@@ -151,7 +151,7 @@ impl Worker<'_> {
     fn use_on(&mut self, stream: StreamId) {
         let Some(mut held) = self.take_one() else { return };
         self.common.device.with(|device| {
-            device.destroyed.remove(&stream);
+            device.sim.make_stream(stream);
             device.queue(stream, held.block.extent());
         });
         held.block.record_stream(stream);
@@ -166,9 +166,9 @@ impl Worker<'_> {
         for held in used {
             self.give_back(held);
         }
-        self.common.device.with(|device| device.destroyed.remove(&stream));
+        self.common.device.with(|device| device.sim.make_stream(stream));
         assert_eq!(self.common.allocator.end_stream(stream), Ok(()));
-        self.common.device.with(|device| device.destroyed.insert(stream));
+        self.common.device.with(|device| device.sim.destroy_stream(stream));
     }
 }
 
@@ -196,14 +196,14 @@ fn streams_and_pools_of_threads_end() {
             allocator.end_pool(pool_of(thread));
         }
         for stream in (0..2 * THREADS).map(StreamId) {
-            device.with(|device| device.destroyed.remove(&stream));
+            device.with(|device| device.sim.make_stream(stream));
             assert_eq!(allocator.end_stream(stream), Ok(()));
         }
         assert_eq!(allocator.trim(Bytes::ZERO), Ok(()));
         assert_eq!(allocator.check_invariants(), Ok(()));
         device.with(|device| {
             assert_eq!(device.complaint, None);
-            let left = (device.given(), device.reserved, device.recorded.len());
+            let left = (device.given(), device.reserved, device.sim.events());
             assert_eq!(left, (Bytes::ZERO, 0, 0), "memory, addresses, events");
         });
     }

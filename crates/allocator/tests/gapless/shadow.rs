@@ -101,7 +101,7 @@ impl Shadow {
                 let stream = StreamId(stream);
                 self.allocator.record_stream(held.block, stream).map_err(told)?;
                 let device = self.allocator.device_mut().device_mut();
-                device.destroyed.remove(&stream);
+                device.sim.make_stream(stream);
                 device.queue(stream, held.extent);
                 if stream != held.stream {
                     held.uses.insert(stream);
@@ -143,12 +143,12 @@ impl Shadow {
 
     fn end_stream(&mut self, stream: StreamId) -> Result<(), String> {
         let device = self.allocator.device_mut().device_mut();
-        device.destroyed.remove(&stream);
+        device.sim.make_stream(stream);
         let now = device.next_tick();
         let answer = self.allocator.end_stream(stream);
         if answer.is_ok() {
             let device = self.allocator.device_mut().device_mut();
-            device.destroyed.insert(stream);
+            device.sim.destroy_stream(stream);
             if !device.is_done(stream, now) {
                 return Err(format!("{stream} is over, and its work is not done"));
             }
@@ -160,7 +160,7 @@ impl Shadow {
     }
 
     fn allocate(&mut self, size: Bytes, stream: StreamId, pool: PoolId) -> Result<(), String> {
-        self.allocator.device_mut().device_mut().destroyed.remove(&stream);
+        self.allocator.device_mut().device_mut().sim.make_stream(stream);
         let block = match self.allocator.allocate_in(pool, size, stream) {
             Ok(block) => block,
             Err(AllocationError::OutOfMemory { .. }) => {

@@ -41,16 +41,13 @@ struct Mapping {
 /// and no other, unlike the simulated device's own, so that nothing is done by chance.
 #[derive(Clone, Debug)]
 pub(crate) struct Watched {
-    sim: Sim,
+    pub(crate) sim: Sim,
     mappings: BTreeMap<Addr, Mapping>,
     sizes: BTreeMap<Handle, Bytes>,
     tick: u64,
-    /// Events that were not dropped.
-    pub(crate) recorded: BTreeMap<EventId, (StreamId, u64)>,
+    recorded: BTreeMap<EventId, (StreamId, u64)>,
     /// For each stream the tick up to which its work is done.
     done: BTreeMap<StreamId, u64>,
-    /// Streams that nobody may name.
-    pub(crate) destroyed: BTreeSet<StreamId>,
     work: Vec<Work>,
     /// The first thing that must not happen.
     pub(crate) complaint: Option<String>,
@@ -73,7 +70,6 @@ impl Watched {
             tick: 1,
             recorded: BTreeMap::new(),
             done: BTreeMap::new(),
-            destroyed: BTreeSet::new(),
             work: Vec::new(),
             complaint: None,
             placed: BTreeSet::new(),
@@ -140,12 +136,6 @@ impl Watched {
     pub(crate) fn next_tick(&mut self) -> u64 {
         self.tick += 1;
         self.tick
-    }
-
-    fn expect_stream(&mut self, stream: StreamId) {
-        if self.destroyed.contains(&stream) {
-            self.complain(format!("{stream} is destroyed, and the device is asked about it"));
-        }
     }
 
     pub(crate) fn finish_stream(&mut self, stream: StreamId) {
@@ -257,7 +247,6 @@ impl Device for Watched {
     }
 
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
-        self.expect_stream(stream);
         let event = self.sim.record_event(stream)?;
         self.recorded.insert(event, (stream, self.tick));
         // What is queued from now on comes behind the event.
@@ -289,10 +278,9 @@ impl Device for Watched {
     }
 
     fn wait_for_stream(&mut self, stream: StreamId) -> Result<(), DeviceError> {
-        self.expect_stream(stream);
-        self.waits += 1;
-        self.finish_stream(stream);
-        Ok(())
+        let event = self.record_event(stream)?;
+        self.wait_for_event(event)?;
+        self.drop_event(event)
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn prepare(
     wishes: &Wishes,
 ) -> Result<(Option<Check>, Sweep), ReplayError> {
     let trace = &recorded.devices[place].trace;
-    let own = recorded.settings(place).cloned().unwrap_or_default();
+    let own = recorded.settings(trace).cloned().unwrap_or_default();
     let check = recorded.check(place)?;
     let checked = check.as_ref().map_or(NEWEST_RELEASE, |check| check.release);
     let terms = Terms {

@@ -95,15 +95,13 @@ impl DeviceFacts {
         let Examination { stacks, sites, .. } = examination;
         let Examined { trace, diagnosis } = examined;
         let peak = trace.peak_totals();
-        // Those that our own allocator writes are there for readers of PyTorch's snapshots.
-        let settings = trace.settings.as_ref().filter(|_| !examination.is_ours());
         let (blame, blame_omitted) = BlameFacts::all(&diagnosis.blame.rows, stacks, sites);
         let findings = diagnosis.findings.iter();
         let ransom = diagnosis.ransom.as_ref();
         Self {
             device: trace.device.0,
             events: trace.events.len(),
-            settings: settings.map(|settings| settings.text.clone()),
+            settings: examination.settings(trace).map(|settings| settings.text.clone()),
             consistent: trace.is_consistent(),
             placed: trace.is_placed(),
             start: trace.start_totals().into(),

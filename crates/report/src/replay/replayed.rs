@@ -181,7 +181,7 @@ fn replay(
     let device = trace.device;
     let failed = |source| Unreplayable::Replay { device, source };
     let program = Program::of(trace);
-    let own = recorded.settings(place).cloned();
+    let own = recorded.settings(trace).cloned();
     let check = recorded.check(place).map_err(failed)?;
     let (settings, settings_from) = match (&conditions.settings, &own) {
         (Some(given), _) => (given.clone(), Origin::Given),
