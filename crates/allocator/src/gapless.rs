@@ -8,7 +8,7 @@
 //!                                                   │ some frames have none
 //!                                                   ▼
 //!             an alias whose page is free ──► within the budget: a new page
-//!                 ──► the page that lies free longest, from elsewhere ──► a new page
+//!                 ──► a page from the sparsest gap ──► a new page
 //!                                                   │ the device has no more
 //!                                                   ▼
 //!        merge all fronts, finish frees ──► wait for the smallest event that suffices ──► fail
@@ -201,8 +201,8 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         self.books.reset_peaks();
     }
 
-    /// Gives free pages back until no more than `keep` is reserved, those that are free longest
-    /// first, and addresses in which nothing lives. Waits for all work on the streams it serves, and
+    /// Gives free pages back until no more than `keep` is reserved, out of the gaps that lack most of
+    /// theirs first, and addresses in which nothing lives. Waits for all work on the streams it serves, and
     /// on others that still use blocks which were freed. What is pinned or lies in a private pool
     /// that goes on stays; [`Allocator::reserved`] says how much is left.
     pub fn trim(&mut self, keep: Bytes) -> Result<(), DeviceError> {

@@ -17,7 +17,7 @@ mod markdown;
 mod page;
 mod text;
 
-pub use compared::{Compared, ComparedDevice};
+pub use compared::{Compared, ComparedDevice, ComparedIteration};
 pub use facts::{COMPARISON_SCHEMA, ComparisonFacts, ContenderFacts, DeviceCallsFacts};
 pub use markdown::comparison_markdown;
 pub use page::comparison_page;

@@ -41,8 +41,9 @@ pub use advice::{
     advice_markdown, advice_page, advice_text,
 };
 pub use comparison::{
-    COMPARISON_SCHEMA, Compared, ComparedDevice, ComparisonFacts, ContenderFacts, DeviceCallsFacts,
-    comparison_json, comparison_markdown, comparison_page, comparison_text,
+    COMPARISON_SCHEMA, Compared, ComparedDevice, ComparedIteration, ComparisonFacts,
+    ContenderFacts, DeviceCallsFacts, comparison_json, comparison_markdown, comparison_page,
+    comparison_text,
 };
 pub use examination::{Asked, Examination, ExamineError, Examined, Moment, Source};
 pub use facts::{Facts, SCHEMA};

@@ -1,9 +1,10 @@
-//! Free blocks that may have whole pages to give: by age, and by address.
+//! Free blocks that may have whole pages to give: by how many they have left, and by address.
 //!
 //! They are looked for when pages are short, which costs a walk over the free blocks of a page or
 //! more. Keeping them in order all the time would cost every request more than that.
 
 use std::cell::{Cell, OnceCell};
+use std::cmp::Reverse;
 
 use gapless_units::Extent;
 
@@ -66,12 +67,21 @@ impl<O: Observer> Books<O> {
         blocks
     }
 
-    /// The free blocks with pages to give, those that are free longest first, with their ages.
-    pub(super) fn idle_by_age(&self) -> Vec<(u64, At)> {
+    /// The free blocks with pages to give: those that lack most of theirs first, of equal ones the
+    /// largest. What is whole stays whole, for a request of its size to come.
+    pub(super) fn idle_by_density(&self) -> Vec<At> {
         let mut blocks = Vec::new();
-        self.idle_blocks().for_each(|at| blocks.push((self.blocks[at].freed, at)));
+        let rank = |at: At| (self.density(at), Reverse(self.active_pages(at)), at);
+        self.idle_blocks().for_each(|at| blocks.push(rank(at)));
         blocks.sort_unstable();
-        blocks
+        blocks.into_iter().map(|(_, _, at)| at).collect()
+    }
+
+    /// Which part of the frames that lie wholly in a free block has memory, in 2^-32.
+    fn density(&self, at: At) -> u64 {
+        let active = u64::from(self.active_pages(at));
+        let inside = active + u64::from(self.blocks[at].holes);
+        (active << 32) / inside.max(1)
     }
 
     /// The free blocks with pages to give.

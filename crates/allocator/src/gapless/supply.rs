@@ -105,7 +105,7 @@ fn gather<H: Hold>(
         // What lies in fronts is free as well.
         hold.clear_fronts();
         let (books, device) = hold.parts();
-        books.take_longest_free(device, Some(arena), pages, count)?;
+        books.take_from_sparsest(device, Some(arena), pages, count)?;
     }
     let missing = (count - pages.len()) as u64;
     let (books, device) = hold.parts();
@@ -292,9 +292,9 @@ impl<O: Observer> Books<O> {
         }
     }
 
-    /// Takes the pages that lie free longest, of those an arena may use; `None` is no arena, for
-    /// which all work on them has to be done.
-    pub(super) fn take_longest_free(
+    /// Takes pages that an arena may use, from the free blocks that lack most of theirs; `None` is no
+    /// arena, for which all work on them has to be done.
+    pub(super) fn take_from_sparsest(
         &mut self,
         device: &mut impl Device,
         arena: Option<ArenaIndex>,
@@ -303,11 +303,11 @@ impl<O: Observer> Books<O> {
     ) -> Result<(), DeviceError> {
         // A stream that lags is asked once, not for each of its blocks.
         let mut settled: BTreeMap<ArenaIndex, u64> = BTreeMap::new();
-        for (freed, at) in self.idle_by_age() {
+        for at in self.idle_by_density() {
             if pages.len() == count {
                 break;
             }
-            let owner = self.blocks[at].arena;
+            let (freed, owner) = (self.blocks[at].freed, self.blocks[at].arena);
             if Some(owner) != arena {
                 let until = match settled.entry(owner) {
                     Entry::Occupied(known) => *known.get(),

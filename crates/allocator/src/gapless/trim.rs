@@ -13,8 +13,8 @@ use super::unmap::unmap;
 use super::waits::{wait_for_arena, wait_for_first};
 use crate::observer::Observer;
 
-/// Gives free pages back until no more than `keep` is reserved, those that are free longest
-/// first, and addresses in which nothing lives. Waits for all work on the streams that are served,
+/// Gives free pages back until no more than `keep` is reserved, out of the gaps that lack most of
+/// theirs first, and addresses in which nothing lives. Waits for all work on the streams that are served,
 /// and for other streams where they use blocks that were freed.
 pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError> {
     if keep < hold.books().reserved {
@@ -45,7 +45,7 @@ fn give_pages_back<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError
     for &index in &pages {
         books.table.take_spare(index);
     }
-    let taken = books.take_longest_free(device, None, &mut pages, surplus);
+    let taken = books.take_from_sparsest(device, None, &mut pages, surplus);
     let mut answer = taken;
     for index in pages {
         // Others may give pages back meanwhile, too.

@@ -97,7 +97,8 @@ impl Order {
         let work = |index: usize| -> Result<Comparison, ReplayError> {
             let device = &devices[index / self.contenders.len()];
             let contender = &self.contenders[index % self.contenders.len()];
-            compare(&device.program, contender, &self.costs, device.last_iteration.as_ref())
+            let last_iteration = device.iterations.last().map(|last| &last.operations);
+            compare(&device.program, contender, &self.costs, last_iteration)
         };
         let done = || {
             progress.say(format!("comparing allocators on {}", input.name()));

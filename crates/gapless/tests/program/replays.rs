@@ -193,7 +193,7 @@ fn another_allocator_is_told_beside_the_settings() {
     let other = &device["replacement"];
     assert_eq!(other["allocator"], "gapless");
     assert_eq!((&other["completed"], &other["stalls"]), (&Value::from(true), &Value::from(0)));
-    assert_eq!(other["smallest_capacity_bytes"], 26_176_651_264_u64);
+    assert_eq!(other["smallest_capacity_bytes"], 26_178_748_416_u64);
     // A setting makes it fit with about as much to spare.
     assert_eq!(other["offered"], false);
     assert!(device["prescription"].is_object());

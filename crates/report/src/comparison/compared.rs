@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use gapless_device::Costs;
+use gapless_diagnose::Iterations;
 use gapless_replay::{Check, Comparison, Program, ReplayError};
 use gapless_trace::Instant;
 use gapless_units::{DeviceId, Micros};
@@ -30,10 +31,8 @@ pub struct ComparedDevice {
     pub check: Option<Check>,
     /// What the program asked for, begun on an empty allocator.
     pub program: Program,
-    /// The operations of the last iteration, where there are iterations.
-    pub last_iteration: Option<Range<usize>>,
-    /// How long the last iteration lasted, where the recording has times.
-    pub last_iteration_duration: Option<Micros>,
+    /// Its iterations, in order.
+    pub iterations: Vec<ComparedIteration>,
     /// How long the recording lasted, where it has times.
     pub duration: Option<Micros>,
     /// The allocators, in the order they were asked for.
@@ -46,23 +45,30 @@ impl ComparedDevice {
         let examined = &recorded.devices[place];
         let trace = &examined.trace;
         let program = Program::of(trace).begun_anew();
-        let iterations = examined.diagnosis.iterations.as_ref();
-        let last = iterations.and_then(|found| found.spans().last());
-        let last_iteration =
-            last.map(|(start, end)| program.operation_at(start)..program.operation_at(end));
-        let lasted = |(start, end): (Instant, Instant)| {
-            duration(trace.events.times().get(start.events()..end.events())?)
+        let iteration = |(start, end): (Instant, Instant)| ComparedIteration {
+            operations: program.operation_at(start)..program.operation_at(end),
+            duration: trace.events.times().get(start.events()..end.events()).and_then(duration),
         };
+        let found = examined.diagnosis.iterations.iter();
+        let iterations = found.flat_map(Iterations::spans).map(iteration).collect();
         Ok(Self {
             device: trace.device,
             check: recorded.check(place)?,
             program,
-            last_iteration,
-            last_iteration_duration: last.and_then(lasted),
+            iterations,
             duration: duration(trace.events.times()),
             comparisons: Vec::new(),
         })
     }
+}
+
+/// An iteration of a program.
+#[derive(Clone, Debug)]
+pub struct ComparedIteration {
+    /// Its operations.
+    pub operations: Range<usize>,
+    /// How long it lasted, where the recording has times.
+    pub duration: Option<Micros>,
 }
 
 /// From the first event to the last.

@@ -173,7 +173,7 @@ fn contender(it: &Comparison, device: &ComparedDevice) -> ContenderFacts {
         modelled_share_of_recorded: device.duration.map(|of| share(modelled_us, of)),
         modelled_us_last_iteration: last_us,
         modelled_share_of_last_iteration: last_us
-            .zip(device.last_iteration_duration)
+            .zip(device.iterations.last().and_then(|last| last.duration))
             .map(|(last_us, of)| share(last_us, of)),
         curve: it.uncapped.reserved_curve.clone(),
     }

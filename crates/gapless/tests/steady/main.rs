@@ -1,0 +1,51 @@
+//! What the gapless allocator maps in the long run: the iterations of each recording, again and
+//! again.
+//!
+//! The recordings of the project always; those of the folder that `GAPLESS_TRACES` names where it
+//! is named.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+#![expect(clippy::print_stdout, reason = "the figures are worth reading")]
+
+mod mixed;
+mod repeated;
+
+use std::path::{Path, PathBuf};
+
+use gapless::report::{Asked, ComparedDevice, Examination, Source};
+use gapless::units::Bytes;
+
+/// The devices with iterations of all recordings in a folder, with the names of the files.
+fn programs(folder: &Path) -> impl Iterator<Item = (String, ComparedDevice)> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.is_file());
+    files.sort();
+    files.into_iter().flat_map(|path| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let devices = devices(&path).into_iter().filter(|it| !it.iterations.is_empty());
+        devices.map(move |device| (name.clone(), device))
+    })
+}
+
+fn devices(path: &Path) -> Vec<ComparedDevice> {
+    let limits = gapless::formats::Limits::default();
+    let bytes = std::fs::read(path).unwrap();
+    let source = Source { path: path.display().to_string(), bytes: Bytes::new(bytes.len() as u64) };
+    let Ok(recording) = gapless::formats::read(bytes, &limits) else { return Vec::new() };
+    let Ok(recorded) = Examination::of(recording, source, &Asked::default()) else {
+        return Vec::new();
+    };
+    (0..recorded.devices.len()).map(|at| ComparedDevice::of(&recorded, at).unwrap()).collect()
+}
+
+/// Checks the recordings of the project; answers how many programs they have.
+fn check_own(check: fn(&Path) -> usize) -> usize {
+    check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recordings"))
+}
+
+/// Checks those beside the project, where they are named.
+fn check_others(check: fn(&Path) -> usize) -> Option<usize> {
+    let traces = PathBuf::from(std::env::var_os("GAPLESS_TRACES")?);
+    Some(["recorded", "real"].map(|name| check(&traces.join(name))).iter().sum())
+}
