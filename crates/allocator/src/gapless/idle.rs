@@ -110,9 +110,12 @@ impl<O: Observer> Books<O> {
 
 #[cfg(test)]
 mod tests {
-    use gapless_units::Addr;
+    use gapless_device::{Sim, SimSetup};
+    use gapless_units::{Addr, Bytes, StreamId};
 
     use super::*;
+    use crate::allocator::Allocator;
+    use crate::gapless::{GaplessAllocator, Slack};
 
     fn extent(start: u64, end: u64) -> Extent {
         Extent::between(Addr::new(start), Addr::new(end))
@@ -136,5 +139,28 @@ mod tests {
             }
             assert_eq!(around(1 << 40, 1 << 41), None);
         }
+    }
+    #[test]
+    fn pages_leave_the_block_that_lacks_most() {
+        let device = Sim::new(SimSetup::new(Bytes::gib(1)));
+        let mut allocator = GaplessAllocator::new(device, Slack::NONE, ());
+        let mut take = |pages: u64| allocator.allocate(Bytes::mib(2 * pages), StreamId(0)).unwrap();
+        let (small, _apart, large, _last) = (take(4), take(1), take(6), take(1));
+        for block in [small, large] {
+            assert_eq!(allocator.free(block), Ok(()));
+        }
+        allocator.books.clear_front();
+        let pages = |allocator: &GaplessAllocator<Sim>| -> Vec<u32> {
+            let books = &allocator.books;
+            books.idle_by_density().into_iter().map(|at| books.active_pages(at)).collect()
+        };
+        assert_eq!(pages(&allocator), [6, 4], "both are whole: the largest first");
+        // It fits into neither, so pages move: all of the large block, and one of the small.
+        let behind = allocator.allocate(Bytes::mib(2 * 7), StreamId(0)).unwrap();
+        assert_eq!(pages(&allocator), [3]);
+        assert_eq!(allocator.free(behind), Ok(()));
+        allocator.books.clear_front();
+        assert_eq!(pages(&allocator), [7, 3], "first what lies before all addresses to come");
+        assert_eq!(allocator.check_invariants(), Ok(()));
     }
 }
