@@ -48,6 +48,7 @@ mod names;
 mod knob;
 mod page_size;
 mod request;
+mod room;
 mod block;
 mod page;
 mod frame_set;
@@ -100,6 +101,7 @@ use hold::Alone;
 use ladder::acquire;
 use names::ArenaIndex;
 use request::{REQUEST_LIMIT, rounded};
+use room::request_or_make_room;
 
 pub use invariants::BrokenInvariant;
 pub use knob::Slack;
@@ -179,14 +181,9 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         &mut self,
         size: Bytes,
         stream: StreamId,
-        mut make_room: impl FnMut(&mut Self, Bytes) -> bool,
+        make_room: impl FnMut(&mut Self, Bytes) -> bool,
     ) -> Result<BlockId, AllocationError> {
-        loop {
-            match self.allocate(size, stream) {
-                Err(error) if error.missing().is_some_and(|bytes| make_room(self, bytes)) => {}
-                answer => return answer,
-            }
-        }
+        request_or_make_room(self, |it| it.allocate(size, stream), make_room)
     }
 
     /// What it holds, in short.

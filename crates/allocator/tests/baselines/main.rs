@@ -3,6 +3,8 @@
 
 #[path = "../gapless/watched.rs"]
 mod watched;
+#[path = "../shadow/counted.rs"]
+mod counted;
 #[path = "../shadow/tally.rs"]
 mod tally;
 mod program;

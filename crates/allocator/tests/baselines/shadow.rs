@@ -7,6 +7,7 @@ use gapless_allocator::{AllocationError, Allocator, FreeError};
 use gapless_device::{Device, DeviceError, Faulty, Handle};
 use gapless_units::{Addr, Bytes, Extent, PoolId, StreamId};
 
+use crate::counted::check_counts;
 use crate::program::{STREAMS, Step};
 use crate::tally::Tally;
 use crate::watched::{Piece, Watched, handles};
@@ -270,13 +271,7 @@ impl<P: Policy> Shadow<P> {
             ("allocated_bytes", statistics.allocated_bytes, sum(|held| held.extent.size())),
             ("reserved_bytes", statistics.reserved_bytes, given.get()),
         ];
-        for (name, told, counted) in sums {
-            let parts = told.small_pool.current + told.large_pool.current;
-            let net = told.all.allocated - told.all.freed;
-            if told.all.current != counted || parts != counted || net != counted {
-                return Err(format!("{name} is {told:?}, the shadow counts {counted}"));
-            }
-        }
+        check_counts(&sums)?;
         let tally = self.allocator.observer();
         if let Some(absurd) = &tally.absurd {
             return Err(absurd.clone());
@@ -311,11 +306,7 @@ impl<P: Policy> Shadow<P> {
             ("active_bytes", statistics.active_bytes, bytes.get()),
             ("requested_bytes", statistics.requested_bytes, requested.get()),
         ];
-        for (name, told, counted) in sums {
-            if told.all.current != counted || told.all.allocated - told.all.freed != counted {
-                return Err(format!("{name} is {told:?}, the shadow counts {counted}"));
-            }
-        }
+        check_counts(&sums)?;
         self.check()
     }
 

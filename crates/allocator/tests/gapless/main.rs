@@ -2,6 +2,8 @@
 //! that knows none of its rules: only which memory lies under which address, which blocks the
 //! program holds, and which work is not yet done.
 
+#[path = "../shadow/counted.rs"]
+mod counted;
 mod watched;
 mod program;
 mod shadow;

@@ -14,6 +14,7 @@ use crate::gapless::hold::Hold;
 use crate::gapless::ladder::acquire;
 use crate::gapless::names::ArenaIndex;
 use crate::gapless::request::{REQUEST_LIMIT, rounded};
+use crate::gapless::room::request_or_make_room;
 use crate::gapless::sync::{Arc, Mutex};
 use crate::observer::Observer;
 
@@ -64,14 +65,9 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
         &mut self,
         size: Bytes,
         stream: StreamId,
-        mut make_room: impl FnMut(&mut Self, Bytes) -> bool,
+        make_room: impl FnMut(&mut Self, Bytes) -> bool,
     ) -> Result<Block, AllocationError> {
-        loop {
-            match self.allocate(size, stream) {
-                Err(error) if error.missing().is_some_and(|bytes| make_room(self, bytes)) => {}
-                answer => return answer,
-            }
-        }
+        request_or_make_room(self, |it| it.allocate(size, stream), make_room)
     }
 
     /// A block from a private pool.

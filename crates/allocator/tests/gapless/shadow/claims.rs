@@ -7,6 +7,7 @@ use gapless_trace::BlockState;
 use gapless_units::Bytes;
 
 use super::{Held, Shadow};
+use crate::counted::check_counts;
 
 impl Shadow {
     /// The snapshot shows each block the program holds, on memory, and all of a segment's bytes.
@@ -49,13 +50,7 @@ impl Shadow {
             ("allocated_bytes", statistics.allocated_bytes, sum(|held| held.extent.size())),
             ("reserved_bytes", statistics.reserved_bytes, given.get()),
         ];
-        for (name, told, counted) in sums {
-            let parts = told.small_pool.current + told.large_pool.current;
-            let net = told.all.allocated - told.all.freed;
-            if told.all.current != counted || parts != counted || net != counted {
-                return Err(format!("{name} is {told:?}, the shadow counts {counted}"));
-            }
-        }
+        check_counts(&sums)?;
         if self.allocator.reserved() != given {
             return Err(format!("the device gave {given}, unlike {}", self.allocator.reserved()));
         }
@@ -81,11 +76,7 @@ impl Shadow {
             ("active_bytes", statistics.active_bytes, bytes.get()),
             ("requested_bytes", statistics.requested_bytes, requested.get()),
         ];
-        for (name, told, counted) in sums {
-            if told.all.current != counted || told.all.allocated - told.all.freed != counted {
-                return Err(format!("{name} is {told:?}, the shadow counts {counted}"));
-            }
-        }
+        check_counts(&sums)?;
         if self.allocator.live() != bytes {
             return Err(format!("{bytes} are alive, unlike {}", self.allocator.live()));
         }
