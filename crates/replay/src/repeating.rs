@@ -29,7 +29,7 @@ impl Repeating {
     /// A copy frees what the one before left alive, where its iteration freed a block that it had not
     /// asked for: one of the same size, stream and pool, or else of another size. What the one before
     /// leaves beyond that is freed between them, so that nothing piles up. Panics where `order` names
-    /// a place that is none.
+    /// a place behind the last iteration.
     pub fn mixed(
         program: &Program,
         iterations: &[Range<usize>],
@@ -43,14 +43,15 @@ impl Repeating {
         copied.events.truncate(end);
 
         let mut starts = Vec::new();
-        let mut before = patterns.last();
-        let mut names = before.map(Pattern::recorded_names).unwrap_or_default();
-        for next in order.into_iter().map(|place| &patterns[place]) {
-            let handover = Handover::between(program, before.unwrap_or(next), next);
-            handover.finish(&mut copied, &names);
-            starts.push(copied.operations.len());
-            names = next.copy(&mut copied, handover.inherited(&names));
-            before = Some(next);
+        if let Some(mut before) = patterns.last() {
+            let mut names = before.recorded_names();
+            for next in order.into_iter().map(|place| &patterns[place]) {
+                let handover = Handover::between(program, before, next);
+                handover.finish(&mut copied, &names);
+                starts.push(copied.operations.len());
+                names = next.copy(&mut copied, handover.inherited(&names));
+                before = next;
+            }
         }
         starts.push(copied.operations.len());
         Self { program: copied, starts }
