@@ -64,6 +64,7 @@ mod front;
 mod deferred;
 mod counts;
 mod books;
+mod finger;
 mod idle;
 mod free_blocks;
 mod hold;

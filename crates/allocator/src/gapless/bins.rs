@@ -14,7 +14,7 @@
 //! A bin spans a thirty-second of its size, and few blocks share one; where many do, the first
 //! [`LOOKED_AT`] decide.
 
-use gapless_units::{Addr, Bytes, Extent};
+use gapless_units::{Addr, Bytes};
 
 use super::block::Blocks;
 use super::names::At;
@@ -140,29 +140,6 @@ impl Bins {
         Some((group << STEPS) + steps.trailing_zeros() as usize)
     }
 
-    /// The bins from one on that have blocks.
-    // It holds the bits at hand: quicker than [`Bins::next`] where all bins are visited, slower where
-    // the first few are.
-    #[inline]
-    fn from(&self, bin: usize) -> impl Iterator<Item = usize> {
-        let mut group = bin >> STEPS;
-        let mut groups = self.groups & (u64::MAX << group) << 1;
-        let mut steps = self.steps[group] & u32::MAX << (bin & (BINS - 1));
-        std::iter::from_fn(move || {
-            while steps == 0 {
-                if groups == 0 {
-                    return None;
-                }
-                group = groups.trailing_zeros() as usize;
-                groups &= groups - 1;
-                steps = self.steps[group];
-            }
-            let step = steps.trailing_zeros() as usize;
-            steps &= steps - 1;
-            Some((group << STEPS) + step)
-        })
-    }
-
     /// The smallest block of at least this size that needs no memory; of equal ones the first by
     /// address.
     pub(super) fn smallest_ready(&self, blocks: &Blocks, size: Bytes) -> Option<At> {
@@ -171,24 +148,6 @@ impl Bins {
         let its_bin = self.list(blocks, bin_of(blocks[some].size));
         let ready = its_bin.filter(|&at| size <= blocks[at].size && blocks[at].holes == 0);
         ready.min_by_key(|&at| (blocks[at].size, blocks[at].addr))
-    }
-
-    /// The block of at least this size that an extent lies in.
-    // A plain loop: to see that there is none takes longest of all that is done for a request for
-    // which pages are short.
-    #[inline(never)]
-    pub(super) fn around(&self, blocks: &Blocks, size: Bytes, extent: Extent) -> Option<At> {
-        for bin in self.from(bin_of(size)) {
-            let mut at = self.heads[bin];
-            while at != At::NONE {
-                let block = &blocks[at];
-                if block.addr <= extent.start() && extent.end() <= block.end() {
-                    return (size <= block.size).then_some(at);
-                }
-                at = block.behind;
-            }
-        }
-        None
     }
 
     /// Every block of at least this size, bin by bin.
@@ -232,6 +191,7 @@ impl Bins {
 
 #[cfg(test)]
 mod tests {
+    use gapless_units::Extent;
     use proptest::prelude::*;
 
     use super::*;
@@ -261,15 +221,6 @@ mod tests {
             found
         };
         prop_assert_eq!(sorted(&mut bins.all(blocks, size)), sorted(&mut fit()));
-        for &at in all {
-            let (addr, end) = (blocks[at].addr, blocks[at].end());
-            let fits = (size <= blocks[at].size).then_some(at);
-            for part in [Extent::between(addr, addr + units(1)), Extent::between(addr, end)] {
-                prop_assert_eq!(bins.around(blocks, size, part), fits);
-            }
-            let beyond = Extent::between(addr, end + units(1));
-            prop_assert_eq!(bins.around(blocks, size, beyond), None);
-        }
         let most = size + size;
         let near = |&at: &At| bin_of(blocks[at].size) <= bin_of(most);
         let found = sorted(&mut bins.between(blocks, size, Some(most)));

@@ -23,6 +23,8 @@ pub(super) enum State {
     Shelved,
     /// Nobody; it is merged with its free neighbors.
     Free,
+    /// There is none in its place: it became part of the block before, or its territory is gone.
+    Gone,
 }
 
 /// A piece of a territory.
@@ -168,7 +170,7 @@ impl Blocks {
         debug_assert_ne!(at, At::NONE, "what stands for no block stays");
         // A name of the block must not fit what comes to this place.
         self[at].generation = self[at].generation.wrapping_add(1);
-        self[at].state = State::Free;
+        self[at].state = State::Gone;
         self.vacant.push(at);
     }
 

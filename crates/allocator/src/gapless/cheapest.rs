@@ -4,7 +4,6 @@
 use gapless_units::{Addr, Bytes};
 
 use super::books::Books;
-use super::idle::Idle;
 use super::names::Frame;
 use super::place::Place;
 use super::supply::are_neighbors;
@@ -23,16 +22,14 @@ const LOOSE: u64 = 8;
 /// The best place so far.
 struct Cheapest<'a, O> {
     books: &'a Books<O>,
-    idle: Idle,
     place: Place,
     cost: usize,
 }
 
 impl<'a, O: Observer> Cheapest<'a, O> {
     fn new(books: &'a Books<O>, place: Place) -> Self {
-        let idle = Idle::default();
-        let cost = books.cost(&idle, place, usize::MAX);
-        Self { books, idle, place, cost }
+        let cost = books.cost(place, usize::MAX);
+        Self { books, place, cost }
     }
 
     /// Of equally cheap places that in the smallest gap comes first.
@@ -47,7 +44,7 @@ impl<'a, O: Observer> Cheapest<'a, O> {
         }
         // Counted no further than to where it is clear which of the two is better.
         let enough = self.cost + usize::from(rank < best);
-        let cost = self.books.cost(&self.idle, place, enough);
+        let cost = self.books.cost(place, enough);
         if cost < enough {
             (self.place, self.cost) = (place, cost);
         }
@@ -81,10 +78,10 @@ impl<O: Observer> Books<O> {
     /// What it costs to bring memory to a place: the pages that are missing, the runs that they are
     /// in, and a run more where a gap is cut that a larger request would fill. Counted until it is
     /// `enough`.
-    fn cost(&self, idle: &Idle, place: Place, enough: usize) -> usize {
+    fn cost(&self, place: Place, enough: usize) -> usize {
         let mut cost = if self.is_loose(place) { RUN } else { 0 };
         let mut last = None;
-        let mut missing = self.missing(idle, place);
+        let mut missing = self.missing(place);
         while cost < enough
             && let Some(frame) = missing.next()
         {
@@ -102,9 +99,9 @@ impl<O: Observer> Books<O> {
     }
 
     /// The frames of a place that need another page than they had.
-    pub(super) fn missing(&self, idle: &Idle, place: Place) -> impl Iterator<Item = Frame> {
+    pub(super) fn missing(&self, place: Place) -> impl Iterator<Item = Frame> {
         let frames = self.lacking(place);
-        frames.filter(|&frame| !self.can_revive(idle, frame))
+        frames.filter(|&frame| !self.can_revive(frame))
     }
 }
 

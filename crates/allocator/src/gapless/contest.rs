@@ -11,7 +11,6 @@
 //! Algorithmica 3, 1988).
 
 use super::books::Books;
-use super::idle::Idle;
 use super::names::Frame;
 use super::place::Place;
 use crate::observer::Observer;
@@ -27,8 +26,7 @@ impl<O: Observer> Books<O> {
         if self.rent(self.lacking(cheapest)) < price {
             return cheapest;
         }
-        let idle = Idle::default();
-        let contested: Vec<Frame> = self.missing(&idle, cheapest).collect();
+        let contested: Vec<Frame> = self.missing(cheapest).collect();
         if self.rent(contested.iter().copied()) < price {
             return cheapest;
         }

@@ -94,7 +94,23 @@ impl<O: Observer> Books<O> {
         if at_addr != book.extent.end() {
             return broken("a territory is not all blocks".to_owned());
         }
+        self.check_fingers(territory)?;
         Ok(live)
+    }
+
+    /// Each frame lies in the block that it is found in.
+    fn check_fingers(&self, territory: TerritoryIndex) -> Result<(), BrokenInvariant> {
+        for frame in self.table.frames(territory) {
+            let addr = self.table.addr(frame);
+            let found = self.block_around(frame).map(|at| &self.blocks[at]);
+            let is_around = found.is_some_and(|block| {
+                block.territory == territory && block.addr <= addr && addr < block.end()
+            });
+            if !is_around {
+                return broken(format!("{frame:?} is found where it does not lie"));
+            }
+        }
+        Ok(())
     }
 
     fn check_used(&self, at: At) -> Result<(), BrokenInvariant> {

@@ -8,9 +8,11 @@
 //! it a home or make it spare. What is underway nobody else touches, so a request may call the
 //! device without keeping others from the table.
 
+mod fingers;
 mod frames;
 mod pinned;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use gapless_device::Handle;
@@ -45,6 +47,8 @@ pub(super) struct Territory {
     pub(super) first: At,
     /// Up to the farthest frame that ever had memory.
     frames: Vec<FrameBook>,
+    /// The block that each of them was seen in last.
+    fingers: Vec<Cell<At>>,
     /// The frames where a page's bytes are used.
     pub(super) active: FrameSet,
 }
@@ -62,6 +66,8 @@ pub(super) struct PageTable {
     vacant: Vec<PageIndex>,
     spare: BTreeSet<PageIndex>,
     pub(super) alias_count: usize,
+    /// The block that a frame was seen in last.
+    latest: Cell<At>,
     /// What is pinned.
     pinned: FxHashMap<Extent, Pins>,
 }
@@ -81,6 +87,7 @@ impl PageTable {
             vacant,
             spare: BTreeSet::new(),
             alias_count: 0,
+            latest: Cell::default(),
             pinned: FxHashMap::default(),
         }
     }
@@ -120,8 +127,8 @@ impl PageTable {
         arena: ArenaIndex,
         first: At,
     ) -> TerritoryIndex {
-        let (frames, active) = (Vec::new(), FrameSet::default());
-        let territory = Territory { extent, arena, first, frames, active };
+        let (frames, fingers, active) = (Vec::new(), Vec::new(), FrameSet::default());
+        let territory = Territory { extent, arena, first, frames, fingers, active };
         let index = self.next_territory();
         if self.vacant_territories.pop().is_some() {
             self.territories[index.0 as usize] = territory;
@@ -144,6 +151,7 @@ impl PageTable {
         territory.extent = Extent::between(start, start);
         territory.first = At::NONE;
         territory.frames = Vec::new();
+        territory.fingers = Vec::new();
         territory.active = FrameSet::default();
         self.vacant_territories.push(index);
     }
@@ -171,12 +179,13 @@ impl PageTable {
     }
 
     pub(super) fn frame_mut(&mut self, frame: Frame) -> &mut FrameBook {
-        let frames = &mut self.territories[frame.territory.0 as usize].frames;
+        let territory = &mut self.territories[frame.territory.0 as usize];
         let number = frame.number as usize;
-        if frames.len() <= number {
-            frames.resize(number + 1, FrameBook::default());
+        if territory.frames.len() <= number {
+            territory.frames.resize(number + 1, FrameBook::default());
+            territory.fingers.resize(number + 1, Cell::default());
         }
-        &mut frames[number]
+        &mut territory.frames[number]
     }
 
     /// Behind the farthest frame that ever had memory.

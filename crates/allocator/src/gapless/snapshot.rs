@@ -104,7 +104,7 @@ impl<O: Observer> Books<O> {
             state: match block.state {
                 State::Held => BlockState::Allocated,
                 State::Pending => BlockState::PendingFree,
-                State::Serving | State::Shelved | State::Free => BlockState::Inactive,
+                State::Serving | State::Shelved | State::Free | State::Gone => BlockState::Inactive,
             },
             stack: StackId::default(),
         }

@@ -9,7 +9,6 @@ use gapless_trace::Action;
 
 use super::books::Books;
 use super::hold::Hold;
-use super::idle::Idle;
 use super::names::{ArenaIndex, At, Frame, PageIndex};
 use super::page::Whereabouts;
 use super::remap::{Carried, Remap};
@@ -40,8 +39,10 @@ pub(super) fn supply<H: Hold>(
     taker: At,
     mut lacking: Vec<Frame>,
 ) -> Result<(), Refusal> {
+    let table = &mut hold.books().table;
     for &frame in &lacking {
-        hold.books().table.frame_mut(frame).underway = true;
+        table.frame_mut(frame).underway = true;
+        table.point(frame, taker);
     }
     let answer = supply_underway(hold, taker, &mut lacking);
     let table = &mut hold.books().table;
@@ -165,13 +166,12 @@ impl<O: Observer> Books<O> {
         if !lacking.iter().any(|&frame| table.frame(frame).page.is_some()) {
             return Ok(());
         }
-        let idle = Idle::default();
         let mut failure = None;
         lacking.retain(|&frame| {
             if failure.is_some() {
                 return true;
             }
-            let is_taken = self.take_page_of_alias(device, &idle, frame, arena);
+            let is_taken = self.take_page_of_alias(device, frame, arena);
             match is_taken {
                 Ok(true) => {
                     self.revive(taker, frame);
@@ -191,7 +191,6 @@ impl<O: Observer> Books<O> {
     fn take_page_of_alias(
         &mut self,
         device: &mut impl Device,
-        idle: &Idle,
         frame: Frame,
         arena: ArenaIndex,
     ) -> Result<bool, DeviceError> {
@@ -199,7 +198,7 @@ impl<O: Observer> Books<O> {
         let book = self.table.frame(frame);
         let Some(index) = book.page.filter(|_| 0 < book.left) else { return Ok(false) };
         match self.table.page(index).map(|page| page.whereabouts) {
-            Some(Whereabouts::Home(home)) => self.vacate(device, idle, home, arena),
+            Some(Whereabouts::Home(home)) => self.vacate(device, home, arena),
             Some(Whereabouts::Spare) if self.is_usable_by(device, index, arena)? => {
                 self.table.take_spare(index);
                 Ok(true)
@@ -210,19 +209,19 @@ impl<O: Observer> Books<O> {
 
     /// Whether the page that is mapped under a frame without memory lies free, as far as can be
     /// told without asking the device.
-    pub(super) fn can_revive(&self, idle: &Idle, frame: Frame) -> bool {
+    pub(super) fn can_revive(&self, frame: Frame) -> bool {
         let book = self.table.frame(frame);
         let Some(index) = book.page.filter(|_| 0 < book.left) else { return false };
         match self.table.page(index).map(|page| page.whereabouts) {
-            Some(Whereabouts::Home(home)) => self.idle_holder(idle, home).is_some(),
+            Some(Whereabouts::Home(home)) => self.idle_holder(home).is_some(),
             Some(Whereabouts::Spare) => true,
             Some(Whereabouts::Underway) | None => false,
         }
     }
 
     /// The free block that the page of a frame can be taken from.
-    fn idle_holder(&self, idle: &Idle, frame: Frame) -> Option<At> {
-        let at = self.idle_around(idle, self.table.extent(frame))?;
+    fn idle_holder(&self, frame: Frame) -> Option<At> {
+        let at = self.idle_around(frame)?;
         (self.table.frame(frame).pins == 0).then_some(at)
     }
 
@@ -255,11 +254,10 @@ impl<O: Observer> Books<O> {
     fn vacate(
         &mut self,
         device: &mut impl Device,
-        idle: &Idle,
         frame: Frame,
         arena: ArenaIndex,
     ) -> Result<bool, DeviceError> {
-        let Some(at) = self.idle_holder(idle, frame) else { return Ok(false) };
+        let Some(at) = self.idle_holder(frame) else { return Ok(false) };
         let (freed, owner) = (self.blocks[at].freed, self.blocks[at].arena);
         if owner != arena && self.settle(device, owner)? < freed {
             return Ok(false);

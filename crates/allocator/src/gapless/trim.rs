@@ -7,7 +7,6 @@ use gapless_units::Bytes;
 use super::addresses::release_bare;
 use super::books::Books;
 use super::hold::Hold;
-use super::idle::Idle;
 use super::names::{Frame, PageIndex};
 use super::unmap::unmap;
 use super::waits::{wait_for_arena, wait_for_first};
@@ -86,14 +85,9 @@ pub(super) fn settle_spare_pages<H: Hold>(hold: &mut H) -> Result<(), DeviceErro
 impl<O: Observer> Books<O> {
     /// Puts each spare page where it was used last, if that is in a free block.
     fn put_spare_pages_home(&mut self) {
-        let spare = self.table.spare().clone();
-        if spare.is_empty() {
-            return;
-        }
-        let idle = Idle::default();
-        for index in spare {
+        for index in self.table.spare().clone() {
             self.table.take_spare(index);
-            if !self.put_home(&idle, index) {
+            if !self.put_home(index) {
                 self.table.put_spare(index);
             }
         }
@@ -101,7 +95,7 @@ impl<O: Observer> Books<O> {
 
     /// Makes the mapping active again that a page which was taken left behind where it was used
     /// last, if that is in a free block.
-    fn put_home(&mut self, idle: &Idle, index: PageIndex) -> bool {
+    fn put_home(&mut self, index: PageIndex) -> bool {
         let Some(page) = self.table.page(index) else { return false };
         let (last, until) = page.last_use;
         let is_home = |frame: &Frame| {
@@ -112,8 +106,7 @@ impl<O: Observer> Books<O> {
                 && book.left == until
         };
         let home = page.aliases.iter().copied().find(is_home);
-        let around = |frame: Frame| self.idle_around(idle, self.table.extent(frame));
-        let home = home.and_then(|frame| Some((frame, around(frame)?)));
+        let home = home.and_then(|frame| Some((frame, self.idle_around(frame)?)));
         let Some((frame, at)) = home else { return false };
         self.table.reactivate(frame);
         let block = &mut self.blocks[at];
