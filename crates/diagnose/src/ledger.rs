@@ -11,10 +11,11 @@
 //! | rounding | of held blocks, beyond what was asked |
 //! | pending | let go by the program, still waiting for another stream |
 //! | pinned gap | free, and cannot go back to the device because of a live block |
-//! | releasable | free, and goes back to the device when the cache is flushed |
+//! | releasable | free, and goes back to the device when the cache is flushed and no private pool has it |
 //!
 //! A gap goes back as a whole segment, or, in an expandable segment, by its whole pages; what is
-//! left of it at both sides is pinned.
+//! left of it at both sides is pinned. A private pool gives its gaps back only when it is over, which
+//! no snapshot tells: [`Ledger::flushable`] counts none of them.
 
 use gapless_trace::{Gap, Segment, SizePool, State, Trace};
 use gapless_units::{Bytes, PoolId, StreamId};
@@ -230,6 +231,12 @@ impl Ledger {
     /// The bytes with one cause.
     pub fn bytes(&self, cause: Cause) -> Bytes {
         self.causes[cause as usize]
+    }
+
+    /// What is releasable and in no private pool: what a flush gives back now.
+    pub fn flushable(&self) -> Bytes {
+        let shared = self.pools.iter().filter(|share| !share.pool.is_private());
+        shared.map(|share| share.causes[Cause::Releasable as usize]).sum()
     }
 
     /// All that is reserved.

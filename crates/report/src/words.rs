@@ -127,7 +127,11 @@ pub(crate) fn about_cause(name: &str, bytes: Bytes, ledger: &LedgerFacts) -> Str
             counted(ledger.segments, "segment")
         ),
         "releasable" if bytes.is_zero() => "nothing to give back".to_owned(),
-        "releasable" => "a flush gives it back".to_owned(),
+        "releasable" => match ledger.flushable() {
+            Bytes::ZERO => "private pools keep it".to_owned(),
+            all if all == bytes => "a flush gives it back".to_owned(),
+            part => format!("a flush gives {part}"),
+        },
         _ => String::new(),
     }
 }

@@ -71,10 +71,10 @@ fn beyond_need(each: &[Iteration]) -> Vec<Bytes> {
 
 fn advice(case: &Case<'_>, creeps: bool) -> Vec<String> {
     let pinned = case.ledger.bytes(Cause::PinnedGap);
-    let releasable = case.ledger.bytes(Cause::Releasable);
+    let flushable = case.ledger.flushable();
     let sizes = "Make sizes repeat: fixed batch shapes, or padding to a few lengths.".to_owned();
     let flush = format!(
-        "{} between iterations would give back {releasable}; the {pinned} beside live blocks stay.",
+        "{} between iterations would give back {flushable}; the {pinned} beside live blocks stay.",
         case.flush()
     );
     let expand = try_expandable(case, "growing segments need no new ones for new sizes.");

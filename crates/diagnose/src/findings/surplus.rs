@@ -32,8 +32,8 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     if surplus < worth(case) || surplus.share_of(reserved) < SHARE || !at_end {
         return Vec::new();
     }
-    let releasable = case.ledger.bytes(Cause::Releasable);
-    let back = surplus.min(releasable);
+    let flushable = case.ledger.flushable();
+    let back = surplus.min(flushable);
     let mut advice = Vec::new();
     if worth(case) <= back {
         advice.push(format!(
@@ -42,11 +42,16 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
             case.flush()
         ));
     }
-    if releasable < surplus {
+    if flushable < surplus {
         advice.push(format!(
-            "{} of it lie beside live blocks, where no flush reaches them: see what holds the \
+            "{} of it lie beside live blocks{}, where no flush reaches them: see what holds the \
              gaps.",
-            surplus - releasable
+            surplus - flushable,
+            if flushable < case.ledger.bytes(Cause::Releasable) {
+                " or in private pools"
+            } else {
+                ""
+            }
         ));
     }
     vec![Finding {

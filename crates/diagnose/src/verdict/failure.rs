@@ -187,7 +187,7 @@ impl Failure<'_> {
         let later = without_pending(self.case.state);
         let ledger = Ledger::of(self.case.trace, &later, Some(self.request));
         let by_gap = 0 < ledger.behind(Obstacle::None).gaps;
-        let by_card = self.request.segment <= self.card + ledger.bytes(Cause::Releasable);
+        let by_card = self.request.segment <= self.card + ledger.flushable();
         if !by_gap && !by_card {
             return None;
         }
@@ -200,12 +200,12 @@ impl Failure<'_> {
     }
 
     fn not_released(&self) -> Option<Verdict> {
-        let releasable = self.ledger.bytes(Cause::Releasable);
-        if releasable.is_zero() || self.card + releasable < self.request.segment {
+        let flushable = self.ledger.flushable();
+        if flushable.is_zero() || self.card + flushable < self.request.segment {
             return None;
         }
         let text = format!(
-            "{} {} were free on the card and {releasable} in the cache in whole pieces that were \
+            "{} {} were free on the card and {flushable} in the cache in whole pieces that were \
              not given back to it: together enough.",
             self.asked(),
             self.card

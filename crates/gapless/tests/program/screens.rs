@@ -69,7 +69,7 @@ fn a_recording_that_fits_says_so() {
       requested    █████████████████████▌   1.18 GiB  93.7 %
       rounding     ▏                         3.3 MiB   0.3 %
       pinned gap   ▍                        23.6 MiB   1.8 %  in 4 of 53 segments
-      releasable   █                        54.0 MiB   4.2 %  a flush gives it back
+      releasable   █                        54.0 MiB   4.2 %  private pools keep it
 
     free             77.6 MiB  for 32.0 MiB, the largest of late (event 8,740)
       other pool   ████████████████████     67.7 MiB  87.2 %  7 gaps, up to 32.0 MiB

@@ -91,6 +91,12 @@ impl LedgerFacts {
         bytes_of(&self.causes, cause)
     }
 
+    /// What is releasable and in no private pool: what a flush gives back now.
+    pub fn flushable(&self) -> Bytes {
+        let shared = self.pools.iter().filter(|share| share.pool == [0, 0]);
+        shared.map(|share| share.bytes(Cause::Releasable)).sum()
+    }
+
     /// The free bytes, pinned and releasable.
     pub fn free_bytes(&self) -> Bytes {
         self.bytes(Cause::PinnedGap) + self.bytes(Cause::Releasable)
