@@ -24,6 +24,10 @@ impl<O: Observer> Books<O> {
         let first = territory.extent.start();
         let cycle = self.cycle_around(learnt, index, first);
         let pages = territory.active.len() as u64 + self.table.whole_pages(self.room());
+        // With several streams an arena may lack pages that others have at the moment.
+        if pages < self.table.pages_for(cycle.load()) {
+            return None;
+        }
         let page = self.table.page_size;
         let mut packings = Packing::each(&cycle, MOST_PAIRS);
         let packing = packings.find(|it| it.touched_pages(&cycle, page) <= pages)?;
