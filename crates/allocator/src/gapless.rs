@@ -22,7 +22,8 @@
 //!
 //! A page moves by being mapped under its new frame as well. The old mapping stays as an *alias*:
 //! nobody waits for work that may still use the old address, and a program that repeats itself
-//! finds its pages under its frames again without a call of the device. Where that is not enough,
+//! finds its pages under its frames again without a call of the device; the oldest go before the
+//! device keeps no more mappings ([`Device::mapping_limit`]). Where that is not enough,
 //! what it asks for is learnt, and each request has a place that is planned; a plan is a hint.
 //!
 //! Rules of safety, each held by a test:
@@ -70,8 +71,9 @@ mod free_blocks;
 mod hold;
 mod waits;
 mod remap;
-mod supply;
 mod unmap;
+mod mappings;
+mod supply;
 mod endings;
 mod addresses;
 mod place;

@@ -68,6 +68,10 @@ impl Books {
         self.used
     }
 
+    pub(crate) fn mapping_count(&self) -> u64 {
+        self.mappings.len() as u64
+    }
+
     /// The most memory that was in use at once.
     pub(crate) fn most_used(&self) -> Bytes {
         self.most_used

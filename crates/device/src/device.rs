@@ -37,6 +37,12 @@ pub enum DeviceError {
         /// What was asked for.
         requested: Bytes,
     },
+    /// It keeps no more mappings, and may not even be able to cut one in two.
+    #[error("{call}: the device keeps no more mappings")]
+    OutOfMappings {
+        /// The call.
+        call: &'static str,
+    },
     /// The call makes no sense: a wrong address, size or handle.
     #[error("{call}: {reason}")]
     Invalid {
@@ -69,6 +75,12 @@ pub trait Device {
 
     /// The smallest size that can be mapped.
     fn granule(&self) -> Bytes;
+
+    /// How many mappings to stay below at all times, as far as that is known: beyond, calls that make
+    /// or take away one may fail with [`DeviceError::OutOfMappings`].
+    fn mapping_limit(&self) -> u64 {
+        u64::MAX
+    }
 
     /// Takes `size` bytes of memory with an address of their own (`cudaMalloc`).
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError>;

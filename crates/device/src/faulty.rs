@@ -81,6 +81,10 @@ impl<D: Device> Device for Faulty<D> {
         self.device.granule()
     }
 
+    fn mapping_limit(&self) -> u64 {
+        self.device.mapping_limit()
+    }
+
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {
         self.admit("allocate")?.allocate(size)
     }

@@ -53,12 +53,23 @@ pub struct HostSetup {
     pub granule: Bytes,
     /// When its streams do what is queued.
     pub pace: Pace,
+    /// How many mappings it says to stay below.
+    pub mappings: u64,
 }
 
 impl HostSetup {
+    /// How many mappings fit into the kernel's 65,530 if each takes two and the rest of the process
+    /// has a tenth.
+    pub const USUAL_MAPPINGS: u64 = 29_000;
+
     /// A device of `total` bytes in granules of 2 MiB, whose streams work at once.
     pub fn new(total: Bytes) -> Self {
-        Self { total, granule: Bytes::new(2 * MIB), pace: Pace::AtOnce }
+        Self {
+            total,
+            granule: Bytes::new(2 * MIB),
+            pace: Pace::AtOnce,
+            mappings: Self::USUAL_MAPPINGS,
+        }
     }
 }
 
@@ -109,7 +120,8 @@ impl HostSetup {
 /// it has none left it ends the process, as it does for any memory. Each mapping is one of those
 /// that the kernel counts, of which a process may have `vm.max_map_count`: 65,530 where nobody
 /// changed it, and a mapping with nothing beside it takes two. Beyond that a call fails with
-/// [`DeviceError::Driver`] and no effect, unmapping too. Calls that change a mapping wait for the
+/// [`DeviceError::OutOfMappings`] and no effect, unmapping too; [`HostSetup::mappings`] is what an
+/// allocator is told to stay below. Calls that change a mapping wait for the
 /// work that runs at the moment, on any stream.
 ///
 /// # Waiting
@@ -128,6 +140,7 @@ pub struct Host {
 struct Running {
     engine: Arc<Engine>,
     granule: Bytes,
+    mappings: u64,
 }
 
 impl Drop for Running {
@@ -146,7 +159,9 @@ impl Host {
         }
         let memory = Memory::new(setup.total, setup.granule)?;
         let engine = Arc::new(Engine::new(memory, Streams::new(setup.pace)));
-        Ok(Self { running: Arc::new(Running { engine, granule: setup.granule }) })
+        Ok(Self {
+            running: Arc::new(Running { engine, granule: setup.granule, mappings: setup.mappings }),
+        })
     }
 
     fn engine(&self) -> &Arc<Engine> {
@@ -260,6 +275,10 @@ impl Device for Host {
 
     fn granule(&self) -> Bytes {
         self.running.granule
+    }
+
+    fn mapping_limit(&self) -> u64 {
+        self.running.mappings
     }
 
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {

@@ -58,6 +58,10 @@ impl<D: Device> Device for Locked<D> {
         self.lock().granule()
     }
 
+    fn mapping_limit(&self) -> u64 {
+        self.lock().mapping_limit()
+    }
+
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {
         self.lock().allocate(size)
     }

@@ -31,18 +31,22 @@ pub struct SimSetup {
     pub placement: Placement,
     /// When work on streams is done.
     pub completion: Completion,
+    /// How many mappings it keeps.
+    pub mappings: u64,
     /// What its calls take.
     pub costs: Costs,
 }
 
 impl SimSetup {
-    /// A device of `total` bytes of which all can be had, with the preset `pessimistic`.
+    /// A device of `total` bytes of which all can be had, which keeps any number of mappings, with the
+    /// preset `pessimistic`.
     pub fn new(total: Bytes) -> Self {
         Self {
             total,
             outside: Bytes::ZERO,
             placement: Placement::LowestFirst,
             completion: Completion::AtOnce,
+            mappings: u64::MAX,
             costs: Costs::default(),
         }
     }
@@ -79,6 +83,7 @@ pub struct Sim {
     addresses: Addresses,
     events: Events,
     script: Option<Script>,
+    mappings: u64,
     costs: Costs,
     calls: CallCounts,
     nanos: u64,
@@ -97,6 +102,7 @@ impl Sim {
             addresses: Addresses::new(setup.placement),
             events: Events::new(setup.completion),
             script: None,
+            mappings: setup.mappings,
             costs: setup.costs,
             calls: CallCounts::default(),
             nanos: 0,
@@ -229,6 +235,10 @@ impl Device for Sim {
         self.books.granule()
     }
 
+    fn mapping_limit(&self) -> u64 {
+        self.mappings
+    }
+
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {
         self.calls.allocate += 1;
         self.nanos += self.costs.allocate();
@@ -289,6 +299,9 @@ impl Device for Sim {
         self.calls.map += 1;
         self.nanos += self.costs.map();
         let extent = self.books.check_map(addr, handle)?;
+        if self.mappings <= self.books.mapping_count() {
+            return Err(DeviceError::OutOfMappings { call: "map" });
+        }
         self.calls.granules_mapped += extent.size().get() / Self::GRANULE.get();
         self.books.mapped(extent, handle);
         Ok(())

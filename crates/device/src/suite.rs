@@ -59,7 +59,11 @@ fn refused<T>(answer: Result<T, DeviceError>, call: &str) {
     match answer {
         Ok(_) => panic!("the device should refuse to {call}, and does not"),
         Err(DeviceError::Invalid { .. } | DeviceError::Driver { .. }) => {}
-        Err(error @ (DeviceError::OutOfMemory { .. } | DeviceError::OutOfAddresses { .. })) => {
+        Err(
+            error @ (DeviceError::OutOfMemory { .. }
+            | DeviceError::OutOfAddresses { .. }
+            | DeviceError::OutOfMappings { .. }),
+        ) => {
             panic!("the device should refuse to {call} as making no sense, and says: {error}")
         }
     }

@@ -66,6 +66,7 @@ impl Setup {
             None => (ENDLESS, Bytes::ZERO),
         };
         let (placement, costs) = (self.placement, self.costs.clone());
-        Sim::new(SimSetup { total, outside, placement, completion, costs })
+        let usual = SimSetup::new(total);
+        Sim::new(SimSetup { outside, placement, completion, costs, ..usual })
     }
 }

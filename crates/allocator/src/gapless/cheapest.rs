@@ -4,9 +4,8 @@
 use gapless_units::{Addr, Bytes};
 
 use super::books::Books;
-use super::names::Frame;
+use super::names::{Frame, are_neighbors};
 use super::place::Place;
-use super::supply::are_neighbors;
 use crate::observer::Observer;
 
 /// How many gaps are looked at, bin by bin from the tightest on.

@@ -3,7 +3,8 @@
 //! Blocks are linked in the order of their addresses, and not found by them: an index would have to
 //! follow every cut and merge, which costs each request more than all searches together. But a
 //! frame's block is mostly the one it was seen in last, or the frame before was, or one a few blocks
-//! away. These are its *fingers*, from which it is walked; and else from a free block before it.
+//! away. These are its *fingers*, from which it is walked; and else from the large free block before
+//! it. No walk is long: where it leads nowhere, there is at least no large free block.
 //!
 //! To search from where something was found last is as old as lists are long (L. J. Guibas, E. M.
 //! `McCreight`, M. F. Plass and J. R. Roberts, *A new representation for linear lists*, 1977). A
@@ -20,11 +21,15 @@ use crate::observer::Observer;
 /// farther away.
 const FAR: u64 = 16;
 
-/// How many blocks it is walked.
+/// How many blocks it is walked from a finger.
 const STEPS: usize = 16;
 
+/// And from a large free block.
+const STEPS_FROM_FREE: usize = 64;
+
 impl<O: Observer> Books<O> {
-    /// The block that a frame begins in; none where its territory is gone.
+    /// The block that a frame begins in, where it is found; always, if that is a free block of a page or
+    /// more.
     pub(super) fn block_around(&self, frame: Frame) -> Option<At> {
         let addr = self.table.addr(frame);
         let near = self.table.fingers(frame).find_map(|finger| self.walk(finger, addr));
@@ -40,7 +45,8 @@ impl<O: Observer> Books<O> {
         let before = large
             .filter(|&at| self.blocks[at].territory == territory && self.blocks[at].addr <= addr);
         let from = before.max_by_key(|&at| self.blocks[at].addr).unwrap_or(book.first);
-        self.blocks.from(from).find(|&at| addr < self.blocks[at].end())
+        let mut walked = self.blocks.from(from).take(STEPS_FROM_FREE);
+        walked.find(|&at| addr < self.blocks[at].end())
     }
 
     /// The block that an address lies in, where it is not far from another.

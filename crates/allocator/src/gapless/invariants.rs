@@ -103,10 +103,10 @@ impl<O: Observer> Books<O> {
         for frame in self.table.frames(territory) {
             let addr = self.table.addr(frame);
             let found = self.block_around(frame).map(|at| &self.blocks[at]);
-            let is_around = found.is_some_and(|block| {
-                block.territory == territory && block.addr <= addr && addr < block.end()
+            let is_wrong = found.is_some_and(|block| {
+                block.territory != territory || addr < block.addr || block.end() <= addr
             });
-            if !is_around {
+            if is_wrong {
                 return broken(format!("{frame:?} is found where it does not lie"));
             }
         }
@@ -129,6 +129,12 @@ impl<O: Observer> Books<O> {
         let holes = frames.filter(|frame| !is_active(frame)).count();
         if holes as u64 != u64::from(block.holes) {
             return broken(format!("{at:?} has {holes} holes, {} are counted", block.holes));
+        }
+        let frontier = self.table.frontier(block.territory);
+        let inside = self.table.inside(block.territory, block.extent());
+        let mut inside = inside.take_while(|&frame| self.table.addr(frame) < frontier);
+        if inside.any(|frame| self.block_around(frame) != Some(at)) {
+            return broken(format!("{at:?} is not found by its frames"));
         }
         let mut known = self.arenas[block.arena].free.all(&self.blocks, block.size);
         if !known.any(|other| other == at) {

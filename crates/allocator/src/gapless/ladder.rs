@@ -8,6 +8,7 @@ use gapless_units::{Addr, Bytes, StreamId};
 
 use super::books::Books;
 use super::hold::Hold;
+use super::mappings::forget_some;
 use super::names::{ArenaIndex, At};
 use super::place::take_best;
 use super::planned::take_planned;
@@ -56,6 +57,7 @@ pub(super) fn acquire<H: Hold>(
     loop {
         let has_changed = match take_best(hold, arena, rounded, tightest) {
             Ok(at) => return Ok(at),
+            Err(Refusal::Device(DeviceError::OutOfMappings { .. })) if forget_some(hold)? => true,
             Err(Refusal::Device(error)) => return Err(error.into()),
             Err(Refusal::Short(pages)) => {
                 short = pages;

@@ -43,3 +43,9 @@ pub(super) struct Frame {
     pub(super) territory: TerritoryIndex,
     pub(super) number: u32,
 }
+
+/// Whether the second frame lies right behind the first, as slices are cut into runs.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "`chunk_by` passes references")]
+pub(super) fn are_neighbors(a: &Frame, b: &Frame) -> bool {
+    a.territory == b.territory && a.number + 1 == b.number
+}

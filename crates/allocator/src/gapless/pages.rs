@@ -221,6 +221,11 @@ impl PageTable {
         PageIndex(u32::try_from(self.pages.len() - 1).unwrap_or(u32::MAX))
     }
 
+    /// How many mappings there are, at most: one of each page, and the aliases.
+    pub(super) fn mapping_count(&self) -> usize {
+        self.pages.len() - self.vacant.len() + self.alias_count
+    }
+
     /// Every page there is.
     pub(super) fn pages(&self) -> impl Iterator<Item = (PageIndex, &Page)> {
         let indexed = (0..).map(PageIndex).zip(&self.pages);

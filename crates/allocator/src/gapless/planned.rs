@@ -37,7 +37,7 @@ pub(super) fn take_planned<H: Hold>(
     while let Some(place) = hold.books().place_at(arena, planned) {
         match take_within_budget(hold, arena, place) {
             Ok(at) => return Ok(Some(at)),
-            Err(Refusal::Device(error)) => return Err(error),
+            Err(Refusal::Device(error)) if is_final(&error) => return Err(error),
             Err(Refusal::Busy) if may_wait => {
                 may_wait = false;
                 // A plan is no reason to fail.
@@ -45,15 +45,20 @@ pub(super) fn take_planned<H: Hold>(
                     break;
                 }
             }
-            Err(Refusal::Short(_) | Refusal::Busy | Refusal::Underway) => break,
+            Err(_) => break,
         }
     }
     let Some(beside) = hold.books().place_beside_the_plan(arena, size) else { return Ok(None) };
     match take_within_budget(hold, arena, beside) {
         Ok(at) => Ok(Some(at)),
-        Err(Refusal::Device(error)) => Err(error),
-        Err(Refusal::Short(_) | Refusal::Busy | Refusal::Underway) => Ok(None),
+        Err(Refusal::Device(error)) if is_final(&error) => Err(error),
+        Err(_) => Ok(None),
     }
+}
+
+/// Whether a request that is served without a plan fails as well.
+fn is_final(error: &DeviceError) -> bool {
+    !matches!(error, DeviceError::OutOfMappings { .. })
 }
 
 /// A block at a place, unless the arena has to grow beyond the budget for it.

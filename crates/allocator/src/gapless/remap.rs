@@ -34,10 +34,14 @@ impl Remap {
     pub(super) fn carry_out(&self, device: &mut impl Device) -> Carried {
         let mut carried = Carried::default();
         if let Err(error) = self.attempt(device, &mut carried) {
-            carried.failure = Some(error);
             let end = carried.mapped;
             let mut made = self.mappings[..end].iter().map(|&(addr, _)| addr);
-            carried.stuck = self.undo(device, made.next_back());
+            let (stuck, worse) = self.undo(device, made.next_back());
+            carried.stuck = stuck;
+            // For want of mappings some may be forgotten, and the request made again: what else fails
+            // would not be told.
+            let can_be_helped = matches!(error, DeviceError::OutOfMappings { .. });
+            carried.failure = Some(worse.filter(|_| can_be_helped).unwrap_or(error));
         }
         carried
     }
@@ -57,12 +61,21 @@ impl Remap {
         Ok(())
     }
 
-    /// Takes the mappings up to the last made away again; answers the runs that stay.
-    fn undo(&self, device: &mut impl Device, last: Option<Addr>) -> Vec<Extent> {
-        let Some(last) = last else { return Vec::new() };
-        let made = self.spans.iter().filter(|span| span.start() <= last);
-        let made =
-            made.map(|span| Extent::between(span.start(), span.end().min(last + self.page_size)));
-        made.filter(|&run| device.unmap(run).is_err()).collect()
+    /// Takes the mappings up to the last made away again; answers the runs that stay, and why.
+    fn undo(
+        &self,
+        device: &mut impl Device,
+        last: Option<Addr>,
+    ) -> (Vec<Extent>, Option<DeviceError>) {
+        let (mut stuck, mut why) = (Vec::new(), None);
+        let Some(last) = last else { return (stuck, why) };
+        for span in self.spans.iter().filter(|span| span.start() <= last) {
+            let run = Extent::between(span.start(), span.end().min(last + self.page_size));
+            if let Err(error) = device.unmap(run) {
+                stuck.push(run);
+                why = Some(error);
+            }
+        }
+        (stuck, why)
     }
 }

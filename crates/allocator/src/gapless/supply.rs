@@ -9,7 +9,8 @@ use gapless_trace::Action;
 
 use super::books::Books;
 use super::hold::Hold;
-use super::names::{ArenaIndex, At, Frame, PageIndex};
+use super::mappings::make_room;
+use super::names::{ArenaIndex, At, Frame, PageIndex, are_neighbors};
 use super::page::Whereabouts;
 use super::remap::{Carried, Remap};
 use crate::observer::Observer;
@@ -70,6 +71,7 @@ fn supply_underway<H: Hold>(
         return Ok(());
     }
     books.check_unmappable(device, arena, lacking)?;
+    make_room(hold, lacking.len())?;
     let mut pages = Vec::with_capacity(lacking.len());
     let gathered = gather(hold, arena, &mut pages, lacking.len());
     if !matches!(gathered, Ok(0)) {
@@ -380,10 +382,4 @@ impl<O: Observer> Books<O> {
         }
         Err(error.into())
     }
-}
-
-/// Whether the second frame lies right behind the first, as slices are cut into runs.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "`chunk_by` passes references")]
-pub(super) fn are_neighbors(a: &Frame, b: &Frame) -> bool {
-    a.territory == b.territory && a.number + 1 == b.number
 }

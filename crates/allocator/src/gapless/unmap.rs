@@ -4,8 +4,7 @@ use gapless_device::{Device, DeviceError};
 use gapless_units::Extent;
 
 use super::hold::Hold;
-use super::names::{Frame, PageIndex};
-use super::supply::are_neighbors;
+use super::names::{Frame, PageIndex, are_neighbors};
 
 /// Unmaps what is mapped under frames and used nowhere else, then does one thing more. What could
 /// not be unmapped stays in the books.

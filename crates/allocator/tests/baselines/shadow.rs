@@ -55,7 +55,7 @@ impl<P: Policy> Shadow<P> {
     pub(crate) fn new(capacity: Bytes, settings: P::Settings) -> Self {
         Self {
             allocator: Baseline::new(
-                Faulty::new(Watched::new(capacity)),
+                Faulty::new(Watched::new(capacity, u64::MAX)),
                 settings,
                 Tally::default(),
             ),

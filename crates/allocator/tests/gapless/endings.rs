@@ -175,7 +175,7 @@ impl Worker<'_> {
 #[test]
 fn streams_and_pools_of_threads_end() {
     for round in 0..u64::from(cases(20)) {
-        let device = Locked::new(Watched::new(Bytes::mib(48)));
+        let device = Locked::new(Watched::new(Bytes::mib(48), u64::MAX));
         let allocator = SharedAllocator::new(device.clone(), Slack::NONE, ());
         let (used, left) = (Mutex::default(), Mutex::default());
         let common = Common { allocator, device, used, left };

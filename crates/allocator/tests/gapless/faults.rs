@@ -45,17 +45,21 @@ fn program(length: usize, seed: u64) -> Vec<Step> {
 
 /// Runs a program with faults in `count` calls from the one numbered `first` on; says how many
 /// calls there were.
-fn run(steps: &[Step], page: PageSize, first: u64, count: u64) -> Result<u64, String> {
-    let mut shadow = carry_out(steps, page, first, count)?;
+fn run(steps: &[Step], under: Circumstances, first: u64, count: u64) -> Result<u64, String> {
+    let mut shadow = carry_out(steps, under, first, count)?;
     let calls = shadow.allocator.device().calls();
     shadow.end().map_err(|what| format!("fault {first}, at the end: {what}"))?;
     Ok(calls)
 }
 
 /// The same up to its end.
-fn carry_out(steps: &[Step], page: PageSize, first: u64, count: u64) -> Result<Shadow, String> {
-    let circumstances = Circumstances { capacity: Bytes::mib(64), slack: Slack::NONE, page };
-    let mut shadow = Shadow::new(circumstances);
+fn carry_out(
+    steps: &[Step],
+    under: Circumstances,
+    first: u64,
+    count: u64,
+) -> Result<Shadow, String> {
+    let mut shadow = Shadow::new(under);
     shadow.allocator.device_mut().fail(first..first + count);
     let mut since_fault = 0;
     for (number, &step) in steps.iter().enumerate() {
@@ -74,51 +78,68 @@ fn carry_out(steps: &[Step], page: PageSize, first: u64, count: u64) -> Result<S
 }
 
 /// Whether a program moves, waits and is refused so little that it would show little.
-fn is_tame(steps: &[Step], page: PageSize) -> bool {
-    let shadow = carry_out(steps, page, 0, 0);
+fn is_tame(steps: &[Step], under: Circumstances) -> bool {
+    let shadow = carry_out(steps, under, 0, 0);
     let shadow = shadow.unwrap_or_else(|what| panic!("without faults: {what}"));
     let device = shadow.allocator.device().device();
     device.moves < 10 || device.waits < 10 || shadow.refused == 0
 }
 
-fn each_call_may_fail(steps: &[Step], page: PageSize, at_once: u64) {
-    let calls = run(steps, page, 0, 0);
+fn each_call_may_fail(steps: &[Step], under: Circumstances, at_once: u64) {
+    let calls = run(steps, under, 0, 0);
     assert!(calls.is_ok(), "without faults: {calls:?}");
     for first in 1..=calls.unwrap_or_default() {
-        let answer = run(steps, page, first, at_once);
+        let answer = run(steps, under, first, at_once);
         assert!(answer.is_ok(), "{answer:?}");
     }
 }
 
 /// The program of a seed, which shows something.
-fn lively(seed: u64, page: PageSize) -> Vec<Step> {
+fn lively(seed: u64, under: Circumstances) -> Vec<Step> {
     let steps = program(600, seed);
-    assert!(!is_tame(&steps, page), "the program of seed {seed} is tame");
+    assert!(!is_tame(&steps, under), "the program of seed {seed} is tame");
     steps
+}
+
+fn pages_of(page: PageSize) -> Circumstances {
+    let (capacity, slack) = (Bytes::mib(64), Slack::NONE);
+    Circumstances { capacity, slack, page, mappings: u64::MAX }
 }
 
 #[test]
 fn any_call_of_the_device_may_fail() {
-    each_call_may_fail(&lively(1, PageSize::SMALLEST), PageSize::SMALLEST, 1);
+    let under = pages_of(PageSize::SMALLEST);
+    each_call_may_fail(&lively(1, under), under, 1);
 }
 
 #[test]
 fn any_calls_in_a_row_may_fail() {
     // Also what is called to undo what failed.
-    each_call_may_fail(&lively(2, PageSize::SMALLEST), PageSize::SMALLEST, 2);
-    each_call_may_fail(&lively(3, PageSize::SMALLEST), PageSize::SMALLEST, 5);
+    let under = pages_of(PageSize::SMALLEST);
+    each_call_may_fail(&lively(2, under), under, 2);
+    each_call_may_fail(&lively(3, under), under, 5);
 }
 
 #[test]
 fn any_call_may_fail_where_pages_are_large() {
-    let page = PageSize::at_least(Bytes::mib(4));
-    each_call_may_fail(&lively(4, page), page, 1);
-    each_call_may_fail(&lively(5, page), page, 3);
+    let under = pages_of(PageSize::at_least(Bytes::mib(4)));
+    each_call_may_fail(&lively(4, under), under, 1);
+    each_call_may_fail(&lively(5, under), under, 3);
+}
+
+#[test]
+fn any_call_may_fail_where_the_device_keeps_few_mappings() {
+    // One for each page, and few more.
+    for more in [0, 4] {
+        let under = Circumstances { mappings: 32 + more, ..pages_of(PageSize::SMALLEST) };
+        each_call_may_fail(&lively(1, under), under, 1 + more / 2);
+    }
 }
 
 #[test]
 fn any_call_of_many_programs_may_fail() {
+    let under = pages_of(PageSize::SMALLEST);
     for seed in 10..10 + u64::from(cases(1)) {
-        each_call_may_fail(&program(600, seed), PageSize::SMALLEST, 1 + seed % 4);
+        each_call_may_fail(&program(600, seed), under, 1 + seed % 4);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use gapless_allocator::{Allocator, BlockId, GaplessAllocator, Slack};
-use gapless_device::{Completion, Faulty, Placement, Sim, SimSetup};
+use gapless_allocator::{AllocationError, Allocator, BlockId, GaplessAllocator, Slack};
+use gapless_device::{CallCounts, Completion, Faulty, Locked, Placement, Sim, SimSetup};
 use gapless_units::{Bytes, MIB, PoolId, StreamId};
 
 const COMPUTE: StreamId = StreamId(0);
@@ -123,4 +123,42 @@ fn a_request_waits_until_there_is_enough() {
     let calls = it.device().calls() - before;
     assert!(calls < 1000, "{calls} calls for 200 pages");
     assert_eq!(it.check_invariants(), Ok(()));
+}
+
+/// A program through so many allocators, in turn, on a device that keeps few mappings.
+fn calls_with_few_mappings(allocators: usize) -> Result<CallCounts, AllocationError> {
+    let mappings = 400;
+    let device = Locked::new(Sim::new(SimSetup { mappings, ..SimSetup::new(Bytes::gib(1)) }));
+    let new = || GaplessAllocator::new(device.clone(), Slack::NONE, ());
+    let mut all: Vec<_> = (0..allocators).map(|_| new()).collect();
+    let mut held: VecDeque<(usize, BlockId)> = VecDeque::new();
+    for step in 0..20_000 {
+        let size = 1 + step as u64 * 7_919_003 % (20 * MIB);
+        let which = step % allocators;
+        while Bytes::mib(300) < all[which].live() + Bytes::new(size)
+            && let Some((owner, block)) = held.remove(step % 7)
+        {
+            assert_eq!(all[owner].free(block), Ok(()));
+        }
+        let stream = StreamId(u64::from(step % 3 == 0));
+        held.push_back((which, all[which].allocate(Bytes::new(size), stream)?));
+    }
+    assert!(all.iter().all(|it| it.check_invariants().is_ok()));
+    let calls = device.with(|sim| sim.calls());
+    assert!(10_000 < calls.granules_mapped, "a tame program: {calls:?}");
+    Ok(calls)
+}
+
+/// Mappings do not run out, because old aliases go before.
+#[test]
+fn there_are_no_more_aliases_than_the_device_keeps() {
+    let calls = calls_with_few_mappings(1).unwrap();
+    assert_eq!(calls.map, calls.granules_mapped, "one was refused");
+}
+
+/// Each of two knows only what it has mapped itself.
+#[test]
+fn aliases_are_forgotten_where_mappings_run_out() {
+    let calls = calls_with_few_mappings(2).unwrap();
+    assert!(calls.granules_mapped < calls.map, "none was refused");
 }

@@ -1,6 +1,7 @@
 //! Random programs.
 
 use gapless_allocator::{PageSize, Slack};
+use gapless_device::Sim;
 use gapless_units::{Bytes, KIB, MIB};
 use proptest::prelude::*;
 
@@ -37,6 +38,8 @@ pub(crate) struct Circumstances {
     pub(crate) capacity: Bytes,
     pub(crate) slack: Slack,
     pub(crate) page: PageSize,
+    /// How many mappings the device keeps.
+    pub(crate) mappings: u64,
 }
 
 fn slack() -> impl Strategy<Value = Slack> {
@@ -47,9 +50,13 @@ fn slack() -> impl Strategy<Value = Slack> {
 pub(crate) fn circumstances() -> impl Strategy<Value = Circumstances> {
     let page =
         prop::sample::select(vec![2, 2, 4, 8]).prop_map(|mib| PageSize::at_least(Bytes::mib(mib)));
-    (12..32_u64, slack(), page).prop_map(|(granules, slack, page)| {
+    // One for each page, and few more or any number.
+    let more = prop_oneof![2 => Just(u64::MAX), 1 => 0..6_u64];
+    (12..32_u64, slack(), page, more).prop_map(|(granules, slack, page, more)| {
         let capacity = Bytes::mib(2 * granules);
-        Circumstances { capacity, slack, page }
+        let pages = capacity.get() / page.over(Sim::GRANULE).get();
+        let mappings = pages.saturating_add(more);
+        Circumstances { capacity, slack, page, mappings }
     })
 }
 

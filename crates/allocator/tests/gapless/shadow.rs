@@ -56,7 +56,7 @@ pub(crate) struct Shadow {
 
 impl Shadow {
     pub(crate) fn new(circumstances: Circumstances) -> Self {
-        let device = Faulty::new(Watched::new(circumstances.capacity));
+        let device = Faulty::new(Watched::new(circumstances.capacity, circumstances.mappings));
         Self {
             allocator: GaplessAllocator::with_pages(
                 device,

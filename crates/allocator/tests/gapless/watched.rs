@@ -61,10 +61,11 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    pub(crate) fn new(capacity: Bytes) -> Self {
+    /// A device with so much memory that keeps so many mappings.
+    pub(crate) fn new(capacity: Bytes, mappings: u64) -> Self {
         let completion = Completion::WhenTold;
         Self {
-            sim: Sim::new(SimSetup { completion, ..SimSetup::new(capacity) }),
+            sim: Sim::new(SimSetup { completion, mappings, ..SimSetup::new(capacity) }),
             mappings: BTreeMap::new(),
             sizes: BTreeMap::new(),
             tick: 1,
@@ -173,6 +174,10 @@ impl Device for Watched {
 
     fn granule(&self) -> Bytes {
         self.sim.granule()
+    }
+
+    fn mapping_limit(&self) -> u64 {
+        self.sim.mapping_limit()
     }
 
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {

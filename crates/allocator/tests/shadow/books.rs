@@ -89,6 +89,10 @@ impl Device for Books {
         self.sim.granule()
     }
 
+    fn mapping_limit(&self) -> u64 {
+        self.sim.mapping_limit()
+    }
+
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {
         let addr = self.sim.allocate(size)?;
         self.held.insert(addr, size);

@@ -33,7 +33,10 @@ impl Memory {
             total,
             books: Books::new(granule, total),
             maps: Maps::default(),
-            backing: backing.map_err(|error| refused("open the device", error))?,
+            backing: backing.map_err(|error| {
+                let (call, reason) = ("open the device", error.to_string());
+                DeviceError::Driver { call, reason }
+            })?,
             created: FxHashMap::default(),
             allocated: FxHashMap::default(),
         })
@@ -172,12 +175,11 @@ fn place(maps: &mut Maps, backing: &Backing, at: Addr, pieces: &[Piece]) -> Kern
 }
 
 fn refused(call: &'static str, error: Errno) -> DeviceError {
-    let mut reason = error.to_string();
+    // The kernel says no more than this, and memory is what it rarely lacks.
     if error == Errno::NOMEM {
-        // The kernel says no more, and memory is what it rarely lacks.
-        reason.push_str("; or the process has as many mappings as vm.max_map_count lets it");
+        return DeviceError::OutOfMappings { call };
     }
-    DeviceError::Driver { call, reason }
+    DeviceError::Driver { call, reason: error.to_string() }
 }
 
 #[cfg(test)]
