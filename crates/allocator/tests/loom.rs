@@ -340,6 +340,22 @@ fn trimming_meets_requests() {
     });
 }
 
+/// Of many pages that go back one after the other, those whose turn has not come are there for a
+/// request on another stream.
+#[test]
+fn trimming_many_pages_refuses_nobody() {
+    check(Some(5), 6, |allocator, _| {
+        let mut first = allocator.front();
+        let block = take(&mut first, 12288, COMPUTE).unwrap();
+        first.free(block).unwrap();
+        let other = allocator.clone();
+        let thread = thread::spawn(move || other.trim(Bytes::ZERO).unwrap());
+        let block = take(&mut first, 12288, COPY).unwrap();
+        first.free(block).unwrap();
+        thread.join().unwrap();
+    });
+}
+
 /// A page goes back whose old address another thread is about to map another page at.
 #[test]
 fn trimming_meets_an_alias_in_the_way() {

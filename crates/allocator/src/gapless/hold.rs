@@ -53,6 +53,10 @@ pub(super) trait Hold {
     /// Whether a search that found nothing, and has nothing to wait for, may find something if it
     /// is made again, because of what others did meanwhile.
     fn may_search_again(&mut self) -> bool;
+
+    /// Waits while a request searches a last time before it fails: who takes what it might need, and
+    /// has no need of it, does not do so meanwhile.
+    fn let_others_search(&mut self);
 }
 
 /// Nobody else has the books.
@@ -86,4 +90,6 @@ impl<D: Device, O: Observer> Hold for Alone<'_, D, O> {
     fn may_search_again(&mut self) -> bool {
         false
     }
+
+    fn let_others_search(&mut self) {}
 }

@@ -45,39 +45,43 @@ fn give_pages_back<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError
         books.table.take_spare(index);
     }
     let taken = books.take_from_sparsest(device, None, &mut pages, surplus);
-    let mut answer = taken;
-    for index in pages {
-        // Others may give pages back meanwhile, too.
-        let goes = answer.is_ok() && keep < hold.books().reserved && hold.books().may_go(index);
-        if goes {
-            answer = give_back(hold, index);
-        }
-        if !goes || answer.is_err() {
-            hold.books().table.put_spare(index);
-        }
+    // Until it is its turn, whoever needs a page may have it.
+    for &index in &pages {
+        books.table.put_spare(index);
     }
-    answer
+    taken?;
+    for index in pages {
+        hold.let_others_search();
+        // Others may give pages back meanwhile, too.
+        if hold.books().reserved <= keep {
+            break;
+        }
+        give_spare_back(hold, index)?;
+    }
+    Ok(())
 }
 
 /// Leaves no page without an address: what a request that failed had gathered lies where it lay
 /// before, or goes back to the device. A page that the device does not take stays spare.
 pub(super) fn settle_spare_pages<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
     hold.books().put_spare_pages_home();
-    let mut answer = Ok(());
     for index in hold.books().table.spare().clone() {
-        let books = hold.books();
-        // While a page goes back, another thread may take the next.
-        if !books.table.spare().contains(&index) {
-            continue;
-        }
-        books.table.take_spare(index);
-        let goes = answer.is_ok() && books.may_go(index);
-        if goes {
-            answer = give_back(hold, index);
-        }
-        if !goes || answer.is_err() {
-            hold.books().table.put_spare(index);
-        }
+        give_spare_back(hold, index)?;
+    }
+    Ok(())
+}
+
+/// Gives a page back to the device if it is spare still, and no work uses its addresses.
+fn give_spare_back<H: Hold>(hold: &mut H, index: PageIndex) -> Result<(), DeviceError> {
+    let books = hold.books();
+    // While another page went back, another thread may have taken this one.
+    if !books.table.spare().contains(&index) || !books.may_go(index) {
+        return Ok(());
+    }
+    books.table.take_spare(index);
+    let answer = give_back(hold, index);
+    if answer.is_err() {
+        hold.books().table.put_spare(index);
     }
     answer
 }
@@ -117,7 +121,7 @@ impl<O: Observer> Books<O> {
         true
     }
 
-    /// Whether a page that was taken can be given back: no work may use any of its addresses, and
+    /// Whether a spare page can be given back: no work may use any of its addresses, and
     /// no request be about to map another page there.
     fn may_go(&self, index: PageIndex) -> bool {
         let may_vanish = |&alias: &Frame| {

@@ -86,6 +86,13 @@ impl<O: Observer> Books<O> {
         waits.any(|&(other, _)| other == stream)
     }
 
+    /// Takes in that somebody waits for work of a stream, as long as what is answered is there.
+    fn note_wait(&mut self, stream: StreamId) -> Arc<()> {
+        let waiting = Arc::new(());
+        self.waits.push((stream, Arc::downgrade(&waiting)));
+        waiting
+    }
+
     fn forget_past_waits(&mut self) {
         self.waits.retain(|(_, waiting)| 0 < waiting.strong_count());
     }
@@ -137,8 +144,11 @@ pub(super) fn wait_for_first<H: Hold>(hold: &mut H, stream: StreamId) -> Result<
     let Some((event, at)) = hold.books().deferred.first_of(stream) else { return Ok(()) };
     // Out of the queue, so that nobody else drops the event meanwhile.
     hold.books().deferred.pop_first(stream);
+    let waiting = hold.books().note_wait(stream);
     let waited = hold.outside(|device| device.wait_for_event(event));
+    drop(waiting);
     let (books, device) = hold.parts();
+    books.forget_past_waits();
     if let Err(error) = waited.and_then(|()| device.drop_event(event)) {
         books.deferred.queues.entry(stream).or_default().push_front((event, at));
         return Err(error);
@@ -155,8 +165,7 @@ pub(super) fn wait_for_arena<H: Hold>(hold: &mut H, arena: ArenaIndex) -> Result
         books.arenas[arena].settled = now;
         return Ok(());
     }
-    let waiting = Arc::new(());
-    books.waits.push((stream, Arc::downgrade(&waiting)));
+    let waiting = books.note_wait(stream);
     let waited = hold.outside(|device| device.wait_for_stream(stream));
     drop(waiting);
     let (books, device) = hold.parts();

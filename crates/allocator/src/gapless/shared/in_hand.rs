@@ -258,6 +258,10 @@ impl<D: Device, O: Observer> Hold for InHand<'_, D, O> {
         has_changed
     }
 
+    fn let_others_search(&mut self) {
+        self.wait_while(|state| state.last_search);
+    }
+
     fn clear_fronts(&mut self) {
         self.state().clear_fronts();
     }
