@@ -10,7 +10,7 @@ use super::books::Books;
 use super::hold::Hold;
 use super::mappings::forget_some;
 use super::names::{ArenaIndex, At};
-use super::place::take_best;
+use super::place::{take_best, take_elsewhere};
 use super::planned::take_planned;
 use super::supply::Refusal;
 use super::trim::settle_spare_pages;
@@ -53,29 +53,17 @@ pub(super) fn acquire<H: Hold>(
         let (books, device) = hold.parts();
         return Err(books.too_large(device, rounded, requested, arena));
     }
-    let mut short = 1;
+    let mut tried = Tried { short: 1, addresses: false };
     loop {
-        let has_changed = match take_best(hold, arena, rounded, tightest) {
+        let refusal = match take_best(hold, arena, rounded, tightest) {
             Ok(at) => return Ok(at),
-            Err(Refusal::Device(DeviceError::OutOfMappings { .. })) if forget_some(hold)? => true,
-            Err(Refusal::Device(error)) => return Err(error.into()),
-            Err(Refusal::Short(pages)) => {
-                short = pages;
-                hold.wait_for_others()
-                    || wait_for_pages(hold, arena, pages)?
-                    || hold.may_search_again()
-            }
-            // A frame is in the way, not a page: the work on it is the arena's own.
-            Err(Refusal::Busy) => {
-                if !hold.wait_for_others() {
-                    stall_for_arena(hold, arena)?;
-                }
-                true
-            }
-            // What another request is about to change is there as soon as that is done.
-            Err(Refusal::Underway) => hold.wait_for_return() || hold.may_search_again(),
+            Err(refusal) => refusal,
         };
-        if !has_changed {
+        let is_stuck = matches!(refusal, Refusal::Underway);
+        if !make_way(hold, arena, refusal, &mut tried)? {
+            if is_stuck && let Some(at) = pass_by(hold, arena, rounded)? {
+                return Ok(at);
+            }
             break;
         }
         // What the wait freed may fit as it is, so everything is searched again.
@@ -85,8 +73,74 @@ pub(super) fn acquire<H: Hold>(
     settle_spare_pages(hold)?;
     let (books, device) = hold.parts();
     let device_free = device.memory().free;
-    let tried = books.table.bytes_of(short) + device_free;
-    Err(books.out_of_memory(Shortage { requested, rounded, tried, device_free }, arena))
+    let asked = books.table.bytes_of(tried.short) + device_free;
+    Err(books.out_of_memory(Shortage { requested, rounded, tried: asked, device_free }, arena))
+}
+
+/// What was tried for a request.
+struct Tried {
+    /// How many pages were missing last.
+    short: u64,
+    /// Whether the fronts were emptied for want of addresses.
+    addresses: bool,
+}
+
+/// Does what may help a request that was refused. Says whether it is worth to search again.
+fn make_way<H: Hold>(
+    hold: &mut H,
+    arena: ArenaIndex,
+    refusal: Refusal,
+    tried: &mut Tried,
+) -> Result<bool, DeviceError> {
+    match refusal {
+        Refusal::Device(DeviceError::OutOfMappings { .. }) if forget_some(hold)? => Ok(true),
+        // What lies in fronts and what waits for other streams keeps its addresses.
+        Refusal::Device(DeviceError::OutOfAddresses { .. })
+            if !std::mem::replace(&mut tried.addresses, true) || wait_for_some_use(hold)? =>
+        {
+            Ok(true)
+        }
+        Refusal::Device(error) => Err(error),
+        Refusal::Short(pages) => {
+            tried.short = pages;
+            let has_changed = hold.wait_for_others() || wait_for_pages(hold, arena, pages)?;
+            Ok(has_changed || hold.may_search_again())
+        }
+        // A frame is in the way, not a page: the work on it is the arena's own.
+        Refusal::Busy => {
+            if !hold.wait_for_others() {
+                stall_for_arena(hold, arena)?;
+            }
+            Ok(true)
+        }
+        // What another request is about to change is there as soon as that is done.
+        Refusal::Underway => Ok(hold.wait_for_return() || hold.may_search_again()),
+    }
+}
+
+/// A block beside frames that a request left behind which panicked in a call of the device: it never
+/// comes back to finish them.
+#[cold]
+fn pass_by<H: Hold>(
+    hold: &mut H,
+    arena: ArenaIndex,
+    size: Bytes,
+) -> Result<Option<At>, DeviceError> {
+    match take_elsewhere(hold, arena, size) {
+        Ok(at) => Ok(Some(at)),
+        Err(Refusal::Device(error)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Waits for the first use of a block that was given back, on any stream. Says whether there is one.
+#[cold]
+fn wait_for_some_use<H: Hold>(hold: &mut H) -> Result<bool, DeviceError> {
+    let first = hold.books().deferred.heads().next().map(|(stream, _)| stream);
+    if let Some(stream) = first {
+        wait_for(hold, Awaited::Use(stream))?;
+    }
+    Ok(first.is_some())
 }
 
 /// Waits until so many pages are free, as far as there is something to wait for; says whether there
@@ -194,7 +248,7 @@ mod tests {
     use crate::gapless::names::Frame;
     use crate::gapless::{GaplessAllocator, Slack};
 
-    /// A device that panics leaves frames behind that nobody will give back.
+    /// A device that panics leaves frames behind that nobody will give back: they are passed by.
     #[test]
     fn who_never_comes_back_is_not_waited_for() {
         let device = Sim::new(SimSetup::new(Bytes::gib(1)));
@@ -205,7 +259,10 @@ mod tests {
         let next = books.best_place(arena, Bytes::mib(2)).unwrap();
         let lacking: Vec<Frame> = books.lacking(next).collect();
         books.table.frame_mut(lacking[0]).underway = true;
-        assert!(held.is_ok() && allocator.allocate(Bytes::mib(2), StreamId(0)).is_err());
+        assert!(held.is_ok());
+        for _ in 0..3 {
+            assert!(allocator.allocate(Bytes::mib(3), StreamId(0)).is_ok());
+        }
         assert_eq!(allocator.books.stalls, 0);
     }
 }

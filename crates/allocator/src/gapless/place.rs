@@ -70,7 +70,11 @@ pub(super) fn take_best<H: Hold>(
 
 /// A block where no mapping is in the way. Where the arena has no such addresses, the request has to
 /// wait: to reserve more each time would never end.
-fn take_elsewhere<H: Hold>(hold: &mut H, arena: ArenaIndex, size: Bytes) -> Result<At, Refusal> {
+pub(super) fn take_elsewhere<H: Hold>(
+    hold: &mut H,
+    arena: ArenaIndex,
+    size: Bytes,
+) -> Result<At, Refusal> {
     let books = hold.books();
     let elsewhere = books.fresh_place(arena, size).or_else(|| books.ready_place(arena, size));
     match carve(hold, elsewhere.ok_or(Refusal::Busy)?) {

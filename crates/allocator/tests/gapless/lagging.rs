@@ -56,6 +56,22 @@ fn addresses_in_use_are_waited_for() {
     assert!(0 < it.stalls());
 }
 
+/// Blocks that were given back keep their addresses while other streams use them: those are waited for
+/// as well.
+#[test]
+fn addresses_of_blocks_that_wait_are_waited_for() {
+    let placement = Placement::HighestFirst;
+    let setup = SimSetup { placement, ..lagging(Bytes::gib(256)) };
+    let mut it = GaplessAllocator::new(Sim::new(setup), Slack::NONE, ());
+    for number in 0..60 {
+        let block = it.allocate(Bytes::new(512), StreamId(number)).unwrap();
+        assert_eq!(it.record_stream(block, StreamId(1000 + number)), Ok(()));
+        assert_eq!(it.free(block), Ok(()));
+    }
+    assert!(0 < it.stalls());
+    assert_eq!(it.check_invariants(), Ok(()));
+}
+
 /// A block outlives its stream, and is used on another of the same name: others wait for that one.
 #[test]
 fn a_stream_may_have_the_name_of_one_that_is_over() {
