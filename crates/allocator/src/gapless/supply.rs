@@ -1,9 +1,6 @@
 //! Memory for frames that have none: aliases, spare pages, new pages, and pages that lie free
 //! elsewhere.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
 use gapless_device::{Device, DeviceError};
 use gapless_trace::Action;
 
@@ -13,6 +10,7 @@ use super::mappings::make_room;
 use super::names::{ArenaIndex, At, Frame, PageIndex, are_neighbors};
 use super::page::Whereabouts;
 use super::remap::{Carried, Remap};
+use super::waits::Progress;
 use crate::observer::Observer;
 
 /// Why frames could not be given memory.
@@ -96,8 +94,9 @@ fn gather<H: Hold>(
     count: usize,
 ) -> Result<u64, DeviceError> {
     let (books, device) = hold.parts();
+    let mut progress = Progress::default();
     for index in books.table.spare().clone() {
-        if pages.len() < count && books.is_usable_by(device, index, arena)? {
+        if pages.len() < count && books.is_usable_by(device, &mut progress, index, arena)? {
             books.table.take_spare(index);
             pages.push(index);
         }
@@ -168,12 +167,12 @@ impl<O: Observer> Books<O> {
         if !lacking.iter().any(|&frame| table.frame(frame).page.is_some()) {
             return Ok(());
         }
-        let mut failure = None;
+        let (mut progress, mut failure) = (Progress::default(), None);
         lacking.retain(|&frame| {
             if failure.is_some() {
                 return true;
             }
-            let is_taken = self.take_page_of_alias(device, frame, arena);
+            let is_taken = self.take_page_of_alias(device, &mut progress, frame, arena);
             match is_taken {
                 Ok(true) => {
                     self.revive(taker, frame);
@@ -193,6 +192,7 @@ impl<O: Observer> Books<O> {
     fn take_page_of_alias(
         &mut self,
         device: &mut impl Device,
+        progress: &mut Progress,
         frame: Frame,
         arena: ArenaIndex,
     ) -> Result<bool, DeviceError> {
@@ -200,8 +200,8 @@ impl<O: Observer> Books<O> {
         let book = self.table.frame(frame);
         let Some(index) = book.page.filter(|_| 0 < book.left) else { return Ok(false) };
         match self.table.page(index).map(|page| page.whereabouts) {
-            Some(Whereabouts::Home(home)) => self.vacate(device, home, arena),
-            Some(Whereabouts::Spare) if self.is_usable_by(device, index, arena)? => {
+            Some(Whereabouts::Home(home)) => self.vacate(device, progress, home, arena),
+            Some(Whereabouts::Spare) if self.is_usable_by(device, progress, index, arena)? => {
                 self.table.take_spare(index);
                 Ok(true)
             }
@@ -242,13 +242,14 @@ impl<O: Observer> Books<O> {
     fn is_usable_by(
         &mut self,
         device: &mut impl Device,
+        progress: &mut Progress,
         page: PageIndex,
         arena: ArenaIndex,
     ) -> Result<bool, DeviceError> {
         let Some((last, until)) = self.table.page(page).map(|page| page.last_use) else {
             return Ok(false);
         };
-        Ok(until == 0 || last == arena || until <= self.settle(device, last)?)
+        Ok(until == 0 || last == arena || until <= progress.of(last, self, device)?)
     }
 
     /// Takes the page that is active under a frame, where it lies in a free block and the arena
@@ -256,12 +257,13 @@ impl<O: Observer> Books<O> {
     fn vacate(
         &mut self,
         device: &mut impl Device,
+        progress: &mut Progress,
         frame: Frame,
         arena: ArenaIndex,
     ) -> Result<bool, DeviceError> {
         let Some(at) = self.idle_holder(frame) else { return Ok(false) };
         let (freed, owner) = (self.blocks[at].freed, self.blocks[at].arena);
-        if owner != arena && self.settle(device, owner)? < freed {
+        if owner != arena && progress.of(owner, self, device)? < freed {
             return Ok(false);
         }
         self.leave(at, frame);
@@ -301,21 +303,14 @@ impl<O: Observer> Books<O> {
         pages: &mut Vec<PageIndex>,
         count: usize,
     ) -> Result<(), DeviceError> {
-        // A stream that lags is asked once, not for each of its blocks.
-        let mut settled: BTreeMap<ArenaIndex, u64> = BTreeMap::new();
+        let mut progress = Progress::default();
         for at in self.idle_by_density() {
             if pages.len() == count {
                 break;
             }
             let (freed, owner) = (self.blocks[at].freed, self.blocks[at].arena);
-            if Some(owner) != arena {
-                let until = match settled.entry(owner) {
-                    Entry::Occupied(known) => *known.get(),
-                    Entry::Vacant(unknown) => *unknown.insert(self.settle(device, owner)?),
-                };
-                if until < freed {
-                    continue;
-                }
+            if Some(owner) != arena && progress.of(owner, self, device)? < freed {
+                continue;
             }
             for frame in self.movable_inside(at, count - pages.len()) {
                 pages.extend(self.leave(at, frame));

@@ -1,5 +1,7 @@
 //! How far streams are: frees that are finished, and waits for those that are not.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use gapless_device::{Device, DeviceError};
@@ -10,6 +12,27 @@ use super::books::Books;
 use super::hold::Hold;
 use super::names::{ArenaIndex, At};
 use crate::observer::Observer;
+
+/// How far streams are: a stream that lags is asked once, not for each of its blocks.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    until: BTreeMap<ArenaIndex, u64>,
+}
+
+impl Progress {
+    /// Up to when the work of an arena's stream was done when it was asked about first.
+    pub(super) fn of<O: Observer>(
+        &mut self,
+        arena: ArenaIndex,
+        books: &mut Books<O>,
+        device: &mut impl Device,
+    ) -> Result<u64, DeviceError> {
+        match self.until.entry(arena) {
+            Entry::Occupied(known) => Ok(*known.get()),
+            Entry::Vacant(unknown) => Ok(*unknown.insert(books.settle(device, arena)?)),
+        }
+    }
+}
 
 impl<O: Observer> Books<O> {
     /// Frees a block that other streams used, once they are done.
