@@ -201,10 +201,10 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         self.books.reset_peaks();
     }
 
-    /// Gives free pages back until no more than `keep` is reserved, out of the gaps that lack most of
-    /// theirs first, and addresses in which nothing lives. Waits for all work on the streams it serves, and
-    /// on others that still use blocks which were freed. What is pinned or lies in a private pool
-    /// that goes on stays; [`Allocator::reserved`] says how much is left.
+    /// Gives free pages back until no more than `keep` is reserved, out of the gaps that lack most
+    /// of theirs first, and addresses under which nothing is mapped. Waits for all work on the
+    /// streams it serves, and on others that still use blocks which were freed. What is pinned or
+    /// lies in a private pool that goes on stays; [`Allocator::reserved`] says how much is left.
     pub fn trim(&mut self, keep: Bytes) -> Result<(), DeviceError> {
         trim::trim(&mut Alone { books: &mut self.books, device: &mut self.device }, keep)
     }

@@ -44,6 +44,7 @@ use crate::document::{Document, Value, View};
 use crate::error::ReadError;
 
 pub(crate) use self::release::FRAMEWORK_KEY;
+pub(crate) use self::settings::PAGE_KEY;
 
 /// More devices than any machine has; a list longer than this is not one of devices.
 const MOST_DEVICES: u32 = 1 << 16;

@@ -12,7 +12,7 @@ use gapless_trace::{
 use gapless_units::{Bytes, DeviceId};
 use rustc_hash::FxHashMap;
 
-use crate::snapshot::FRAMEWORK_KEY;
+use crate::snapshot::{FRAMEWORK_KEY, PAGE_KEY};
 use pickler::{BATCH, Memo, Pickler};
 
 /// Why a recording cannot be written as a snapshot.
@@ -226,6 +226,12 @@ impl Writer<'_> {
             let threshold = settings.garbage_collection_threshold.unwrap_or(0.0);
             writer.key("garbage_collection_threshold", |writer| writer.pickle.real(threshold));
             writer.flag("expandable_segments", settings.expandable_segments);
+            let mut said = Settings::default();
+            let is_said = said.apply(&settings.text).is_ok()
+                && said.large_segment_size == settings.large_segment_size;
+            if !is_said {
+                writer.number(PAGE_KEY, settings.large_segment_size.get());
+            }
             writer.key("roundup_power2_divisions", |writer| {
                 writer.dict(|writer| {
                     for (index, &divisions) in settings.roundup_power2_divisions.iter().enumerate()

@@ -174,6 +174,7 @@ fn a_whole_life_is_explained_from_its_snapshot() {
     let told = gapless::explain(it.recording(), None).unwrap();
     let (device, told) = (&facts.devices[0], &told.facts().devices[0]);
     assert_eq!(device.verdict.kind, told.verdict.kind);
+    assert_eq!(format!("{:?}", device.ledger), format!("{:?}", told.ledger));
     assert_eq!(device.end.totals.reserved_bytes, it.usage().reserved.get());
     assert_eq!(device.end.totals.requested_bytes, it.usage().requested.get());
 }

@@ -95,10 +95,10 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
         work(&mut InHand::new(&self.books, &mut self.device.clone()))
     }
 
-    /// Gives free pages back until no more than `keep` is reserved, out of the gaps that lack most of
-    /// theirs first, and addresses in which nothing lives. Waits for all work on the streams it serves, and
-    /// on others that still use blocks which were freed. What is pinned or lies in a private pool
-    /// that goes on stays.
+    /// Gives free pages back until no more than `keep` is reserved, out of the gaps that lack most
+    /// of theirs first, and addresses under which nothing is mapped. Waits for all work on the
+    /// streams it serves, and on others that still use blocks which were freed. What is pinned or
+    /// lies in a private pool that goes on stays.
     pub fn trim(&self, keep: Bytes) -> Result<(), DeviceError> {
         self.hold(|hold| trim(hold, keep))
     }

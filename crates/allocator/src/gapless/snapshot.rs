@@ -36,7 +36,7 @@ impl<O: Observer> Books<O> {
             }
         }
         let page = self.table.page_size;
-        // PyTorch's words for segments of pages; that theirs are larger no text can say.
+        // PyTorch's words for segments of pages; that theirs are larger only a key of ours can say.
         let text = "expandable_segments:True".to_owned();
         let settings = Settings {
             text,

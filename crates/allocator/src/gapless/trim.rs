@@ -13,8 +13,8 @@ use super::waits::{wait_for_arena, wait_for_first};
 use crate::observer::Observer;
 
 /// Gives free pages back until no more than `keep` is reserved, out of the gaps that lack most of
-/// theirs first, and addresses in which nothing lives. Waits for all work on the streams that are served,
-/// and for other streams where they use blocks that were freed.
+/// theirs first, and addresses under which nothing is mapped. Waits for all work on the streams
+/// that are served, and for other streams where they use blocks that were freed.
 pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError> {
     if keep < hold.books().reserved {
         give_pages_back(hold, keep)?;

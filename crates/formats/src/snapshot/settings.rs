@@ -7,6 +7,9 @@ use super::excerpt::{excerpt, written_out};
 use super::{Decoder, Devices, numbers};
 use crate::document::{Document, Value, View};
 
+/// Beside PyTorch's settings: how large the pages of an allocator of our own are, in bytes.
+pub(crate) const PAGE_KEY: &str = "gapless_page_size";
+
 /// Characters of a setting that are kept; its key is kept as far.
 const MOST_SETTING: usize = 1000;
 /// Characters of the settings string that are kept.
@@ -35,7 +38,7 @@ impl Decoder<'_> {
 
     fn decode_settings(&mut self, dict: Value) -> Settings {
         let document = self.document;
-        let mut settings = Settings::default();
+        let (mut settings, mut page) = (Settings::default(), None);
         for (key, value) in document.entries(dict) {
             if !self.allowance.take(1 + MOST_SETTING / 64) {
                 self.complaints.cut_off(|| "allocator_settings".to_owned());
@@ -55,6 +58,7 @@ impl Decoder<'_> {
                 "expandable_segments" => {
                     settings.expandable_segments = numbers::flag(document, value);
                 }
+                PAGE_KEY => page = numbers::limit(document, value).map(Bytes::new),
                 "roundup_power2_divisions" => divisions(document, value, &mut settings),
                 _ => {
                     let value = written_out(document, value, MOST_SETTING);
@@ -63,6 +67,8 @@ impl Decoder<'_> {
             }
         }
         from_text(&mut settings);
+        // A page of our own is smaller than any segment that PyTorch's string can ask for.
+        settings.large_segment_size = page.unwrap_or(settings.large_segment_size);
         settings
     }
 }
