@@ -2,6 +2,8 @@
 
 mod typed;
 
+use std::collections::BTreeSet;
+
 use gapless::allocator::{PageSize, Slack};
 use gapless::device::Costs;
 use gapless::replay::{Comparison, Contender, GaplessSettings, ReplayError, compare};
@@ -59,6 +61,8 @@ impl Order {
             contenders if contenders.is_empty() => Contender::catalog(),
             contenders => contenders,
         };
+        let mut named = BTreeSet::new();
+        contenders.retain(|it| named.insert(it.name));
         if typed.slack.is_some() || typed.page.is_some() {
             let slack = typed.slack.map(|share| Slack { share, ..Slack::DEFAULT });
             let ours = Contender::gapless(GaplessSettings {

@@ -14,26 +14,40 @@ fn json(arguments: &[&str]) -> Value {
 const GAPS: &[u8] = b"alloc,1,104857600,0\nalloc,2,104857600,0\nalloc,3,104857600,0\n\
                       alloc,4,104857600,0\nfree,1\nfree,3\nalloc,5,157286400,0\n";
 
+/// A text without its line breaks.
+fn flowing(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn the_table_says_who_needs_least() {
     let run = gapless_reads(&["compare", "-", "--allocators", "caching,gapless"], GAPS);
     assert_snapshot!(run.stdout, @r"
-    - · device 0 · 400.0 MiB alive at most · PyTorch's by the rules of 2.15
-    costs a100
+    - · device 0 · 400.0 MiB alive at most
+    PyTorch's under default settings, as of 2.15 · costs a100
 
     UNCHECKED. The recording does not tell where its blocks were placed, so nothing
     says how well the replay meets the program it was made of.
 
     gapless runs it without a stall in 400.0 MiB, 150.0 MiB less than caching.
 
-    allocator     fits in  waste    no stall   waste    uncapped  calls     time
-    caching    400.0 MiB*  0.0 %  550.0 MiB   27.3 %  550.0 MiB       5   0.2 ms
-    gapless    400.0 MiB*  0.0 %  400.0 MiB*   0.0 %  404.0 MiB*    483  39.6 ms
+    allocator     fits in  waste  stalls    no stall   waste    uncapped   waste
+    caching    400.0 MiB*  0.0 %       1  550.0 MiB   27.3 %  550.0 MiB   27.3 %
+    gapless    400.0 MiB*  0.0 %       0  400.0 MiB*   0.0 %  404.0 MiB*   1.0 %
+
+    allocator  calls  pages mapped  last iteration     time  of the recorded
+    caching        5             0         unknown   0.2 ms          unknown
+    gapless      483           275         unknown  39.6 ms          unknown
+
+    allocator  reserve  create  map  access  unmap  release  alloc  free
+    caching          0       0    0       0      0        0      5     0
+    gapless          1     202  275       5      0        0      0     0
 
     * the least, within 0.1 %. Fits in: the least memory with which the program
     completes, flushes that stop the device included; no stall: without any. Waste:
     the share that is never alive. Uncapped: the most it reserves without a limit;
-    calls and time are of that run.
+    calls, pages and time are of that run. Pages are of 2 MiB; access, alloc and
+    free are cuMemSetAccess, cudaMalloc and cudaFree.
     ");
 }
 
@@ -127,7 +141,7 @@ fn every_allocator_is_compared_and_the_table_fits_a_screen() {
     assert_eq!(names.collect::<Vec<_>>(), expected);
     let widest = run.stdout.lines().map(|line| line.chars().count()).max();
     assert!(widest.is_some_and(|widest| widest <= 80), "{}", run.stdout);
-    assert!(run.stdout.contains("stream_pool: an approximation of"), "{}", run.stdout);
+    assert!(flowing(&run.stdout).contains("stream_pool: an approximation of"), "{}", run.stdout);
 }
 
 #[test]
@@ -135,10 +149,45 @@ fn memory_that_is_not_better_the_more_of_it_is_told() {
     let arguments = ["compare", STREAMS, "--allocators", "caching"];
     let screen = gapless(&arguments).stdout;
     assert!(screen.contains("?7.92 GiB"), "{screen}");
-    assert!(screen.contains("? with some larger memory it fails, or waits:"), "{screen}");
+    let said = "? with some larger memory it fails, or waits:";
+    assert!(flowing(&screen).contains(said), "{screen}");
     let facts = json(&[&arguments[..], &["--format", "json"]].concat());
     assert_eq!(facts["allocators"][0]["smallest_capacity_has_gaps"], true);
     assert_eq!(facts["allocators"][0]["stall_free_capacity_has_gaps"], false);
+}
+
+/// Every kind of call, and the pages of the last iteration, in every format.
+#[test]
+fn what_each_takes_of_the_device_is_told() {
+    let facts = json(&["compare", STREAMS, "--allocators", "gapless", "-f", "json"]);
+    let ours = &facts["allocators"][0];
+    let kinds = ours["device_calls"].as_object().unwrap();
+    for format in ["text", "markdown", "html"] {
+        let told = gapless(&["compare", STREAMS, "--allocators", "gapless", "-f", format]).stdout;
+        let plain = told.replace(',', "");
+        let pages = [&ours["granules_mapped"], &ours["granules_mapped_last_iteration"]];
+        for count in kinds.values().chain(pages) {
+            assert!(plain.contains(&count.to_string()), "{count} in {format}");
+        }
+        let share = ours["modelled_share_of_recorded"].as_f64().unwrap();
+        assert!(plain.contains(&format!("{:.1} %", 100.0 * share)), "{share} in {format}");
+    }
+}
+
+#[test]
+fn a_recording_without_events_is_told_apart() {
+    let state = br#"{"segments": [{"device": 0, "address": 0, "total_size": 2097152,
+        "stream": 0, "segment_type": "small", "is_expandable": false, "blocks": [
+        {"size": 2097152, "requested_size": 2097152, "state": "active_allocated"}]}]}"#;
+    let run = gapless_reads(&["compare", "-", "--allocators", "gapless"], state);
+    assert!(flowing(&run.stdout).contains("The recording has no events:"), "{}", run.stdout);
+}
+
+#[test]
+fn names_may_be_told_twice_and_with_spaces() {
+    let facts = json(&["compare", POOLS, "--allocators", "gapless, caching,gapless", "-f", "json"]);
+    let names = facts["allocators"].as_array().unwrap().iter().map(|it| it["name"].clone());
+    assert_eq!(names.collect::<Vec<_>>(), ["gapless", "caching"]);
 }
 
 #[test]

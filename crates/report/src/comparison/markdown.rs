@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::facts::ComparisonFacts;
-use super::words::{LONG, answer, headline, legend, long_rows};
+use super::words::{CALLS, LONG, answer, call_rows, headline, legend, long_rows};
 use crate::replay::fidelity_sentence;
 
 /// What is said about comparisons, device by device.
@@ -13,15 +13,26 @@ pub fn comparison_markdown(comparisons: &[ComparisonFacts]) -> String {
         let _ = writeln!(text, "## {}\n\n{}\n", headline(facts).join(" · "), answer(facts));
         let (title, sentence) = fidelity_sentence(&facts.recording, facts.fidelity.as_ref());
         let _ = writeln!(text, "**{title}.** {sentence}\n");
-        let _ = writeln!(text, "| {} |", LONG.join(" | "));
-        let _ = writeln!(text, "| --- |{}", " ---: |".repeat(LONG.len() - 1));
-        for row in long_rows(facts) {
-            let cells = row.map(|cell| cell.trim().replace('*', "\\*"));
-            let _ = writeln!(text, "| {} |", cells.join(" | "));
-        }
-        let _ = writeln!(text, "\n{}\n", legend(facts).replace('*', "\\*"));
+        table(&mut text, LONG, long_rows(facts));
+        table(&mut text, CALLS, call_rows(facts));
+        let _ = writeln!(text, "{}\n", legend(facts).replace('*', "\\*"));
     }
     text.truncate(text.trim_end().len());
     text.push('\n');
     text
+}
+
+/// A table whose first column are names.
+fn table<const COLUMNS: usize>(
+    text: &mut String,
+    heads: [&str; COLUMNS],
+    rows: Vec<[String; COLUMNS]>,
+) {
+    let _ = writeln!(text, "| {} |", heads.join(" | "));
+    let _ = writeln!(text, "| --- |{}", " ---: |".repeat(COLUMNS - 1));
+    for row in rows {
+        let cells = row.map(|cell| cell.trim().replace('*', "\\*"));
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    text.push('\n');
 }

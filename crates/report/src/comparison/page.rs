@@ -3,7 +3,7 @@
 use gapless_replay::Contender;
 
 use super::facts::ComparisonFacts;
-use super::words::{LONG, answer, headline, legend, long_rows};
+use super::words::{CALLS, LONG, answer, call_rows, headline, legend, long_rows};
 use crate::curves::{Curve, picture};
 use crate::replay::fidelity_sentence;
 use crate::sheet::Sheet;
@@ -29,6 +29,8 @@ pub fn comparison_page(comparisons: &[ComparisonFacts]) -> String {
         sheet.picture(&picture(&curves.collect::<Vec<_>>(), None));
         sheet.heading("What each needs");
         sheet.table(LONG, &long_rows(facts));
+        sheet.heading("What each calls without a limit");
+        sheet.table(CALLS, &call_rows(facts));
         sheet.aside(&legend(facts));
     }
     sheet.finish()

@@ -1,7 +1,9 @@
 //! A comparison as a screen for people: who needs least, and the table.
 
 use super::facts::ComparisonFacts;
-use super::words::{SHORT, answer, headline, legend, short_rows};
+use super::words::{
+    CALLS, COST, MEMORY, answer, call_rows, cost_rows, headline, legend, memory_rows,
+};
 use crate::replay::fidelity_sentence;
 use crate::text::Look;
 use crate::text::ink::{ASIDE, CALM, DOUBT, ink};
@@ -24,15 +26,26 @@ pub fn comparison_text(comparisons: &[ComparisonFacts], look: &Look) -> String {
         paper.gap();
         paper.sentence(0, &answer(facts));
         paper.gap();
-        let mut rows = vec![SHORT.map(str::to_owned)];
-        rows.extend(short_rows(facts));
-        let mut sides = [Side::Right; 8];
-        sides[0] = Side::Left;
-        for (index, line) in table(&rows, sides, paper.width()).iter().enumerate() {
-            paper.line(&if index == 0 { ink(ASIDE, line) } else { line.clone() });
-        }
-        paper.gap();
+        draw(&mut paper, MEMORY, memory_rows(facts));
+        draw(&mut paper, COST, cost_rows(facts));
+        draw(&mut paper, CALLS, call_rows(facts));
         paper.sentence(0, &legend(facts));
     }
     paper.into_text()
+}
+
+/// A table whose first column are names.
+fn draw<const COLUMNS: usize>(
+    paper: &mut Paper,
+    heads: [&str; COLUMNS],
+    rows: Vec<[String; COLUMNS]>,
+) {
+    let mut all = vec![heads.map(str::to_owned)];
+    all.extend(rows);
+    let mut sides = [Side::Right; COLUMNS];
+    sides[0] = Side::Left;
+    for (index, line) in table(&all, sides, paper.width()).iter().enumerate() {
+        paper.line(&if index == 0 { ink(ASIDE, line) } else { line.clone() });
+    }
+    paper.gap();
 }

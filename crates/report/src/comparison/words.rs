@@ -8,11 +8,19 @@ use super::facts::{ComparisonFacts, ContenderFacts};
 use crate::figures::{self, grouped, percent};
 use crate::words::file_name;
 
-/// The columns of the short table: those a card is bought by.
-pub(super) const SHORT: [&str; 8] =
-    ["allocator", "fits in", "waste", "no stall", "waste", "uncapped", "calls", "time"];
+/// The columns of the table that fits a screen: those a card is bought by.
+pub(super) const MEMORY: [&str; 8] =
+    ["allocator", "fits in", "waste", "stalls", "no stall", "waste", "uncapped", "waste"];
 
-/// And of the long one.
+/// What a run without a limit takes of the device and of the time.
+pub(super) const COST: [&str; 6] =
+    ["allocator", "calls", "pages mapped", "last iteration", "time", "of the recorded"];
+
+/// Its calls by kind.
+pub(super) const CALLS: [&str; 9] =
+    ["allocator", "reserve", "create", "map", "access", "unmap", "release", "alloc", "free"];
+
+/// The columns of the table for a page: memory and cost.
 pub(super) const LONG: [&str; 11] = [
     "allocator",
     "fits in",
@@ -40,7 +48,7 @@ pub(super) fn headline(facts: &ComparisonFacts) -> Vec<String> {
         file_name(&facts.recording.path),
         format!("device {}", facts.device),
         format!("{} alive at most", Bytes::new(live)),
-        format!("PyTorch's by the rules of {}", gapless_replay::NEWEST_RELEASE),
+        format!("PyTorch's under default settings, as of {}", gapless_replay::NEWEST_RELEASE),
         format!("costs {}", facts.cost_preset),
     ]
 }
@@ -58,6 +66,9 @@ pub(super) fn answer(facts: &ComparisonFacts) -> String {
     let best: Vec<&str> = facts.allocators.iter().filter(is_best).map(|it| it.name).collect();
     let (verb, needs) = (if best.len() == 1 { "runs" } else { "run" }, Bytes::new(least));
     let needs = format!("{} {verb} it without a stall in {needs}", enumerated(&best));
+    if facts.allocators.len() == 1 {
+        return format!("{needs}.");
+    }
     if best.contains(&usual.name) {
         return format!("{needs}; no other needs less.");
     }
@@ -79,12 +90,39 @@ fn enumerated(names: &[&str]) -> String {
     }
 }
 
-/// One row for each allocator, the least of each column marked.
-pub(super) fn short_rows(facts: &ComparisonFacts) -> Vec<[String; 8]> {
+/// One row for each allocator, the least memory of each column marked.
+pub(super) fn memory_rows(facts: &ComparisonFacts) -> Vec<[String; 8]> {
     let row = |it: &ContenderFacts| {
-        let [name, fits, waste, _, calm, calm_waste, uncapped, _, _, _, _] = long_row(facts, it);
-        let calls = rounded(it.device_calls.total());
-        [name, fits, waste, calm, calm_waste, uncapped, calls, time(it)]
+        let [name, fits, waste, stalls, calm, calm_waste, uncapped, uncapped_waste, ..] =
+            long_row(facts, it);
+        [name, fits, waste, stalls, calm, calm_waste, uncapped, uncapped_waste]
+    };
+    facts.allocators.iter().map(row).collect()
+}
+
+pub(super) fn cost_rows(facts: &ComparisonFacts) -> Vec<[String; 6]> {
+    let unknown = || "unknown".to_owned();
+    let row = |it: &ContenderFacts| {
+        [
+            it.name.to_owned(),
+            counted(it.device_calls.total()),
+            counted(it.granules_mapped),
+            it.granules_mapped_last_iteration.map_or_else(unknown, counted),
+            time(it),
+            it.modelled_share_of_recorded.map_or_else(unknown, percent),
+        ]
+    };
+    facts.allocators.iter().map(row).collect()
+}
+
+pub(super) fn call_rows(facts: &ComparisonFacts) -> Vec<[String; 9]> {
+    let row = |it: &ContenderFacts| {
+        let calls = it.device_calls;
+        let of_memory = [calls.reserve, calls.create, calls.map, calls.set_access];
+        let [reserve, create, map, access] = of_memory.map(rounded);
+        let [unmap, release] = [calls.unmap, calls.release].map(rounded);
+        let [alloc, free] = [calls.alloc, calls.free].map(rounded);
+        [it.name.to_owned(), reserve, create, map, access, unmap, release, alloc, free]
     };
     facts.allocators.iter().map(row).collect()
 }
@@ -110,12 +148,17 @@ fn long_row(facts: &ComparisonFacts, it: &ContenderFacts) -> [String; 11] {
         doubt(it.stall_free_capacity_has_gaps).to_owned()
             + &size(|it| it.stall_free_capacity_bytes),
         percent(it.stall_free_waste),
-        size(|it| it.uncapped_peak_reserved_bytes),
+        doubt(fails_as_limit(it)).to_owned() + &size(|it| it.uncapped_peak_reserved_bytes),
         percent(it.uncapped_waste),
         counted(it.device_calls.total()),
         format!("{}{last}", counted(it.granules_mapped)),
         time_and_share(it),
     ]
+}
+
+/// Whether what it reserves without a limit is too little as a limit.
+fn fails_as_limit(it: &ContenderFacts) -> bool {
+    it.uncapped_peak_reserved_bytes < it.smallest_capacity_bytes
 }
 
 /// The time in device calls.
@@ -150,8 +193,9 @@ pub(super) fn legend(facts: &ComparisonFacts) -> String {
     let mut text = format!(
         "{BEST} the least, within 0.1 %. Fits in: the least memory with which the program \
          completes, flushes that stop the device included; no stall: without any. Waste: the \
-         share that is never alive. Uncapped: the most it reserves without a limit; calls and time \
-         are of that run."
+         share that is never alive. Uncapped: the most it reserves without a limit; calls, pages and \
+         time are of that run. Pages are of 2 MiB; access, alloc and free are cuMemSetAccess, \
+         cudaMalloc and cudaFree."
     );
     if 0 < facts.failed_requests_left_out {
         let _ = write!(
@@ -169,6 +213,18 @@ pub(super) fn legend(facts: &ComparisonFacts) -> String {
         let _ = write!(
             text,
             " {DOUBT} with some larger memory it fails, or waits: more is not always better for it."
+        );
+    }
+    if facts.allocators.iter().any(fails_as_limit) {
+        let _ = write!(
+            text,
+            " {DOUBT} uncapped: as a limit it would be too little, for it places blocks otherwise then."
+        );
+    }
+    if facts.recording.events == 0 {
+        text.push_str(
+            " The recording has no events: all that is compared is to allocate what was alive at its \
+             end.",
         );
     }
     text

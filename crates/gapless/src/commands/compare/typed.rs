@@ -84,7 +84,7 @@ fn share(text: &str) -> Result<f64, String> {
 
 /// An allocator by its name.
 fn contender(text: &str) -> Result<Contender, String> {
-    Contender::named(text).ok_or_else(|| {
+    Contender::named(text.trim()).ok_or_else(|| {
         let names: Vec<&str> = Contender::catalog().iter().map(|it| it.name).collect();
         format!("there is {}", names.join(", "))
     })
