@@ -35,12 +35,17 @@
 //! 5. Each call of the device may fail; the books are as before, and no page is lost.
 //! 6. After any wait the free blocks are searched again, and no request fails because of what
 //!    another thread had in hand for a moment.
-//! 7. Books that threads share are out of hand while the device maps, creates, releases or waits.
+//! 7. Books that threads share are out of hand while the device maps, creates, releases or waits;
+//!    events are recorded and asked about with the books in hand.
 //! 8. The device is not asked about a stream that is over.
 //!
-//! Its limit: pages that are partly alive. A live block of a page or more has two of them at most;
-//! smaller blocks pin pages as they would fragment any heap (J. M. Robson, "Bounds for some
-//! functions concerning dynamic storage allocation", 1974).
+//! Its limit: pages that are partly alive. Where work is done when it is asked about, no more is
+//! reserved by need than the larger of what was alive at most, in whole pages, and the most pages that
+//! live blocks shared a byte with at once; slack comes on top by choice. A live block of a page or more
+//! fills all of its pages but two at most; smaller blocks pin pages as they would fragment any heap,
+//! by the logarithm of how much they differ in size in the worst case (J. M. Robson, "Bounds for some
+//! functions concerning dynamic storage allocation", 1974). What other streams have not done yet keeps
+//! its pages until then.
 //!
 //! Not there yet: captures of graphs (keep private pools for them), and pages of several sizes at
 //! once.

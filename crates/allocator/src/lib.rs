@@ -24,7 +24,7 @@ pub mod baselines;
 pub use allocator::Allocator;
 pub use caching::{CachingAllocator, Rules};
 pub use failure::{AllocationError, FreeError};
-pub use gapless::shared::{SharedAllocator, ThreadFront};
+pub use gapless::shared::{Block as SharedBlock, SharedAllocator, ThreadFront};
 pub use gapless::{BlockId, GaplessAllocator, PageSize, Slack};
 pub use observer::{Happening, Observer, Recorder};
 pub use statistics::{Change, Statistic, Statistics};

@@ -11,7 +11,7 @@
 #![expect(clippy::print_stdout, reason = "the number of orders is worth reading")]
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
-use gapless_allocator::gapless::shared::Block;
+use gapless_allocator::SharedBlock as Block;
 use gapless_allocator::{AllocationError, SharedAllocator, Slack, ThreadFront};
 use gapless_device::{Completion, Device, Faulty, Locked, Sim, SimSetup};
 use gapless_trace::FinalSegment;

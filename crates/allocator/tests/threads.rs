@@ -11,7 +11,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use gapless_allocator::gapless::shared::Block;
+use gapless_allocator::SharedBlock as Block;
 use gapless_allocator::{AllocationError, PageSize, SharedAllocator, Slack, ThreadFront};
 use gapless_device::{Device, Host, HostSetup};
 use gapless_units::{Bytes, KIB, StreamId};

@@ -13,7 +13,7 @@ use std::error::Error;
 use std::sync::mpsc;
 use std::thread;
 
-use gapless::allocator::gapless::shared::Block;
+use gapless::allocator::SharedBlock as Block;
 use gapless::allocator::{SharedAllocator, Slack};
 use gapless::device::{Device, Host, HostSetup};
 use gapless::units::{Bytes, KIB, StreamId};

@@ -26,7 +26,7 @@ impl Explanation {
 impl fmt::Display for Explanation {
     /// The screen of `gapless explain`, without colors.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let look = Look { width: WIDTH, verbose: false };
+        let look = Look { width: WIDTH, verbose: false, hints: false };
         let screen = text(std::slice::from_ref(&self.0), &look);
         // Styles begin with an escape and end with `m`; nothing else here has one.
         let mut parts = screen.split('\u{1b}');

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
-use gapless::allocator::gapless::shared::Block;
+use gapless::allocator::SharedBlock as Block;
 use gapless::allocator::{
     Allocator, GaplessAllocator, Observer, Recorder, SharedAllocator, Slack, ThreadFront,
 };

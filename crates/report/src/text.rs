@@ -33,6 +33,8 @@ pub struct Look {
     pub width: usize,
     /// Whether everything is told, not only the first screen.
     pub verbose: bool,
+    /// Whether it ends with what the command line has besides.
+    pub hints: bool,
 }
 
 /// What is said about `recordings`: in full where they tell of one device, else a line for each
@@ -48,7 +50,7 @@ pub fn text(recordings: &[Facts], look: &Look) -> String {
         paper.line(&ink::ink(HEADING, &format!("{path}, in full")));
         paper.gap();
     }
-    screen::screen(&mut paper, worst.facts, worst.device, look.verbose);
+    screen::screen(&mut paper, worst.facts, worst.device, look);
     if look.verbose {
         details::details(&mut paper, worst.facts, worst.device);
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use gapless_allocator::gapless::shared::Block;
+use gapless_allocator::SharedBlock as Block;
 use gapless_allocator::{AllocationError, SharedAllocator, Slack, ThreadFront};
 use gapless_device::Locked;
 use gapless_units::{Bytes, KIB, MIB, PoolId, StreamId};

@@ -103,7 +103,7 @@ impl Order {
         let facts: Vec<AdviceFacts> = advised.iter().map(AdviceFacts::of).collect();
         match self.format {
             Format::Text => {
-                let look = Look { width: self.output.width(), verbose: false };
+                let look = Look { width: self.output.width(), verbose: false, hints: true };
                 self.output.write_styled(&advice_text(&facts, &look))
             }
             Format::Json => {

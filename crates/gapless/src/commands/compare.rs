@@ -120,7 +120,7 @@ impl Order {
     fn tell(&self, facts: &[ComparisonFacts]) -> Result<(), Failure> {
         match self.format {
             Format::Text => {
-                let look = Look { width: self.output.width(), verbose: false };
+                let look = Look { width: self.output.width(), verbose: false, hints: true };
                 self.output.write_styled(&comparison_text(facts, &look))
             }
             Format::Json => {

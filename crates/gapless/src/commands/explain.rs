@@ -107,7 +107,7 @@ fn tell(order: &Order, told: &Told) -> Result<(), Failure> {
         Format::Json => output.write(&json(facts).map_err(|source| Failure::Json { source })?),
         Format::Markdown => output.write(&markdown(facts)),
         Format::Text | Format::Html => {
-            let look = Look { width: output.width(), verbose: order.verbose };
+            let look = Look { width: output.width(), verbose: order.verbose, hints: true };
             output.write_styled(&text(facts, &look))?;
             let mut notes = facts.iter().flat_map(|facts| &facts.recording.notes);
             if notes.any(|note| note.code == NO_REQUESTS) {

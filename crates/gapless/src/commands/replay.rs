@@ -108,7 +108,7 @@ impl Order {
         let facts: Vec<ReplayFacts> = replays.iter().map(ReplayFacts::of).collect();
         match self.format {
             Format::Text => {
-                let look = Look { width: self.output.width(), verbose: false };
+                let look = Look { width: self.output.width(), verbose: false, hints: true };
                 self.output.write_styled(&replay_text(&facts, &look))
             }
             Format::Json => {

@@ -2,6 +2,7 @@
 
 use gapless_units::Bytes;
 
+use super::Look;
 use super::ink::{ALARM, ASIDE, CALM, DOUBT, HEADING, ink};
 use super::ledger::ledger;
 use super::paper::Paper;
@@ -25,7 +26,8 @@ const WEIGHT: usize = 22;
 const CUT: &str = " …";
 
 /// Writes the first screen for one device.
-pub(crate) fn screen(paper: &mut Paper, facts: &Facts, device: &DeviceFacts, verbose: bool) {
+pub(crate) fn screen(paper: &mut Paper, facts: &Facts, device: &DeviceFacts, look: &Look) {
+    let verbose = look.verbose;
     contradictions(paper, facts, verbose);
     for line in join(&headline(facts, device), paper.width()) {
         paper.line(&ink(ASIDE, &line));
@@ -46,7 +48,7 @@ pub(crate) fn screen(paper: &mut Paper, facts: &Facts, device: &DeviceFacts, ver
     }
     if !verbose {
         findings(paper, &device.findings);
-        besides(paper, facts, device);
+        besides(paper, facts, device, look.hints);
     }
 }
 
@@ -143,10 +145,13 @@ fn findings(paper: &mut Paper, findings: &[FindingFacts]) {
 }
 
 /// What there is besides this screen.
-fn besides(paper: &mut Paper, facts: &Facts, device: &DeviceFacts) {
+fn besides(paper: &mut Paper, facts: &Facts, device: &DeviceFacts, hints: bool) {
     paper.gap();
     for note in facts.recording.notes.iter().filter(|note| matters(note, device)) {
         paper.item(0, "Note:", &clean(&note.text));
+    }
+    if !hints {
+        return;
     }
     let findings = match device.findings.len() {
         0..=MOST_FINDINGS => "findings".to_owned(),
