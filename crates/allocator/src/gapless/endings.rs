@@ -2,7 +2,6 @@
 
 use gapless_device::{Device, DeviceError};
 use gapless_units::{PoolId, StreamId};
-use rustc_hash::FxHashSet;
 
 use super::books::Books;
 use super::hold::Hold;
@@ -60,11 +59,7 @@ impl<O: Observer> Books<O> {
 
     /// The arenas that are over, that have no addresses, and that no request is about to be served in.
     fn empty_arenas(&self) -> Vec<ArenaIndex> {
-        let territories = self.table.territories();
-        let with_addresses: FxHashSet<ArenaIndex> = territories
-            .filter(|(_, territory)| territory.first.some().is_some())
-            .map(|(_, territory)| territory.arena)
-            .collect();
+        let with_addresses = self.table.owners();
         let is_empty =
             |index: &ArenaIndex| self.arenas[*index].may_go() && !with_addresses.contains(index);
         self.arenas.indices().filter(is_empty).collect()

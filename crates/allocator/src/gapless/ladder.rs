@@ -14,7 +14,7 @@ use super::place::{take_best, take_elsewhere};
 use super::planned::take_planned;
 use super::supply::Refusal;
 use super::trim::settle_spare_pages;
-use super::waits::{stall_for_arena, wait_for_first};
+use super::waits::{stall_for_arena, wait_for_arena, wait_for_first};
 use crate::failure::AllocationError;
 use crate::observer::{Happening, Observer};
 
@@ -53,7 +53,7 @@ pub(super) fn acquire<H: Hold>(
         let (books, device) = hold.parts();
         return Err(books.too_large(device, rounded, requested, arena));
     }
-    let mut tried = Tried { short: 1, addresses: false };
+    let mut tried = Tried { short: 1, addresses: false, mappings: false };
     loop {
         let refusal = match take_best(hold, arena, rounded, tightest) {
             Ok(at) => return Ok(at),
@@ -83,6 +83,8 @@ struct Tried {
     short: u64,
     /// Whether the fronts were emptied for want of addresses.
     addresses: bool,
+    /// Whether all work was waited for, for want of mappings.
+    mappings: bool,
 }
 
 /// Does what may help a request that was refused. Says whether it is worth to search again.
@@ -94,6 +96,12 @@ fn make_way<H: Hold>(
 ) -> Result<bool, DeviceError> {
     match refusal {
         Refusal::Device(DeviceError::OutOfMappings { .. }) if forget_some(hold)? => Ok(true),
+        Refusal::Device(DeviceError::OutOfMappings { .. })
+            if !std::mem::replace(&mut tried.mappings, true) =>
+        {
+            free_mappings(hold)?;
+            Ok(true)
+        }
         // What lies in fronts and what waits for other streams keeps its addresses.
         Refusal::Device(DeviceError::OutOfAddresses { .. })
             if !std::mem::replace(&mut tried.addresses, true) || wait_for_some_use(hold)? =>
@@ -131,6 +139,17 @@ fn pass_by<H: Hold>(
         Err(Refusal::Device(error)) => Err(error),
         Err(_) => Ok(None),
     }
+}
+
+/// Waits for all work, after which every page that lies free can move, and gives those back that are
+/// mapped nowhere: else they come before the others.
+#[cold]
+fn free_mappings<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
+    hold.books().stalls += 1;
+    for arena in hold.books().table.owners() {
+        wait_for_arena(hold, arena)?;
+    }
+    settle_spare_pages(hold)
 }
 
 /// Waits for the first use of a block that was given back, on any stream. Says whether there is one.

@@ -164,6 +164,12 @@ impl PageTable {
         (0..).map(TerritoryIndex).zip(&self.territories)
     }
 
+    /// The arenas that have territories.
+    pub(super) fn owners(&self) -> BTreeSet<ArenaIndex> {
+        let there = self.territories.iter().filter(|territory| territory.first.some().is_some());
+        there.map(|territory| territory.arena).collect()
+    }
+
     pub(super) fn territory(&self, index: TerritoryIndex) -> &Territory {
         &self.territories[index.0 as usize]
     }
