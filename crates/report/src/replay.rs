@@ -31,7 +31,7 @@ pub use replayed::{
 };
 pub use text::replay_text;
 
-pub(crate) use words::{fidelity_sentence, millis};
+pub(crate) use words::{EXACT, fidelity_sentence, millis};
 
 use crate::json::lines;
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::facts::AdviceFacts;
 use super::words::{answer, card_row, cost, headline, replacement, shown, tried_head};
 use crate::figures::more;
-use crate::replay::fidelity_sentence;
+use crate::replay::{EXACT, fidelity_sentence};
 
 /// What is advised, device by device.
 pub fn advice_markdown(advice: &[AdviceFacts]) -> String {
@@ -13,7 +13,10 @@ pub fn advice_markdown(advice: &[AdviceFacts]) -> String {
     for facts in advice {
         for device in &facts.devices {
             let (title, _, sentence) = answer(device);
-            let _ = writeln!(text, "## {title}\n\n{sentence}\n");
+            let (fidelity, worth) = fidelity_sentence(&facts.recording, device.fidelity.as_ref());
+            let worth = format!("**{fidelity}.** {worth}\n\n");
+            let (before, behind) = if fidelity == EXACT { ("", &*worth) } else { (&*worth, "") };
+            let _ = writeln!(text, "## {title}\n\n{before}{sentence}\n");
             if let Some(found) = &device.prescription {
                 let _ = writeln!(text, "```sh\n{}\n```\n", found.line);
                 let _ = writeln!(text, "{}\n", cost(device, &found.trial));
@@ -22,8 +25,7 @@ pub fn advice_markdown(advice: &[AdviceFacts]) -> String {
                 }
                 text.push('\n');
             }
-            let (title, sentence) = fidelity_sentence(&facts.recording, device.fidelity.as_ref());
-            let _ = writeln!(text, "**{title}.** {sentence}\n");
+            let _ = write!(text, "{behind}");
             let _ = writeln!(text, "On: {}\n", headline(facts, device).join(" · "));
             let (rows, left) = shown(device);
             let _ = writeln!(text, "| {} |", tried_head(device).join(" | "));

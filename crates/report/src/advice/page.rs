@@ -4,7 +4,7 @@ use super::advised::Advised;
 use super::facts::AdviceFacts;
 use super::words::{answer, card_row, cost, headline, replacement, shown, tried_head};
 use crate::curves::{Curve, picture};
-use crate::replay::fidelity_sentence;
+use crate::replay::{EXACT, fidelity_sentence};
 use crate::sheet::{Sheet, escaped};
 use crate::words::file_name;
 
@@ -15,6 +15,11 @@ pub fn advice_page(advised: &Advised, facts: &AdviceFacts) -> String {
         let (title, _, sentence) = answer(told);
         sheet.title(&title);
         sheet.aside(&headline(facts, told).join(" · "));
+        let (fidelity, worth) = fidelity_sentence(&facts.recording, told.fidelity.as_ref());
+        let worth = format!("{fidelity}: {worth}");
+        if fidelity != EXACT {
+            sheet.paragraph(&worth);
+        }
         sheet.paragraph(&sentence);
         if let Some(found) = &told.prescription {
             sheet.line_to_paste(&found.line);
@@ -24,8 +29,9 @@ pub fn advice_page(advised: &Advised, facts: &AdviceFacts) -> String {
                 sheet.paragraph(&note.text);
             }
         }
-        let (title, sentence) = fidelity_sentence(&facts.recording, told.fidelity.as_ref());
-        sheet.paragraph(&format!("{title}: {sentence}"));
+        if fidelity == EXACT {
+            sheet.paragraph(&worth);
+        }
         sheet.heading("Reserved memory");
         let recorded = &advised.recorded.devices[device.place].trace;
         let mut curves = Vec::new();

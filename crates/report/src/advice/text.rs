@@ -3,7 +3,7 @@
 use super::facts::{AdviceFacts, DeviceAdviceFacts};
 use super::words::{answer, card_row, cost, headline, replacement, shown, tried_head};
 use crate::figures::more;
-use crate::replay::fidelity_sentence;
+use crate::replay::{EXACT, fidelity_sentence};
 use crate::text::Look;
 use crate::text::ink::{ALARM, ASIDE, CALM, DOUBT, HEADING, ink};
 use crate::text::paper::Paper;
@@ -27,6 +27,13 @@ fn told(paper: &mut Paper, facts: &AdviceFacts, device: &DeviceAdviceFacts) {
         paper.line(&ink(ASIDE, &line));
     }
     paper.gap();
+    // What nothing vouches for is said to be so before it is said.
+    let (fidelity, sentence) = fidelity_sentence(&facts.recording, device.fidelity.as_ref());
+    let is_exact = fidelity == EXACT;
+    if !is_exact {
+        paper.marked(DOUBT, &format!("{fidelity}."), &sentence);
+        paper.gap();
+    }
     let (title, good, text) = answer(device);
     paper.marked(if good { CALM } else { ALARM }, &format!("{title}."), &text);
     if let Some(found) = &device.prescription {
@@ -41,10 +48,10 @@ fn told(paper: &mut Paper, facts: &AdviceFacts, device: &DeviceAdviceFacts) {
             }
         }
     }
-    paper.gap();
-    let (title, text) = fidelity_sentence(&facts.recording, device.fidelity.as_ref());
-    let style = if title == "EXACT" { CALM } else { DOUBT };
-    paper.marked(style, &format!("{title}."), &text);
+    if is_exact {
+        paper.gap();
+        paper.marked(CALM, &format!("{fidelity}."), &sentence);
+    }
     tried(paper, device);
     cards(paper, device);
     if let Some((heading, sentence)) = replacement(device) {

@@ -4,7 +4,7 @@ use super::facts::ComparisonFacts;
 use super::words::{
     CALLS, COST, MEMORY, answer, call_rows, cost_rows, headline, legend, memory_rows,
 };
-use crate::replay::fidelity_sentence;
+use crate::replay::{EXACT, fidelity_sentence};
 use crate::text::Look;
 use crate::text::ink::{ASIDE, CALM, DOUBT, ink};
 use crate::text::paper::Paper;
@@ -21,7 +21,7 @@ pub fn comparison_text(comparisons: &[ComparisonFacts], look: &Look) -> String {
         }
         paper.gap();
         let (title, text) = fidelity_sentence(&facts.recording, facts.fidelity.as_ref());
-        let style = if title == "EXACT" { CALM } else { DOUBT };
+        let style = if title == EXACT { CALM } else { DOUBT };
         paper.marked(style, &format!("{title}."), &text);
         paper.gap();
         paper.sentence(0, &answer(facts));

@@ -1,7 +1,7 @@
 //! A replay as a screen for people: the worth of the prediction, the answer, what proves it.
 
 use super::facts::ReplayFacts;
-use super::words::{answer, comparison, fidelity_sentence, headline};
+use super::words::{EXACT, answer, comparison, fidelity_sentence, headline};
 use crate::text::Look;
 use crate::text::ink::{ALARM, ASIDE, CALM, DOUBT, ink};
 use crate::text::ledger::ledger;
@@ -20,7 +20,7 @@ pub fn replay_text(replays: &[ReplayFacts], look: &Look) -> String {
             }
             paper.gap();
             let (title, text) = fidelity_sentence(&facts.recording, run.fidelity.as_ref());
-            let style = if title == "EXACT" { CALM } else { DOUBT };
+            let style = if title == EXACT { CALM } else { DOUBT };
             paper.marked(style, &format!("{title}."), &text);
             paper.gap();
             let (title, good, text) = answer(run);

@@ -39,6 +39,9 @@ pub(super) fn headline(facts: &ReplayFacts, run: &RunFacts) -> Vec<String> {
     ]
 }
 
+/// What it is called where all of the recording comes back.
+pub(crate) const EXACT: &str = "EXACT";
+
 /// How much the prediction is worth.
 pub(crate) fn fidelity_sentence(
     recording: &RecordingFacts,
@@ -73,7 +76,7 @@ pub(crate) fn fidelity_sentence(
              {counts}, every address.",
             fidelity.framework
         );
-        return ("EXACT", text);
+        return (EXACT, text);
     }
     let share = percent(fidelity.equal as f64 / fidelity.events as f64);
     let first = fidelity.first_difference.as_ref().map(|difference| {
