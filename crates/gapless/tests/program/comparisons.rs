@@ -44,10 +44,10 @@ fn the_table_says_who_needs_least() {
     gapless          1     202  275       5      0        0      0     0
 
     * the least, within 0.1 %. Fits in: the least memory with which the program
-    completes, flushes that stop the device included; no stall: without any. Waste:
-    the share that is never alive. Uncapped: the most it reserves without a limit;
-    calls, pages and time are of that run. Pages are of 2 MiB; access, alloc and
-    free are cuMemSetAccess, cudaMalloc and cudaFree.
+    completes, and the stalls there: flushes and waits that stop it; no stall:
+    without any. Waste: the share that is never alive. Uncapped: the most it
+    reserves without a limit; calls, pages and time are of that run. Pages are of
+    2 MiB; access, alloc and free are cuMemSetAccess, cudaMalloc and cudaFree.
     ");
 }
 
