@@ -193,9 +193,9 @@ pub(super) fn legend(facts: &ComparisonFacts) -> String {
     let mut text = format!(
         "{BEST} the least, within 0.1 %. Fits in: the least memory with which the program \
          completes, and the stalls there: flushes and waits that stop it; no stall: without any. \
-         Waste: the share that is never alive. Uncapped: the most it reserves without a limit; calls, pages and \
-         time are of that run. Pages are of 2 MiB; access, alloc and free are cuMemSetAccess, \
-         cudaMalloc and cudaFree."
+         Waste: the share that is never alive. Uncapped: the most it reserves without a limit; \
+         calls, pages and time are of that run. Pages are of 2 MiB; access, alloc and free are \
+         cuMemSetAccess, cudaMalloc and cudaFree."
     );
     if 0 < facts.failed_requests_left_out {
         let _ = write!(
