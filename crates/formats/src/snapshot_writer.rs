@@ -227,9 +227,9 @@ impl Writer<'_> {
             writer.key("garbage_collection_threshold", |writer| writer.pickle.real(threshold));
             writer.flag("expandable_segments", settings.expandable_segments);
             let mut said = Settings::default();
-            let is_said = said.apply(&settings.text).is_ok()
-                && said.large_segment_size == settings.large_segment_size;
-            if !is_said {
+            // What a reader takes from the string, which ends at its first mistake.
+            let _ = said.apply(&settings.text);
+            if said.large_segment_size != settings.large_segment_size {
                 writer.number(PAGE_KEY, settings.large_segment_size.get());
             }
             writer.key("roundup_power2_divisions", |writer| {

@@ -141,6 +141,25 @@ fn a_request_waits_until_there_is_enough() {
     assert_eq!(it.check_invariants(), Ok(()));
 }
 
+/// However many pages lie free in an arena whose stream lags, it is asked about once each time that they
+/// are looked for.
+#[test]
+fn a_stream_that_lags_is_not_asked_for_each_page() {
+    let device = Faulty::new(Sim::new(lagging(Bytes::gib(1))));
+    let mut it = GaplessAllocator::new(device, Slack::NONE, ());
+    // The pages move from one arena to the other, and lie free there.
+    for stream in [COMPUTE, COPY] {
+        let block = it.allocate(Bytes::gib(1), stream).unwrap();
+        assert_eq!(it.free(block), Ok(()));
+        it.device_mut().device_mut().finish_work_on(COMPUTE);
+    }
+    let before = it.device().calls();
+    assert!(it.allocate(Bytes::gib(1), COMPUTE).is_ok());
+    assert!(0 < it.stalls());
+    let calls = it.device().calls() - before;
+    assert!(calls < 20, "{calls} calls for 512 pages");
+}
+
 /// A program through so many allocators, in turn, on a device that keeps few mappings.
 fn calls_with_few_mappings(allocators: usize) -> Result<CallCounts, AllocationError> {
     let mappings = 400;
