@@ -50,8 +50,8 @@ pub(crate) fn fidelity_sentence(
     let Some(fidelity) = fidelity else {
         if recording.is_ours() {
             let text = "The recording is of gapless' own allocator, and all of this is what \
-                        PyTorch's would have done with the program, by default with its default \
-                        settings. Nothing says how well the replay meets it.";
+                        PyTorch's would have done with the program, under default settings unless \
+                        others are given. Nothing says how well the replay meets it.";
             return ("UNCHECKED", text.to_owned());
         }
         let why = if recording.consistent {
