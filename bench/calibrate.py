@@ -5,8 +5,9 @@
 
 `gapless compare --costs my_card.toml` then tells what an allocator's calls would take on this card. The
 figures are means over all calls of a round, the best round of each, less what calling from Python takes. Comments tell
-what an allocator has to know besides: whether a call waits for a kernel that runs, whether a page that is
-mapped at two addresses shows the same bytes at both, and whether a handle can be mapped in part.
+what an allocator has to know besides: whether a call waits for a kernel that runs, which calls are refused while a graph
+is captured, whether a page that is mapped at two addresses shows the same bytes at both, and whether a handle can be
+mapped in part.
 """
 
 import argparse
@@ -25,6 +26,8 @@ ALLOCATED = 20 << 20
 # How long a kernel runs beside which so many calls are timed.
 WORK_MS = 300
 BESIDE_WORK = 64
+# CUstreamCaptureMode.
+CAPTURES = {"global": 0, "thread-local": 1, "relaxed": 2}
 
 SPIN = b"""
 .version 7.0
@@ -178,6 +181,22 @@ class Driver:
         self.call("cuStreamCreate", ctypes.byref(stream), non_blocking)
         return stream
 
+    def event(self):
+        event = ctypes.c_void_p()
+        self.call("cuEventCreate", ctypes.byref(event), 0)
+        return event
+
+    def begin_capture(self, stream, mode):
+        self.call("cuStreamBeginCapture_v2", stream, mode)
+
+    def end_capture(self, stream):
+        """Whether the capture came out whole."""
+        graph = ctypes.c_void_p()
+        if self.loaded.cuStreamEndCapture(stream, ctypes.byref(graph)) != 0:
+            return False
+        self.call("cuGraphDestroy", graph)
+        return True
+
     def is_done(self, stream):
         return self.loaded.cuStreamQuery(stream) == 0
 
@@ -294,6 +313,79 @@ def beside_work(driver):
     return lines
 
 
+class Refused(Exception):
+    """A call that the driver refused while a graph was captured."""
+
+
+def refusing(driver, name, *arguments):
+    if getattr(driver.loaded, name)(*arguments) != 0:
+        raise Refused(name)
+
+
+def beside_captures(driver):
+    """Lines about calls made while a graph is captured on another stream, by the thread that captures."""
+    captured, other = driver.stream(), driver.stream()
+    base = driver.reserve(2 * PAGE)
+    kept, moved = driver.create(), driver.create()
+    driver.map(base, kept)
+    driver.set_access(base, PAGE)
+    before = driver.event()
+    driver.call("cuEventRecord", before, other)
+
+    def carried_out(call):
+        """Whether the driver does it, and the capture is whole afterwards."""
+        strict, driver.call = driver.call, lambda name, *arguments: refusing(driver, name, *arguments)
+        try:
+            call()
+            done = True
+        except Refused:
+            done = False
+        finally:
+            driver.call = strict
+        return driver.end_capture(captured) and done
+
+    def create_and_release():
+        driver.release(driver.create())
+
+    def map_and_unmap():
+        driver.map(base + PAGE, moved)
+        driver.set_access(base + PAGE, PAGE)
+        driver.unmap(base + PAGE, PAGE)
+
+    def reserve_and_back():
+        driver.unreserve(driver.reserve(PAGE), PAGE)
+
+    allocated = []
+    calls = {
+        "reserving": reserve_and_back,
+        "creating and releasing": create_and_release,
+        "mapping, setting access and unmapping": map_and_unmap,
+        "cudaMalloc": lambda: allocated.append(driver.allocate(ALLOCATED)),
+        "recording an event on another stream": lambda: driver.call("cuEventRecord", driver.event(), other),
+        "asking about an event": lambda: driver.call("cuEventQuery", before),
+        "waiting for an event": lambda: driver.call("cuEventSynchronize", before),
+        "waiting for another stream": lambda: driver.call("cuStreamSynchronize", other),
+    }
+    lines = []
+    for mode, number in CAPTURES.items():
+        refused = []
+        for what, call in calls.items():
+            driver.synchronize()
+            driver.begin_capture(captured, number)
+            if not carried_out(call):
+                refused.append(what)
+        told = "refused: " + ", ".join(refused) if refused else "nothing refused"
+        lines.append(f"While a graph is captured ({mode}), {told}.")
+    driver.synchronize()
+    for addr in allocated:
+        driver.free(addr)
+    driver.unmap(base, PAGE)
+    for handle in (kept, moved):
+        driver.release(handle)
+    driver.unreserve(base, 2 * PAGE)
+    return lines
+
+
 def aliases(driver):
     """A line about a page at two addresses."""
     base = driver.reserve(2 * PAGE)
@@ -365,7 +457,7 @@ def main():
     print("# One call over " + ", ".join(map(str, SPANS)) + " handles of 2 MiB:")
     for name in ("set_access", "unmap"):
         print(f"#   {name}: " + ", ".join(f"{mean((name, span)):.1f}" for span in SPANS))
-    for told in beside_work(driver):
+    for told in [*beside_work(driver), *beside_captures(driver)]:
         print(f"# {told}")
     print(f"# {aliases(driver)}")
     print(f"# {parts(driver)}")

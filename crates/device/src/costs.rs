@@ -1,7 +1,7 @@
 //! What a device's calls take: data, read from a file.
 //!
 //! The published measurements disagree by a factor of 25 about creating a page, so every figure
-//! made from costs names the file it used. `data/costs/` has four presets with their sources;
+//! made from costs names the file it used. `data/costs/` has five presets with their sources;
 //! `bench/calibrate.py` measures a card and writes such a file.
 
 use gapless_units::{Bytes, MIB};
@@ -11,10 +11,11 @@ use serde::Deserialize;
 const UNIT: u64 = 2 * MIB;
 
 /// The presets and their files.
-const PRESETS: [(&str, &str); 4] = [
+const PRESETS: [(&str, &str); 5] = [
     ("a100", include_str!("../data/costs/a100.toml")),
     ("fast", include_str!("../data/costs/fast.toml")),
     ("h100", include_str!("../data/costs/h100.toml")),
+    ("h200", include_str!("../data/costs/h200.toml")),
     ("pessimistic", include_str!("../data/costs/pessimistic.toml")),
 ];
 

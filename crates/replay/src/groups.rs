@@ -1,6 +1,6 @@
 //! The events of a recording, cut into what each call of the program caused.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use gapless_trace::{Action, SizePool, Trace};
 use gapless_units::Bytes;
@@ -53,7 +53,9 @@ fn group(trace: &Trace, events: Range<usize>) -> Group {
     let asked = (last..events.end).any(|index| {
         matches!(actions[index], Action::SegmentAlloc | Action::SegmentMap | Action::OutOfMemory)
     });
-    let waits = asked && !went_though_it_fits(trace, first..events.end);
+    let waits = asked
+        && !went_though_it_fits(trace, first..events.end)
+        && !went_from_elsewhere(trace, first..=last, events.end - 1);
     let empties_cache = (!waits).then_some(first);
     Group { events, waits, empties_cache }
 }
@@ -76,4 +78,16 @@ fn went_though_it_fits(trace: &Trace, events: Range<usize>) -> bool {
             && rounded <= event.size
             && trace.rules.may_serve(rounded, event.size)
     })
+}
+
+/// Whether all memory that went back was sent away at one line of the program, and that is not where
+/// the request came from: what a request sends away carries its own stack.
+fn went_from_elsewhere(trace: &Trace, burst: RangeInclusive<usize>, request: usize) -> bool {
+    let sent_from = trace.events.get(*burst.start()).stack;
+    sent_from.is_some()
+        && sent_from != trace.events.get(request).stack
+        && burst.map(|index| trace.events.get(index)).all(|event| {
+            !matches!(event.action, Action::SegmentFree | Action::SegmentUnmap)
+                || event.stack == sent_from
+        })
 }

@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gapless_replay::{Check, Program};
+use gapless_replay::{Check, Program, Setup, Start, run};
 use gapless_trace::{Settings, Trace};
 
 /// The placed traces of a file, with the check of each; nothing where the file is no recording.
@@ -73,7 +73,7 @@ fn check_folder(folder: &Path) -> Compared {
 fn the_recordings_of_the_project_come_back_exactly() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recordings");
     let compared = check_folder(&folder);
-    assert!(3 <= compared.recordings && 30_000 < compared.events, "{compared:?}");
+    assert!(11 <= compared.recordings && 800_000 < compared.events, "{compared:?}");
 }
 
 #[test]
@@ -85,6 +85,22 @@ fn every_consistent_recording_comes_back_exactly() {
     let recorded = check_folder(&folder.join("recorded"));
     println!("recorded by us: {recorded:?}");
     assert_eq!(recorded.recordings, 10);
+}
+
+/// A program was recorded on a card under default settings, and again under those that its recording
+/// asks for: what it reserved then is what was foretold, to the byte.
+#[test]
+fn what_was_foretold_of_a_setting_came_true_on_a_card() {
+    let recording = |name: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recordings");
+        checks(&folder.join(name)).pop().unwrap()
+    };
+    let (before, check) = recording("llama_varlen.h200.pickle.gz");
+    let (after, _) = recording("llama_varlen.h200_expandable.pickle.gz");
+    let setup = Setup { release: check.release, ..Setup::new(after.settings.clone().unwrap()) };
+    let foretold = run(&Program::of(&before), &Start::of(&before), &setup).unwrap().peak.reserved;
+    assert_eq!(foretold, after.peak_totals().reserved);
+    assert!(foretold < before.peak_totals().reserved);
 }
 
 /// A fidelity that cannot fall would say nothing.

@@ -6,9 +6,10 @@ use gapless_replay::{Operation, Program, Repeating, RequestId, Requested, Setup,
 use gapless_trace::{Settings, StackId, Trace};
 use gapless_units::{Bytes, PoolId, StreamId};
 
-fn program(list: &str) -> Program {
+/// The program of an operation list, or of a snapshot in JSON.
+fn program(text: &str) -> Program {
     let limits = gapless_formats::Limits::default();
-    let recording = gapless_formats::read(list.as_bytes().to_vec(), &limits).unwrap();
+    let recording = gapless_formats::read(text.as_bytes().to_vec(), &limits).unwrap();
     Program::of(&Trace::rebuild(recording.devices.into_iter().next().unwrap()).unwrap())
 }
 
@@ -166,4 +167,43 @@ fn a_repeated_iteration_hands_on_what_it_inherits() {
     let ids = [second, third, RequestId(3), RequestId(4), RequestId(5)];
     let copies: Vec<_> = ids.windows(3).flat_map(|it| copy(it[0], it[1], it[2])).collect();
     assert_eq!(program.operations[6..], copies);
+}
+
+/// A cache that the program emptied before a request for more than it held; as a capture does.
+#[test]
+fn memory_that_was_sent_away_on_another_line_was_not_the_requests_doing() {
+    let snapshot = |line_of_release: u32| {
+        let event = |action, addr, size, line| {
+            format!(
+                r#"{{"action": "{action}", "addr": {addr}, "size": {size}, "stream": 0,
+                "frames": [{{"filename": "a.py", "line": {line}, "name": "step"}}]}}"#
+            )
+        };
+        let (first, second) = (0x7000_0000_0000_u64, 0x7001_0000_0000_u64);
+        let (small, large) = (20_u64 << 20, 100_u64 << 20);
+        let events = [
+            event("segment_alloc", first, small, 1),
+            event("alloc", first, small, 1),
+            event("free_requested", first, small, 2),
+            event("free_completed", first, small, 2),
+            event("segment_free", first, small, line_of_release),
+            event("segment_alloc", second, large, 4),
+            event("alloc", second, large, 4),
+        ];
+        let block = format!(
+            r#"{{"size": {large}, "requested_size": {large}, "state": "active_allocated"}}"#
+        );
+        format!(
+            r#"{{"segments": [{{"device": 0, "address": {second}, "total_size": {large}, "stream": 0,
+            "segment_type": "large", "blocks": [{block}]}}], "device_traces": [[{}]]}}"#,
+            events.join(",")
+        )
+    };
+    let first = RequestId(0);
+    let emptied = Operation::EmptyCache;
+    assert_eq!(program(&snapshot(3)).operations[2], emptied);
+    assert_eq!(
+        program(&snapshot(4)).operations,
+        [Operation::Allocate(first), Operation::Free(first), Operation::Allocate(RequestId(1))]
+    );
 }

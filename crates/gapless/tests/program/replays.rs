@@ -144,7 +144,11 @@ fn wrong_conditions_are_named() {
     let run = gapless(&["replay", OOM, "--framework", "three"]);
     assert!(run.stderr.contains("write a release of PyTorch such as 2.15"), "{}", run.stderr);
     let run = gapless(&["replay", OOM, "--costs", "free"]);
-    assert!(run.stderr.contains("the presets are a100, fast, h100, pessimistic"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("the presets are a100, fast, h100, h200, pessimistic"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

@@ -83,7 +83,8 @@ fn a_recording_that_fits_says_so() {
       modeling_llama.py:87 __init__                        256 B  1 block, 512 B
       modeling_llama.py:105 compute_default_rope_par…      256 B  1 block, 512 B
 
-    Prescription: expandable_segments:True saves 164.0 MiB; see `gapless advise`.
+    Prescription: expandable_segments:True,large_segment_size_mb:12 saves 184.0 MiB;
+    see `gapless advise`.
 
     What to change first
         67.7 MiB   4.0 %  67.7 MiB are free in private pools [stranded_in_pools]

@@ -7,15 +7,19 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 #![expect(clippy::print_stdout, reason = "the figures are worth reading")]
 
+mod as_recorded;
 mod mixed;
+mod moved;
 mod repeated;
 
 use std::path::{Path, PathBuf};
 
+use gapless::replay::Operation;
 use gapless::report::{Asked, ComparedDevice, Examination, Source};
 use gapless::units::Bytes;
 
-/// The devices with iterations of all recordings in a folder, with the names of the files.
+/// The devices with iterations of all recordings in a folder, with the names of the files. Programs that
+/// give all back in their iterations are left out: they ask for it anew.
 fn programs(folder: &Path) -> impl Iterator<Item = (String, ComparedDevice)> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -24,7 +28,13 @@ fn programs(folder: &Path) -> impl Iterator<Item = (String, ComparedDevice)> {
     files.into_iter().flat_map(|path| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let devices = devices(&path).into_iter().filter(|it| !it.iterations.is_empty());
-        devices.map(move |device| (name.clone(), device))
+        devices.filter(|it| !gives_all_back(it)).map(move |device| (name.clone(), device))
+    })
+}
+
+fn gives_all_back(device: &ComparedDevice) -> bool {
+    device.iterations.iter().any(|iteration| {
+        device.program.operations[iteration.operations.clone()].contains(&Operation::EmptyCache)
     })
 }
 

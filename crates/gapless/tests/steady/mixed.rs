@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use gapless::device::Costs;
-use gapless::replay::{Contender, Repeating};
+use gapless::replay::Repeating;
 use gapless::report::ComparedDevice;
 
+use super::moved::{MOST, Moved, micros};
 use super::{check_others, check_own, programs};
 
 /// How many iterations come. In the first half the program comes to where it stays.
@@ -15,51 +15,19 @@ const COPIES: usize = 240;
 /// How many orders are tried.
 const ORDERS: u64 = 4;
 
-/// What the calls may take by `a100`, as a share of the iterations' time, in each program.
-const MOST: f64 = 0.001;
-
-/// What the calls take.
-const PRESETS: [&str; 2] = ["a100", "h100"];
-
-/// What is mapped in the second half, on average.
-#[derive(Default)]
-struct Moving {
-    pages_each: f64,
-    /// What all calls take as a share of the iterations' time, by each preset.
-    shares: [f64; PRESETS.len()],
+/// What is mapped in the second half, in each of the orders.
+fn moved(device: &ComparedDevice) -> Vec<Moved> {
+    (1..=ORDERS).map(|seed| moved_in_order(device, seed)).collect()
 }
 
-impl Moving {
-    fn of(device: &ComparedDevice) -> Self {
-        let each: Vec<Self> = (1..=ORDERS).map(|seed| Self::in_order(device, seed)).collect();
-        let mean = |of: &dyn Fn(&Self) -> f64| each.iter().map(of).sum::<f64>() / ORDERS as f64;
-        let shares = std::array::from_fn(|preset| mean(&|it| it.shares[preset]));
-        Self { pages_each: mean(&|it| it.pages_each), shares }
-    }
-
-    fn in_order(device: &ComparedDevice, seed: u64) -> Self {
-        let iterations: Vec<_> = device.iterations.iter().map(|it| it.operations.clone()).collect();
-        let order = order(iterations.len(), seed);
-        let Repeating { program, starts } =
-            Repeating::mixed(&device.program, &iterations, order.iter().copied());
-        let ours = Contender::named("gapless").unwrap();
-        let second_half = starts[COPIES / 2]..starts[COPIES];
-        let micros: u64 = order[COPIES / 2..].iter().map(|&at| micros(device, at)).sum();
-        let mut moving = Self::default();
-        for (share, preset) in moving.shares.iter_mut().zip(PRESETS) {
-            let costs = Costs::preset(preset).unwrap();
-            let cost = ours.run(&program, None, &costs, Some(&second_half)).unwrap();
-            let cost = cost.in_span.unwrap();
-            moving.pages_each = cost.granules_mapped as f64 / (COPIES - COPIES / 2) as f64;
-            *share = cost.modelled_nanos as f64 / 1e3 / micros as f64;
-        }
-        moving
-    }
-}
-
-/// How long an iteration lasted.
-fn micros(device: &ComparedDevice, iteration: usize) -> u64 {
-    device.iterations[iteration].duration.map_or(0, |it| u64::try_from(it.0).unwrap())
+fn moved_in_order(device: &ComparedDevice, seed: u64) -> Moved {
+    let iterations: Vec<_> = device.iterations.iter().map(|it| it.operations.clone()).collect();
+    let order = order(iterations.len(), seed);
+    let Repeating { program, starts } =
+        Repeating::mixed(&device.program, &iterations, order.iter().copied());
+    let second_half = starts[COPIES / 2]..starts[COPIES];
+    let micros = order[COPIES / 2..].iter().map(|&at| micros(device, at)).sum();
+    Moved::within(&program, &second_half, micros)
 }
 
 /// Which of `count` iterations comes when, by xorshift (G. Marsaglia, "Xorshift RNGs", 2003).
@@ -80,10 +48,13 @@ fn check_folder(folder: &Path) -> usize {
         1 < device.iterations.len() && (0..device.iterations.len()).all(|at| 0 < micros(device, at))
     });
     let checks = timed.map(|(name, device)| {
-        let Moving { pages_each, shares } = Moving::of(&device);
-        let [first, second] = shares.map(|share| 100.0 * share);
-        println!("{name}: {pages_each:.1} pages, {first:.3} % by a100, {second:.2} % by h100");
-        assert!(shares[0] <= MOST, "{name}: {first} % of the time");
+        let each = moved(&device);
+        let mean = |of: &dyn Fn(&Moved) -> f64| each.iter().map(of).sum::<f64>() / ORDERS as f64;
+        let pages = mean(&|it| it.pages as f64) / (COPIES - COPIES / 2) as f64;
+        let [first, second] = [0, 1].map(|preset| mean(&|it| it.shares[preset]));
+        let [percent, other] = [first, second].map(|share| 100.0 * share);
+        println!("{name}: {pages:.1} pages, {percent:.3} % by a100, {other:.2} % by h100");
+        assert!(first <= MOST, "{name}: {percent} % of the time");
     });
     checks.count()
 }

@@ -55,7 +55,7 @@ pub(crate) struct Typed {
     #[arg(long, value_name = "RELEASE", value_parser = release)]
     pub(super) framework: Option<Release>,
 
-    /// What the device's calls take: a100, fast, h100, pessimistic, or a file like those
+    /// What the device's calls take: a100, fast, h100, h200, pessimistic, or a file like those
     #[arg(long, value_name = "PRESET|FILE", default_value = "pessimistic")]
     pub(super) costs: String,
 

@@ -45,7 +45,7 @@ pub(crate) struct Typed {
     #[arg(long, value_name = "SIZE")]
     pub(super) page: Option<Bytes>,
 
-    /// What the device's calls take: a100, fast, h100, pessimistic, or a file like those
+    /// What the device's calls take: a100, fast, h100, h200, pessimistic, or a file like those
     #[arg(long, value_name = "PRESET|FILE", default_value = "a100")]
     pub(super) costs: String,
 
