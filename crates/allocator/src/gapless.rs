@@ -38,6 +38,8 @@
 //! 7. Books that threads share are out of hand while the device maps, creates, releases or waits;
 //!    events are recorded and asked about with the books in hand.
 //! 8. The device is not asked about a stream that is over.
+//! 9. Where a page is mapped, every peer has access.
+//! 10. While a graph is captured the device is asked about no event or stream, and no page moves.
 //!
 //! Its limit: pages that are partly alive. Where work is done when it is asked about, no more is
 //! reserved by need than the larger of what was alive at most, in whole pages, and the most pages that
@@ -47,8 +49,7 @@
 //! functions concerning dynamic storage allocation", 1974). What other streams have not done yet keeps
 //! its pages until then.
 //!
-//! Not there yet: captures of graphs (keep private pools for them), and pages of several sizes at
-//! once.
+//! Not there yet: pages of several sizes at once.
 
 mod names;
 mod knob;
@@ -75,6 +76,8 @@ mod idle;
 mod free_blocks;
 mod hold;
 mod waits;
+mod captures;
+mod peers;
 mod remap;
 mod unmap;
 mod mappings;
@@ -96,7 +99,7 @@ pub mod shared;
 
 use gapless_device::{Device, DeviceError};
 use gapless_trace::{FinalSegment, Recording};
-use gapless_units::{Bytes, Extent, PoolId, StreamId};
+use gapless_units::{Bytes, DeviceId, Extent, PoolId, StreamId};
 
 use crate::allocator::Allocator;
 use crate::failure::{AllocationError, FreeError};
@@ -104,10 +107,12 @@ use crate::observer::Observer;
 use crate::statistics::Statistics;
 use crate::usage::Usage;
 use books::Books;
+use captures::{begin_capture, end_capture};
 use endings::{end_pool, end_stream};
 use hold::Alone;
 use ladder::acquire;
 use names::ArenaIndex;
+use peers::enable_peer_access;
 use request::{REQUEST_LIMIT, rounded};
 use room::request_or_make_room;
 
@@ -227,6 +232,33 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// one.
     pub fn unpin(&mut self, pinned: Extent) -> bool {
         self.books.table.unpin(pinned)
+    }
+
+    /// Lets another device of the process use all that is mapped, and what will be, wherever pages move. The
+    /// device refuses where it has no peers. Where opening what is mapped fails, part of it may be closed to
+    /// the peer; it can be told again.
+    pub fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
+        enable_peer_access(&mut Alone { books: &mut self.books, device: &mut self.device }, peer)
+    }
+
+    /// Tells that a graph is about to be captured, once for each, whatever stream and thread it is. Until
+    /// [`GaplessAllocator::end_capture`] the device is called for addresses, memory and mappings alone,
+    /// since a driver refuses all else then and gives the capture up. No page moves, so that requests
+    /// without memory take new pages of the device; blocks that were freed and used on other streams wait
+    /// for the end; a request fails that would have to wait, and so do [`GaplessAllocator::trim`] and
+    /// [`GaplessAllocator::end_stream`].
+    ///
+    /// What is captured uses its addresses again each time that the graph runs: it comes from a private
+    /// pool, whose pages stay where they are until [`GaplessAllocator::end_pool`].
+    pub fn begin_capture(&mut self) {
+        begin_capture(&mut Alone { books: &mut self.books, device: &mut self.device });
+    }
+
+    /// Tells that a capture is over, after the device was told to end it. Fails where none was begun, or
+    /// where the device does: the capture is over then, and what was freed meanwhile and used on other
+    /// streams is asked about later.
+    pub fn end_capture(&mut self) -> Result<(), DeviceError> {
+        end_capture(&mut Alone { books: &mut self.books, device: &mut self.device })
     }
 
     /// Lets the pages of a private pool move from now on, those under blocks that are still held

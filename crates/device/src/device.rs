@@ -1,6 +1,6 @@
 //! The seam between an allocator and memory.
 
-use gapless_units::{Addr, Bytes, Extent, StreamId};
+use gapless_units::{Addr, Bytes, DeviceId, Extent, StreamId};
 
 /// Physical memory of a device, not yet or no longer bound to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,13 +104,22 @@ pub trait Device {
     /// after [`Device::set_access`].
     fn map(&mut self, addr: Addr, handle: Handle) -> Result<(), DeviceError>;
 
-    /// Lets the device read and write `range`, which is mapped throughout by handles of which none
-    /// sticks out of it (`cuMemSetAccess`).
+    /// Lets the device and its peers read and write `range`, which is mapped throughout by handles of
+    /// which none sticks out of it (`cuMemSetAccess`).
     fn set_access(&mut self, range: Extent) -> Result<(), DeviceError>;
 
     /// Takes all handles away that are mapped in `range`, which lies in one reservation and out of
     /// which none of them sticks (`cuMemUnmap`).
     fn unmap(&mut self, range: Extent) -> Result<(), DeviceError>;
+
+    /// Lets another device of the process use what [`Device::set_access`] is called for from now on: a
+    /// further entry in the list of `cuMemSetAccess`. What it was called for before has to be opened again.
+    /// Saying it twice changes nothing. A device that has no peers refuses.
+    fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
+        let _ = peer;
+        let (call, reason) = ("enable peer access", "the device has no peers");
+        Err(DeviceError::Invalid { call, reason })
+    }
 
     /// Marks the end of the work queued on `stream` so far (`cudaEventRecord`).
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError>;

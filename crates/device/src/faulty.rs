@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gapless_units::{Addr, Bytes, Extent, StreamId};
+use gapless_units::{Addr, Bytes, DeviceId, Extent, StreamId};
 
 use crate::device::{Device, DeviceError, EventId, Handle, MemoryInfo};
 
@@ -117,6 +117,10 @@ impl<D: Device> Device for Faulty<D> {
         self.admit("set access")?.set_access(range)
     }
 
+    fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
+        self.admit("enable peer access")?.enable_peer_access(peer)
+    }
+
     fn unmap(&mut self, range: Extent) -> Result<(), DeviceError> {
         self.admit("unmap")?.unmap(range)
     }
@@ -155,6 +159,7 @@ mod tests {
         let range = device.reserve(size)?;
         let handle = device.create(size)?;
         device.map(range.start(), handle)?;
+        device.enable_peer_access(DeviceId(1))?;
         device.set_access(range)?;
         device.unmap(range)?;
         device.release(handle)?;
@@ -172,7 +177,7 @@ mod tests {
         let mut device = new();
         assert_eq!(calls(&mut device), Ok(()));
         let count = device.calls();
-        assert_eq!((count, device.failed()), (14, 0));
+        assert_eq!((count, device.failed()), (15, 0));
         for number in 1..=count {
             let mut device = new();
             device.fail(number..number + 1);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gapless_units::{Addr, Bytes, Extent, StreamId};
+use gapless_units::{Addr, Bytes, DeviceId, Extent, StreamId};
 
 use crate::device::{Device, DeviceError, EventId, Handle, MemoryInfo, SharedDevice};
 
@@ -92,6 +92,10 @@ impl<D: Device> Device for Locked<D> {
 
     fn set_access(&mut self, range: Extent) -> Result<(), DeviceError> {
         self.lock().set_access(range)
+    }
+
+    fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
+        self.lock().enable_peer_access(peer)
     }
 
     fn unmap(&mut self, range: Extent) -> Result<(), DeviceError> {

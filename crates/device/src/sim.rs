@@ -4,7 +4,7 @@ mod addresses;
 mod events;
 mod script;
 
-use gapless_units::{Addr, Bytes, Extent, MIB, StreamId};
+use gapless_units::{Addr, Bytes, DeviceId, Extent, MIB, StreamId};
 
 use crate::books::Books;
 use crate::costs::Costs;
@@ -87,6 +87,8 @@ pub struct Sim {
     costs: Costs,
     calls: CallCounts,
     nanos: u64,
+    /// While a graph is captured: whether it came out whole so far.
+    capture: Option<bool>,
 }
 
 impl Sim {
@@ -106,6 +108,7 @@ impl Sim {
             costs: setup.costs,
             calls: CallCounts::default(),
             nanos: 0,
+            capture: None,
         }
     }
 
@@ -137,6 +140,24 @@ impl Sim {
     /// Ends the work queued on one stream so far.
     pub fn finish_work_on(&mut self, stream: StreamId) {
         self.events.finish_stream(stream);
+    }
+
+    /// Begins to capture a graph. As long as that goes on, calls that a driver was seen to refuse are
+    /// refused: memory with an address of its own, and whatever asks about work or waits for it.
+    pub fn begin_capture(&mut self) {
+        self.capture = Some(true);
+    }
+
+    /// Ends a capture; says whether it came out whole: one is given up at the first call that is refused.
+    pub fn end_capture(&mut self) -> bool {
+        self.capture.take().unwrap_or_default()
+    }
+
+    /// Refuses a call while a graph is captured.
+    fn check_capture(&mut self, call: &'static str) -> Result<(), DeviceError> {
+        let Some(is_whole) = &mut self.capture else { return Ok(()) };
+        *is_whole = false;
+        Err(DeviceError::Invalid { call, reason: "a graph is being captured" })
     }
 
     /// Forgets a stream: calls that name it fail from now on.
@@ -241,6 +262,7 @@ impl Device for Sim {
 
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {
         self.calls.allocate += 1;
+        self.check_capture("allocate")?;
         self.nanos += self.costs.allocate();
         let memory = self.books.memory_of(size)?;
         self.check_gives(memory)?;
@@ -252,6 +274,7 @@ impl Device for Sim {
 
     fn free(&mut self, addr: Addr) -> Result<(), DeviceError> {
         self.calls.free += 1;
+        self.check_capture("free")?;
         let extent = self.books.check_free(addr)?;
         self.nanos += self.costs.free();
         if let Some(script) = &mut self.script {
@@ -314,6 +337,11 @@ impl Device for Sim {
         Ok(())
     }
 
+    fn enable_peer_access(&mut self, _peer: DeviceId) -> Result<(), DeviceError> {
+        // Any device may be a peer; nothing that is simulated depends on it.
+        Ok(())
+    }
+
     fn unmap(&mut self, range: Extent) -> Result<(), DeviceError> {
         self.calls.unmap += 1;
         let mappings = self.books.check_unmap(range)?;
@@ -333,10 +361,12 @@ impl Device for Sim {
     }
 
     fn is_complete(&mut self, event: EventId) -> Result<bool, DeviceError> {
+        self.check_capture("query event")?;
         self.events.ask(event)
     }
 
     fn wait_for_event(&mut self, event: EventId) -> Result<(), DeviceError> {
+        self.check_capture("wait for event")?;
         self.events.wait(event)
     }
 
@@ -345,6 +375,7 @@ impl Device for Sim {
     }
 
     fn wait_for_stream(&mut self, stream: StreamId) -> Result<(), DeviceError> {
+        self.check_capture("wait for stream")?;
         self.events.check_stream("wait for stream", stream)?;
         // A simulation has nothing else to do meanwhile: all of its work ends.
         self.events.finish_all();

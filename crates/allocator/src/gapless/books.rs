@@ -45,6 +45,8 @@ pub(super) struct Books<O> {
     pub(super) attention: Attention,
     /// Who waits for the work of which streams, with the books out of hand.
     pub(super) waits: Vec<(StreamId, Weak<()>)>,
+    /// How many graphs are being captured.
+    pub(super) captures: u32,
 }
 
 impl<O: Observer> Books<O> {
@@ -66,6 +68,7 @@ impl<O: Observer> Books<O> {
             serving: 0,
             attention: Attention::default(),
             waits: Vec::new(),
+            captures: 0,
         }
     }
 
@@ -243,7 +246,7 @@ impl<O: Observer> Books<O> {
     /// Whether the pages under free blocks of an arena may move.
     pub(super) fn may_move(&self, arena: ArenaIndex) -> bool {
         let arena = &self.arenas[arena];
-        !arena.pool.is_private() || arena.pool_is_over
+        !self.is_capturing() && (!arena.pool.is_private() || arena.pool_is_over)
     }
 
     #[inline]

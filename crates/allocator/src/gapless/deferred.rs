@@ -17,11 +17,13 @@ pub(super) struct Deferred {
     pub(super) queues: BTreeMap<StreamId, VecDeque<(EventId, At)>>,
     /// How many events each pending block waits for.
     pub(super) counts: BTreeMap<At, u32>,
+    /// Pending blocks whose events are not recorded yet, because a graph was captured.
+    pub(super) postponed: VecDeque<At>,
 }
 
 impl Deferred {
     pub(super) fn is_waiting(&self) -> bool {
-        !self.queues.is_empty()
+        !self.queues.is_empty() || !self.postponed.is_empty()
     }
 
     pub(super) fn note_use(&mut self, at: At, stream: StreamId) {

@@ -1,12 +1,12 @@
 //! Pools and streams that are over.
 
-use gapless_device::{Device, DeviceError};
+use gapless_device::DeviceError;
 use gapless_units::{PoolId, StreamId};
 
 use super::books::Books;
 use super::hold::Hold;
 use super::names::ArenaIndex;
-use super::waits::wait_for_first;
+use super::waits::{wait_for_first, wait_for_stream};
 use crate::observer::Observer;
 
 /// Lets the pages of a private pool move from now on.
@@ -19,7 +19,9 @@ pub(super) fn end_pool<H: Hold>(hold: &mut H, pool: PoolId) {
 
 /// Waits for all work on a stream, and asks the device about it no more.
 pub(super) fn end_stream<H: Hold>(hold: &mut H, stream: StreamId) -> Result<(), DeviceError> {
-    hold.outside(|device| device.wait_for_stream(stream))?;
+    wait_for_stream(hold, stream)?;
+    let (books, device) = hold.parts();
+    books.record_postponed(device)?;
     while hold.books().deferred.first_of(stream).is_some() {
         wait_for_first(hold, stream)?;
     }

@@ -97,7 +97,7 @@ fn make_way<H: Hold>(
     match refusal {
         Refusal::Device(DeviceError::OutOfMappings { .. }) if forget_some(hold)? => Ok(true),
         Refusal::Device(DeviceError::OutOfMappings { .. })
-            if !std::mem::replace(&mut tried.mappings, true) =>
+            if !hold.books().is_capturing() && !std::mem::replace(&mut tried.mappings, true) =>
         {
             free_mappings(hold)?;
             Ok(true)
@@ -114,6 +114,7 @@ fn make_way<H: Hold>(
             let has_changed = hold.wait_for_others() || wait_for_pages(hold, arena, pages)?;
             Ok(has_changed || hold.may_search_again())
         }
+        Refusal::Busy if hold.books().is_capturing() => Ok(false),
         // A frame is in the way, not a page: the work on it is the arena's own.
         Refusal::Busy => {
             if !hold.wait_for_others() {
@@ -155,7 +156,8 @@ fn free_mappings<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
 /// Waits for the first use of a block that was given back, on any stream. Says whether there is one.
 #[cold]
 fn wait_for_some_use<H: Hold>(hold: &mut H) -> Result<bool, DeviceError> {
-    let first = hold.books().deferred.heads().next().map(|(stream, _)| stream);
+    let mut first = hold.books().deferred.heads().next().map(|(stream, _)| stream);
+    first.take_if(|_| hold.books().is_capturing());
     if let Some(stream) = first {
         wait_for(hold, Awaited::Use(stream))?;
     }
@@ -174,6 +176,7 @@ fn wait_for_pages<H: Hold>(
     let mut has_waited = false;
     // With less it would be searched in vain, each time among all that is free.
     while !need.is_zero()
+        && !hold.books().is_capturing()
         && let Some((gain, awaited)) = hold.books().smallest_sufficient(arena, need)
     {
         wait_for(hold, awaited)?;

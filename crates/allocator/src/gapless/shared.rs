@@ -30,14 +30,16 @@ use std::fmt;
 
 use gapless_device::{DeviceError, SharedDevice};
 use gapless_trace::{FinalSegment, Recording};
-use gapless_units::{Bytes, Extent, PoolId, StreamId};
+use gapless_units::{Bytes, DeviceId, Extent, PoolId, StreamId};
 
 use super::books::Books;
+use super::captures::{begin_capture, end_capture};
 use super::endings::{end_pool, end_stream};
 use super::hold::Hold;
 use super::invariants::BrokenInvariant;
 use super::knob::Slack;
 use super::page_size::PageSize;
+use super::peers::enable_peer_access;
 use super::sync::Arc;
 use super::trim::trim;
 use crate::failure::FreeError;
@@ -126,6 +128,25 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     /// one.
     pub fn unpin(&self, pinned: Extent) -> bool {
         self.books.state().books.table.unpin(pinned)
+    }
+
+    /// Lets another device of the process use all that is mapped, and what will be, as
+    /// [`enable_peer_access`](crate::GaplessAllocator::enable_peer_access) of the other allocator says.
+    pub fn enable_peer_access(&self, peer: DeviceId) -> Result<(), DeviceError> {
+        self.hold(|hold| enable_peer_access(hold, peer))
+    }
+
+    /// Tells that a graph is about to be captured, as
+    /// [`begin_capture`](crate::GaplessAllocator::begin_capture) of the other allocator says, and waits for
+    /// other threads' waits for the device.
+    pub fn begin_capture(&self) {
+        self.hold(|hold| begin_capture(hold));
+    }
+
+    /// Tells that a capture is over, as [`end_capture`](crate::GaplessAllocator::end_capture) of the other
+    /// allocator says.
+    pub fn end_capture(&self) -> Result<(), DeviceError> {
+        self.hold(|hold| end_capture(hold))
     }
 
     /// Lets the pages of a private pool move from now on, as

@@ -16,6 +16,7 @@ use crate::observer::Observer;
 /// theirs first, and addresses under which nothing is mapped. Waits for all work on the streams
 /// that are served, and for other streams where they use blocks that were freed.
 pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError> {
+    hold.books().check_no_capture("trim")?;
     if keep < hold.books().reserved {
         give_pages_back(hold, keep)?;
     }
@@ -25,6 +26,8 @@ pub(super) fn trim<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError
 fn give_pages_back<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError> {
     // What lies in fronts is waited for as all that is free.
     hold.clear_fronts();
+    let (books, device) = hold.parts();
+    books.record_postponed(device)?;
     // What others free meanwhile is not waited for, or there might be no end.
     let queues = &hold.books().deferred.queues;
     let waiting: Vec<_> = queues.iter().map(|(&stream, queue)| (stream, queue.len())).collect();

@@ -41,6 +41,23 @@ impl<O: Observer> Books<O> {
         device: &mut impl Device,
         at: At,
     ) -> Result<(), DeviceError> {
+        if self.is_capturing() {
+            self.postpone(at);
+        } else {
+            self.record_uses(device, at)?;
+        }
+        let block = &mut self.blocks[at];
+        block.used_elsewhere = false;
+        block.state = State::Pending;
+        Ok(())
+    }
+
+    /// Records an event on each stream that used a block.
+    pub(super) fn record_uses(
+        &mut self,
+        device: &mut impl Device,
+        at: At,
+    ) -> Result<(), DeviceError> {
         let uses = self.deferred.uses.remove(&at).unwrap_or_default();
         for (done, &stream) in uses.iter().enumerate() {
             match device.record_event(stream) {
@@ -49,20 +66,17 @@ impl<O: Observer> Books<O> {
                     self.deferred.queues.entry(stream).or_default().push_back((event, at));
                 }
                 Err(error) => {
-                    // The program still has the block, with the uses that no event stands for.
-                    self.undo_free(device, at, uses[done..].to_vec());
+                    // The block is whose it was, with the uses that no event stands for.
+                    self.forget_events_of(device, at, uses[done..].to_vec());
                     return Err(error);
                 }
             }
         }
-        let block = &mut self.blocks[at];
-        block.used_elsewhere = false;
-        block.state = State::Pending;
         Ok(())
     }
 
-    /// Undoes a free that failed: the block is the program's as before.
-    fn undo_free(&mut self, device: &mut impl Device, at: At, mut uses: Vec<StreamId>) {
+    /// Undoes what was recorded of a block's uses, the last of all frees.
+    fn forget_events_of(&mut self, device: &mut impl Device, at: At, mut uses: Vec<StreamId>) {
         let mut void = Vec::new();
         for (&stream, queue) in &mut self.deferred.queues {
             // Only the last of a queue can be this block's, which was just freed.
@@ -82,6 +96,10 @@ impl<O: Observer> Books<O> {
 
     /// Frees what waited for events that are complete.
     pub(super) fn finish_frees(&mut self, device: &mut impl Device) -> Result<(), DeviceError> {
+        if self.is_capturing() {
+            return Ok(());
+        }
+        self.record_postponed(device)?;
         let streams: Vec<StreamId> = self.deferred.queues.keys().copied().collect();
         for stream in streams {
             while let Some((event, at)) = self.deferred.first_of(stream) {
@@ -104,9 +122,18 @@ impl<O: Observer> Books<O> {
 
     /// Whether somebody waits for work of a stream, with the books out of hand.
     pub(super) fn is_waited_for(&self, stream: StreamId) -> bool {
+        self.waited_for().any(|other| other == stream)
+    }
+
+    /// The same for any stream.
+    pub(super) fn is_anything_waited_for(&self) -> bool {
+        self.waited_for().next().is_some()
+    }
+
+    fn waited_for(&self) -> impl Iterator<Item = StreamId> {
         // Where the device panicked, who waited is gone without a word.
-        let mut waits = self.waits.iter().filter(|(_, waiting)| 0 < waiting.strong_count());
-        waits.any(|&(other, _)| other == stream)
+        let waits = self.waits.iter().filter(|(_, waiting)| 0 < waiting.strong_count());
+        waits.map(|&(stream, _)| stream)
     }
 
     /// Takes in that somebody waits for work of a stream, as long as what is answered is there.
@@ -140,13 +167,13 @@ impl<O: Observer> Books<O> {
         device: &mut impl Device,
         arena: ArenaIndex,
     ) -> Result<u64, DeviceError> {
-        let clock = self.clock;
+        let (clock, is_capturing) = (self.clock, self.is_capturing());
         let book = &mut self.arenas[arena];
         if book.stream_is_over {
             book.settled = clock;
         }
-        if book.settled == clock {
-            return Ok(clock);
+        if book.settled == clock || is_capturing {
+            return Ok(book.settled);
         }
         if book.checkpoint.is_none() {
             book.checkpoint = Some((device.record_event(book.stream)?, clock));
@@ -164,6 +191,7 @@ impl<O: Observer> Books<O> {
 
 /// Waits for the first event of a stream, and frees what waited for it alone.
 pub(super) fn wait_for_first<H: Hold>(hold: &mut H, stream: StreamId) -> Result<(), DeviceError> {
+    hold.books().check_no_capture("wait for event")?;
     let Some((event, at)) = hold.books().deferred.first_of(stream) else { return Ok(()) };
     // Out of the queue, so that nobody else drops the event meanwhile.
     hold.books().deferred.pop_first(stream);
@@ -188,12 +216,8 @@ pub(super) fn wait_for_arena<H: Hold>(hold: &mut H, arena: ArenaIndex) -> Result
         books.arenas[arena].settled = now;
         return Ok(());
     }
-    let waiting = books.note_wait(stream);
-    let waited = hold.outside(|device| device.wait_for_stream(stream));
-    drop(waiting);
+    wait_for_stream(hold, stream)?;
     let (books, device) = hold.parts();
-    books.forget_past_waits();
-    waited?;
     // The arena may be another by now; of that nothing was used before.
     let book = &mut books.arenas[arena];
     book.settled = book.settled.max(now);
@@ -203,8 +227,20 @@ pub(super) fn wait_for_arena<H: Hold>(hold: &mut H, arena: ArenaIndex) -> Result
     }
 }
 
-/// The same for a request that cannot go on otherwise.
+/// Waits until all work queued on a stream is done.
+pub(super) fn wait_for_stream<H: Hold>(hold: &mut H, stream: StreamId) -> Result<(), DeviceError> {
+    let books = hold.books();
+    books.check_no_capture("wait for stream")?;
+    let waiting = books.note_wait(stream);
+    let waited = hold.outside(|device| device.wait_for_stream(stream));
+    drop(waiting);
+    hold.books().forget_past_waits();
+    waited
+}
+
+/// Waits for the stream of an arena, for a request that cannot go on otherwise.
 pub(super) fn stall_for_arena<H: Hold>(hold: &mut H, arena: ArenaIndex) -> Result<(), DeviceError> {
+    hold.books().check_no_capture("wait for stream")?;
     hold.books().stalls += 1;
     wait_for_arena(hold, arena)
 }

@@ -29,6 +29,9 @@ pub(crate) enum Step {
     Unpin(usize),
     EndPool,
     EndStream(u64),
+    EnablePeer(u32),
+    BeginCapture,
+    EndCapture,
     Change(Slack),
 }
 
@@ -93,6 +96,9 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => prop::bool::weighted(0.2)
             .prop_map(|ends| if ends { Step::EndPool } else { Step::FinishAll }),
         1 => (0..STREAMS).prop_map(Step::EndStream),
+        1 => (0..12_u32).prop_map(|peer| Step::EnablePeer(peer / 6)),
+        1 => prop::bool::weighted(0.3)
+            .prop_map(|begins| if begins { Step::BeginCapture } else { Step::EndCapture }),
         1 => slack().prop_map(Step::Change),
     ]
 }

@@ -8,7 +8,7 @@ use gapless_allocator::{
     AllocationError, Allocator, BlockId, FreeError, GaplessAllocator, PageSize,
 };
 use gapless_device::{Device, DeviceError, Faulty, Handle};
-use gapless_units::{Addr, Bytes, Extent, PoolId, StreamId};
+use gapless_units::{Addr, Bytes, DeviceId, Extent, PoolId, StreamId};
 
 use crate::program::{Circumstances, STREAMS, Step};
 use crate::watched::{Piece, Watched, handles};
@@ -27,6 +27,9 @@ struct Held {
     /// Other streams that used it.
     uses: BTreeSet<StreamId>,
 }
+
+/// When a block is given back whose uses nobody asks about as long as a graph is captured.
+const BEHIND_THE_CAPTURE: u64 = u64::MAX;
 
 /// A block given back while other streams may still use it.
 #[derive(Clone, Debug)]
@@ -48,6 +51,10 @@ pub(crate) struct Shadow {
     pinned: Vec<(Extent, Vec<(Addr, Handle)>)>,
     /// The memory under each granule that a block of the private pool ever touched.
     private: BTreeMap<Addr, Handle>,
+    /// How many graphs are being captured.
+    captures: u32,
+    /// What lay under free and other addresses when the first began.
+    before_capture: Vec<(Addr, Handle)>,
     /// Whether an operation of the current step reported an injected fault.
     reported: bool,
     /// How many requests the device was too small for.
@@ -70,6 +77,8 @@ impl Shadow {
             stale: None,
             pinned: Vec::new(),
             private: BTreeMap::new(),
+            captures: 0,
+            before_capture: Vec::new(),
             reported: false,
             refused: 0,
         }
@@ -135,6 +144,9 @@ impl Shadow {
                 self.allocator.end_pool(PRIVATE);
                 self.private.clear();
             }
+            Step::EnablePeer(peer) => return self.enable_peer(DeviceId(peer)),
+            Step::BeginCapture => self.begin_capture(),
+            Step::EndCapture => return self.end_capture(),
             Step::EndStream(stream) => return self.end_stream(StreamId(stream)),
             Step::Change(slack) => self.allocator.set_slack(slack),
             Step::Free(_) | Step::Use { .. } | Step::Pin(_) | Step::Unpin(_) => {}
@@ -157,6 +169,56 @@ impl Shadow {
                 held.uses.remove(&stream);
             }
         }
+        self.absorb(answer)
+    }
+
+    fn enable_peer(&mut self, peer: DeviceId) -> Result<(), String> {
+        // Where that fails it is told again.
+        loop {
+            let answer = self.allocator.enable_peer_access(peer);
+            let is_done = answer.is_ok();
+            self.absorb(answer)?;
+            if is_done {
+                return Ok(());
+            }
+        }
+    }
+
+    fn begin_capture(&mut self) {
+        if self.captures == 0 {
+            let segments = self.allocator.segments();
+            let ranges = segments.iter().map(|it| Extent::between(it.addr, it.addr + it.size));
+            let device = self.allocator.device_mut().device_mut();
+            self.before_capture = ranges.flat_map(|range| device.granules(range)).collect();
+            device.is_capturing = true;
+        }
+        self.captures += 1;
+        self.allocator.begin_capture();
+    }
+
+    fn end_capture(&mut self) -> Result<(), String> {
+        let device = self.allocator.device_mut().device_mut();
+        match self.captures {
+            0 => {
+                let answer = self.allocator.end_capture();
+                let is_refused = matches!(answer, Err(DeviceError::Invalid { .. }));
+                return is_refused.then_some(()).ok_or("no capture is over".to_owned());
+            }
+            1 => {
+                device.is_capturing = false;
+                self.before_capture.clear();
+                // What was given back meanwhile is asked about from now on, one after the other.
+                let mut now = device.next_tick();
+                let postponed = self.lingering.iter_mut();
+                for block in postponed.filter(|block| block.freed == BEHIND_THE_CAPTURE) {
+                    block.freed = now;
+                    now += block.streams.len() as u64;
+                }
+            }
+            _ => {}
+        }
+        self.captures -= 1;
+        let answer = self.allocator.end_capture();
         self.absorb(answer)
     }
 
@@ -191,6 +253,9 @@ impl Shadow {
 
     /// A request may fail only where too few pages are free, all work being waited for.
     fn check_refusal(&mut self, size: Bytes) -> Result<(), String> {
+        if 0 < self.captures {
+            return self.check_refusal_in_capture(size);
+        }
         self.forget_what_is_done();
         if !self.lingering.is_empty() {
             return Err(format!("{size} was refused before all blocks were waited for"));
@@ -208,9 +273,22 @@ impl Shadow {
         Ok(())
     }
 
+    /// While a graph is captured a request fails where the device has no new pages for it.
+    fn check_refusal_in_capture(&self, size: Bytes) -> Result<(), String> {
+        let free = self.allocator.device().memory().free;
+        let page = self.page.over(self.allocator.device().granule()).get();
+        if size.get().div_ceil(page) < free.get() / page {
+            return Err(format!("{size} was refused while the device has {free}"));
+        }
+        Ok(())
+    }
+
     fn free(&mut self, which: usize) -> Result<(), String> {
         let block = self.held[which].block;
-        let freed = self.allocator.device_mut().device_mut().next_tick();
+        let mut freed = self.allocator.device_mut().device_mut().next_tick();
+        if 0 < self.captures {
+            freed = BEHIND_THE_CAPTURE;
+        }
         match self.allocator.free(block) {
             Ok(()) => {}
             // The program has the block as before.
@@ -239,10 +317,15 @@ impl Shadow {
         }
     }
 
-    /// Lets an injected fault pass and nothing else.
+    /// Lets an injected fault pass, and what is refused while a graph is captured, and nothing else.
     fn absorb(&mut self, answer: Result<(), DeviceError>) -> Result<(), String> {
         match answer {
             Ok(()) => Ok(()),
+            // Aliases that work may still use cannot be asked about.
+            Err(
+                DeviceError::Invalid { reason: "a graph is being captured", .. }
+                | DeviceError::OutOfMappings { .. },
+            ) if 0 < self.captures => Ok(()),
             Err(DeviceError::Driver { .. }) => {
                 self.reported = true;
                 Ok(())
@@ -282,7 +365,8 @@ impl Shadow {
         }
         let pinned = self.pinned.iter().flat_map(|(_, pages)| pages).copied();
         let private = self.private.iter().map(|(&at, &page)| (at, page));
-        for (at, page) in pinned.chain(private) {
+        let before_capture = self.before_capture.iter().copied();
+        for (at, page) in pinned.chain(private).chain(before_capture) {
             if device.handle_at(at) != Some(page) {
                 return Err(format!("{page:?} went away from {at:?}, where it has to stay"));
             }
@@ -294,6 +378,9 @@ impl Shadow {
     /// Gives everything back, and looks whether that is everything.
     pub(crate) fn end(&mut self) -> Result<(), String> {
         self.allocator.device_mut().fail(0..0);
+        while 0 < self.captures {
+            self.step(Step::EndCapture)?;
+        }
         while !self.held.is_empty() {
             self.step(Step::Free(0))?;
         }

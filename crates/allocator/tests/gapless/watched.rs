@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gapless_device::{Completion, Device, DeviceError, EventId, Handle, MemoryInfo, Sim, SimSetup};
-use gapless_units::{Addr, Bytes, Extent, StreamId};
+use gapless_units::{Addr, Bytes, DeviceId, Extent, StreamId};
 
 /// Bytes of a handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +32,8 @@ struct Work {
 struct Mapping {
     handle: Handle,
     size: Bytes,
-    accessible: bool,
+    /// How many devices may use it.
+    open_to: usize,
 }
 
 /// A simulated device with books of its own, which know nothing of its inner ones.
@@ -58,6 +59,9 @@ pub(crate) struct Watched {
     pub(crate) moves: u64,
     /// How often something was waited for.
     pub(crate) waits: u64,
+    /// Whether a graph is captured, which an answer about work would spoil.
+    pub(crate) is_capturing: bool,
+    peers: BTreeSet<DeviceId>,
 }
 
 impl Watched {
@@ -77,17 +81,24 @@ impl Watched {
             reserved: 0,
             moves: 0,
             waits: 0,
+            is_capturing: false,
+            peers: BTreeSet::new(),
         }
     }
 
-    /// The memory under a range; `None` where some of it is not mapped or not accessible.
+    /// How many devices have to have access to all memory.
+    fn users(&self) -> usize {
+        1 + self.peers.len()
+    }
+
+    /// The memory under a range; `None` where some of it is not mapped or not open to every device.
     pub(crate) fn pieces(&self, range: Extent) -> Option<Vec<Piece>> {
         let mut pieces = Vec::new();
         let mut at = range.start();
         while at < range.end() {
             let (&start, mapping) = self.mappings.range(..=at).next_back()?;
             let end = (start + mapping.size).min(range.end());
-            if end <= at || !mapping.accessible {
+            if end <= at || mapping.open_to < self.users() {
                 return None;
             }
             let handle = mapping.handle;
@@ -162,6 +173,13 @@ impl Watched {
         self.work.retain(|work| work.stream != stream || done < work.tick);
     }
 
+    /// A call that a driver refuses while a graph is captured.
+    fn spoils_captures(&mut self, call: &str) {
+        if self.is_capturing {
+            self.complain(format!("{call} while a graph is captured"));
+        }
+    }
+
     fn complain(&mut self, what: String) {
         self.complaint.get_or_insert(what);
     }
@@ -181,14 +199,16 @@ impl Device for Watched {
     }
 
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {
+        self.spoils_captures("allocate");
         let addr = self.sim.allocate(size)?;
         // Memory that has its address from the device lies there and nowhere else.
         let handle = Handle(u64::MAX - addr.get());
-        self.mappings.insert(addr, Mapping { handle, size, accessible: true });
+        self.mappings.insert(addr, Mapping { handle, size, open_to: self.users() });
         Ok(addr)
     }
 
     fn free(&mut self, addr: Addr) -> Result<(), DeviceError> {
+        self.spoils_captures("free");
         let size = self.mappings.get(&addr).map(|mapping| mapping.size).unwrap_or_default();
         let range = Extent::between(addr, addr + size);
         if let Some(work) = self.work.iter().find(|work| work.addresses.overlaps(range)) {
@@ -230,15 +250,22 @@ impl Device for Watched {
         self.sim.map(addr, handle)?;
         self.moves += u64::from(!self.placed.insert(handle));
         let size = self.sizes.get(&handle).copied().unwrap_or_default();
-        self.mappings.insert(addr, Mapping { handle, size, accessible: false });
+        self.mappings.insert(addr, Mapping { handle, size, open_to: 0 });
         Ok(())
     }
 
     fn set_access(&mut self, range: Extent) -> Result<(), DeviceError> {
         self.sim.set_access(range)?;
+        let users = self.users();
         for (_, mapping) in self.mappings.range_mut(range.start()..range.end()) {
-            mapping.accessible = true;
+            mapping.open_to = users;
         }
+        Ok(())
+    }
+
+    fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
+        self.sim.enable_peer_access(peer)?;
+        self.peers.insert(peer);
         Ok(())
     }
 
@@ -252,6 +279,7 @@ impl Device for Watched {
     }
 
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
+        self.spoils_captures("record event");
         let event = self.sim.record_event(stream)?;
         self.recorded.insert(event, (stream, self.tick));
         // What is queued from now on comes behind the event.
@@ -260,6 +288,7 @@ impl Device for Watched {
     }
 
     fn is_complete(&mut self, event: EventId) -> Result<bool, DeviceError> {
+        self.spoils_captures("query event");
         let complete = self.sim.is_complete(event)?;
         let told = self.recorded.get(&event);
         if told.is_some_and(|&(stream, tick)| complete != self.is_done(stream, tick)) {
@@ -269,6 +298,7 @@ impl Device for Watched {
     }
 
     fn wait_for_event(&mut self, event: EventId) -> Result<(), DeviceError> {
+        self.spoils_captures("wait for event");
         self.sim.wait_for_event(event)?;
         self.waits += 1;
         if let Some(&(stream, tick)) = self.recorded.get(&event) {
@@ -278,6 +308,7 @@ impl Device for Watched {
     }
 
     fn drop_event(&mut self, event: EventId) -> Result<(), DeviceError> {
+        self.spoils_captures("drop event");
         self.recorded.remove(&event);
         self.sim.drop_event(event)
     }

@@ -60,6 +60,9 @@ impl Shadow {
     /// What has to be true once everything that is done was noticed: also pending blocks count.
     pub(crate) fn check_active(&mut self) -> Result<(), String> {
         self.reported = false;
+        if 0 < self.captures {
+            return self.check();
+        }
         let answer = self.allocator.process_events();
         self.absorb(answer)?;
         if self.reported {

@@ -1,0 +1,54 @@
+//! Other devices that use the memory.
+//!
+//! Access belongs to a mapping, not to memory, so it is set for every peer wherever a page comes to lie: by
+//! the device, which knows them all, with each [`Device::set_access`]. What is mapped by the time that a peer
+//! comes is opened here.
+
+use gapless_device::{Device, DeviceError};
+use gapless_units::{DeviceId, Extent};
+
+use super::books::Books;
+use super::hold::Hold;
+use super::names::{Frame, are_neighbors};
+use crate::observer::Observer;
+
+/// Lets a peer use all that is mapped now and later.
+pub(super) fn enable_peer_access<H: Hold>(hold: &mut H, peer: DeviceId) -> Result<(), DeviceError> {
+    hold.outside(|device| device.enable_peer_access(peer))?;
+    // What others are about to map may have been opened before the peer was there.
+    let mut left = hold.books().mapped_or_underway();
+    loop {
+        let table = &mut hold.books().table;
+        let (underway, ready): (Vec<Frame>, _) =
+            left.into_iter().partition(|&frame| table.frame(frame).underway);
+        let ready: Vec<Frame> =
+            ready.into_iter().filter(|&frame| table.frame(frame).page.is_some()).collect();
+        for &frame in &ready {
+            table.frame_mut(frame).underway = true;
+        }
+        let runs = ready.chunk_by(are_neighbors);
+        let spans: Vec<Extent> = runs.map(|run| table.span_of(run)).collect();
+        let opened =
+            hold.outside(|device| spans.iter().try_for_each(|&span| device.set_access(span)));
+        for &frame in &ready {
+            hold.books().table.frame_mut(frame).underway = false;
+        }
+        opened?;
+        left = underway;
+        if left.is_empty() || !hold.wait_for_return() {
+            return Ok(());
+        }
+    }
+}
+
+impl<O: Observer> Books<O> {
+    /// The frames under which something is mapped, or about to be, in order.
+    fn mapped_or_underway(&self) -> Vec<Frame> {
+        let frames = self.table.territories().flat_map(|(index, _)| self.table.frames(index));
+        let is_so = |frame: &Frame| {
+            let book = self.table.frame(*frame);
+            book.page.is_some() || book.underway
+        };
+        frames.filter(is_so).collect()
+    }
+}
