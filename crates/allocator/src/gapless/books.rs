@@ -143,6 +143,15 @@ impl<O: Observer> Books<O> {
         }
     }
 
+    /// Takes in what was asked for in a block, where that was not told when it was handed out; answers
+    /// what was counted.
+    pub(super) fn correct_request(&mut self, at: At, requested: Bytes) -> Bytes {
+        let block = &mut self.blocks[at];
+        let counted = std::mem::replace(&mut block.requested, requested);
+        self.counts.correct(block.size, counted, requested);
+        counted
+    }
+
     /// Takes a block back that other streams used and use no more.
     pub(super) fn take_unused(&mut self, at: At) {
         let block = &self.blocks[at];

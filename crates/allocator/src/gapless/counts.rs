@@ -151,6 +151,12 @@ impl Counts {
         self.requested.decrease(kind, requested.get());
     }
 
+    /// Something else was asked for in a block than was counted.
+    pub(super) fn correct(&mut self, size: Bytes, counted: Bytes, requested: Bytes) {
+        let now = &mut self.requested.now[kind_of(size)];
+        *now = *now + requested.get() - counted.get();
+    }
+
     /// Adds what happened elsewhere to blocks, to their bytes, and to what was asked for in them.
     pub(super) fn adjust(&mut self, blocks: Elsewhere, bytes: Elsewhere, requested: Elsewhere) {
         self.note_peaks();

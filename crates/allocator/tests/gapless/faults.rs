@@ -1,10 +1,11 @@
 //! Each call of the device fails in turn: the operation says so, and nothing is lost.
 
-use gapless_allocator::{Allocator, PageSize, Slack};
+use gapless_allocator::{PageSize, Slack};
 use gapless_units::{Bytes, KIB, MIB};
 
 use crate::program::{Circumstances, STREAMS, Step, cases};
 use crate::shadow::Shadow;
+use crate::subject::{Alone, Shared, Subject};
 
 /// A generator of numbers that are always the same (Knuth's constants for 64 bits).
 struct Numbers(u64);
@@ -48,33 +49,41 @@ fn program(length: usize, seed: u64) -> Vec<Step> {
 
 /// Runs a program with faults in `count` calls from the one numbered `first` on; says how many
 /// calls there were.
-fn run(steps: &[Step], under: Circumstances, first: u64, count: u64) -> Result<u64, String> {
-    let mut shadow = carry_out(steps, under, first, count)?;
-    let calls = shadow.allocator.device().calls();
+fn run<S: Subject>(
+    steps: &[Step],
+    under: Circumstances,
+    first: u64,
+    count: u64,
+) -> Result<u64, String> {
+    let mut shadow = carry_out::<S>(steps, under, first, count)?;
+    let calls = shadow.faults(|it| it.calls());
     shadow.end().map_err(|what| format!("fault {first}, at the end: {what}"))?;
     Ok(calls)
 }
 
 /// The same up to its end.
-fn carry_out(
+fn carry_out<S: Subject>(
     steps: &[Step],
     under: Circumstances,
     first: u64,
     count: u64,
-) -> Result<Shadow, String> {
-    let mut shadow = Shadow::new(under);
-    shadow.allocator.device_mut().fail(first..first + count);
+) -> Result<Shadow<S>, String> {
+    let mut shadow = Shadow::<S>::new(under);
+    shadow.faults(|it| it.fail(first..first + count));
     let mut since_fault = 0;
     for (number, &step) in steps.iter().enumerate() {
         let context = |what: String| format!("fault {first}, step {number}, {step:?}: {what}");
         shadow.step(step).map_err(context)?;
         // Before the fault all runs are the same.
-        if shadow.allocator.device().failed() == 0 && 0 < count {
+        if shadow.faults(|it| it.failed()) == 0 && 0 < count {
             continue;
         }
         since_fault += 1;
         if since_fault < 8 || since_fault % 8 == 0 {
             shadow.check().map_err(context)?;
+        }
+        if since_fault % 16 == 1 {
+            shadow.check_segments().map_err(context)?;
         }
     }
     Ok(shadow)
@@ -82,17 +91,22 @@ fn carry_out(
 
 /// Whether a program moves, waits and is refused so little that it would show little.
 fn is_tame(steps: &[Step], under: Circumstances) -> bool {
-    let shadow = carry_out(steps, under, 0, 0);
+    let shadow = carry_out::<Alone>(steps, under, 0, 0);
     let shadow = shadow.unwrap_or_else(|what| panic!("without faults: {what}"));
-    let device = shadow.allocator.device().device();
-    device.moves < 10 || device.waits < 10 || shadow.refused == 0
+    let (moves, waits) = shadow.watched(|device| (device.moves, device.waits));
+    moves < 10 || waits < 10 || shadow.refused == 0
 }
 
 fn each_call_may_fail(steps: &[Step], under: Circumstances, at_once: u64) {
-    let calls = run(steps, under, 0, 0);
+    each_call_of::<Alone>(steps, under, at_once);
+    each_call_of::<Shared>(steps, under, at_once);
+}
+
+fn each_call_of<S: Subject>(steps: &[Step], under: Circumstances, at_once: u64) {
+    let calls = run::<S>(steps, under, 0, 0);
     assert!(calls.is_ok(), "without faults: {calls:?}");
     for first in 1..=calls.unwrap_or_default() {
-        let answer = run(steps, under, first, at_once);
+        let answer = run::<S>(steps, under, first, at_once);
         assert!(answer.is_ok(), "{answer:?}");
     }
 }

@@ -5,6 +5,7 @@
 #[path = "../shadow/counted.rs"]
 mod counted;
 mod watched;
+mod subject;
 mod program;
 mod shadow;
 mod random;

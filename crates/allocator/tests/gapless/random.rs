@@ -6,14 +6,18 @@ use proptest::test_runner::{FileFailurePersistence, TestCaseError};
 
 use crate::program::{Circumstances, Step, cases, circumstances, step};
 use crate::shadow::Shadow;
+use crate::subject::{Alone, Shared, Subject};
 
-fn agrees(circumstances: Circumstances, steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let mut shadow = Shadow::new(circumstances);
+fn agrees<S: Subject>(circumstances: Circumstances, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let mut shadow = Shadow::<S>::new(circumstances);
     for (number, step) in steps.into_iter().enumerate() {
         let mut answer = shadow.step(step).and_then(|()| shadow.check());
         // Events are looked at now and then only, so that frees also wait for requests.
         if answer.is_ok() && number % 4 == 0 {
             answer = shadow.check_active();
+        }
+        if answer.is_ok() && (S::TELLS_REQUESTS || number % 16 == 0) {
+            answer = shadow.check_segments();
         }
         prop_assert!(answer.is_ok(), "step {}, {:?}: {:?}", number, step, answer);
     }
@@ -43,6 +47,17 @@ proptest! {
             1 => prop::collection::vec(step(), 200..600),
         ],
     ) {
-        agrees(circumstances, steps)?;
+        agrees::<Alone>(circumstances, steps)?;
+    }
+
+    #[test]
+    fn whatever_threads_in_turn_do_the_shadow_agrees(
+        circumstances in circumstances(),
+        steps in prop_oneof![
+            7 => prop::collection::vec(step(), 0..200),
+            1 => prop::collection::vec(step(), 200..600),
+        ],
+    ) {
+        agrees::<Shared>(circumstances, steps)?;
     }
 }

@@ -4,28 +4,29 @@ mod claims;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gapless_allocator::{
-    AllocationError, Allocator, BlockId, FreeError, GaplessAllocator, PageSize,
-};
-use gapless_device::{Device, DeviceError, Faulty, Handle};
+use gapless_allocator::{AllocationError, FreeError, PageSize};
+use gapless_device::{Device, DeviceError, Faulty, Handle, Locked};
 use gapless_units::{Addr, Bytes, DeviceId, Extent, PoolId, StreamId};
 
 use crate::program::{Circumstances, STREAMS, Step};
+use crate::subject::{Subject, TestDevice};
 use crate::watched::{Piece, Watched, handles};
 
 /// The pool whose pages stay where they are.
 const PRIVATE: PoolId = PoolId(0, 1);
 
 /// A block the program holds.
-#[derive(Clone, Debug)]
-struct Held {
-    block: BlockId,
+#[derive(Debug)]
+struct Held<B> {
+    block: B,
     extent: Extent,
     pieces: Vec<Piece>,
     requested: Bytes,
     stream: StreamId,
     /// Other streams that used it.
     uses: BTreeSet<StreamId>,
+    /// All streams that it was told of, its own perhaps among them.
+    told_of: BTreeSet<StreamId>,
 }
 
 /// When a block is given back whose uses nobody asks about as long as a graph is captured.
@@ -41,12 +42,12 @@ struct Lingering {
 }
 
 #[derive(Debug)]
-pub(crate) struct Shadow {
-    pub(crate) allocator: GaplessAllocator<Faulty<Watched>>,
+pub(crate) struct Shadow<S: Subject> {
+    allocator: S,
+    device: TestDevice,
     page: PageSize,
-    held: Vec<Held>,
+    held: Vec<Held<S::Block>>,
     lingering: Vec<Lingering>,
-    stale: Option<BlockId>,
     /// Extents that are pinned, with the memory that was under their granules.
     pinned: Vec<(Extent, Vec<(Addr, Handle)>)>,
     /// The memory under each granule that a block of the private pool ever touched.
@@ -61,20 +62,16 @@ pub(crate) struct Shadow {
     pub(crate) refused: u64,
 }
 
-impl Shadow {
+impl<S: Subject> Shadow<S> {
     pub(crate) fn new(circumstances: Circumstances) -> Self {
-        let device = Faulty::new(Watched::new(circumstances.capacity, circumstances.mappings));
+        let Circumstances { capacity, slack, page, mappings } = circumstances;
+        let device = Locked::new(Faulty::new(Watched::new(capacity, mappings)));
         Self {
-            allocator: GaplessAllocator::with_pages(
-                device,
-                circumstances.page,
-                circumstances.slack,
-                (),
-            ),
-            page: circumstances.page,
+            allocator: S::new(device.clone(), page, slack),
+            device,
+            page,
             held: Vec::new(),
             lingering: Vec::new(),
-            stale: None,
             pinned: Vec::new(),
             private: BTreeMap::new(),
             captures: 0,
@@ -84,12 +81,22 @@ impl Shadow {
         }
     }
 
+    /// What is asked of the device that lets calls fail.
+    pub(crate) fn faults<T>(&self, ask: impl FnOnce(&mut Faulty<Watched>) -> T) -> T {
+        self.device.with(ask)
+    }
+
+    /// What is asked of the device behind.
+    pub(crate) fn watched<T>(&self, ask: impl FnOnce(&mut Watched) -> T) -> T {
+        self.device.with(|faulty| ask(faulty.device_mut()))
+    }
+
     /// Does a step, and sees that a fault in it was reported.
     pub(crate) fn step(&mut self, step: Step) -> Result<(), String> {
-        let failed = self.allocator.device().failed();
+        let failed = self.faults(|it| it.failed());
         self.reported = false;
         self.perform(step)?;
-        let faulted = failed < self.allocator.device().failed();
+        let faulted = failed < self.faults(|it| it.failed());
         if faulted != self.reported {
             return Err(format!("fault injected: {faulted}, reported: {}", self.reported));
         }
@@ -108,17 +115,19 @@ impl Shadow {
             Step::FreeTwice => return self.free_twice(),
             Step::Use { which, stream } if 0 < count => {
                 let held = &mut self.held[which % count];
-                let stream = StreamId(stream);
-                self.allocator.record_stream(held.block, stream).map_err(told)?;
-                let device = self.allocator.device_mut().device_mut();
-                device.sim.make_stream(stream);
-                device.queue(stream, held.extent);
+                let (stream, extent) = (StreamId(stream), held.extent);
+                self.allocator.record_stream(&mut held.block, stream).map_err(told)?;
+                held.told_of.insert(stream);
                 if stream != held.stream {
                     held.uses.insert(stream);
                 }
+                self.watched(|device| {
+                    device.sim.make_stream(stream);
+                    device.queue(stream, extent);
+                });
             }
             Step::FinishStream(stream) => {
-                self.allocator.device_mut().device_mut().finish_stream(StreamId(stream));
+                self.watched(|device| device.finish_stream(StreamId(stream)));
             }
             Step::FinishAll => self.finish_all(),
             Step::Trim(keep) => {
@@ -126,12 +135,12 @@ impl Shadow {
                 return self.absorb(answer);
             }
             Step::EmptyCache => {
-                let answer = self.allocator.empty_cache();
+                let answer = self.allocator.trim(Bytes::ZERO);
                 return self.absorb(answer);
             }
             Step::Pin(which) if 0 < count => {
-                let extent = self.allocator.pin(self.held[which % count].block).map_err(told)?;
-                let granules = self.allocator.device().device().granules(extent);
+                let extent = self.allocator.pin(&self.held[which % count].block).map_err(told)?;
+                let granules = self.watched(|device| device.granules(extent));
                 self.pinned.push((extent, granules));
             }
             Step::Unpin(which) if !self.pinned.is_empty() => {
@@ -155,14 +164,21 @@ impl Shadow {
     }
 
     fn end_stream(&mut self, stream: StreamId) -> Result<(), String> {
-        let device = self.allocator.device_mut().device_mut();
-        device.sim.make_stream(stream);
-        let now = device.next_tick();
+        let mut told_of = self.held.iter().map(|held| &held.told_of);
+        if !S::STREAMS_END_AT_ANY_TIME && told_of.any(|streams| streams.contains(&stream)) {
+            return Ok(());
+        }
+        let now = self.watched(|device| {
+            device.sim.make_stream(stream);
+            device.next_tick()
+        });
         let answer = self.allocator.end_stream(stream);
         if answer.is_ok() {
-            let device = self.allocator.device_mut().device_mut();
-            device.sim.destroy_stream(stream);
-            if !device.is_done(stream, now) {
+            let is_done = self.watched(|device| {
+                device.sim.destroy_stream(stream);
+                device.is_done(stream, now)
+            });
+            if !is_done {
                 return Err(format!("{stream} is over, and its work is not done"));
             }
             for held in &mut self.held {
@@ -188,16 +204,16 @@ impl Shadow {
         if self.captures == 0 {
             let segments = self.allocator.segments();
             let ranges = segments.iter().map(|it| Extent::between(it.addr, it.addr + it.size));
-            let device = self.allocator.device_mut().device_mut();
-            self.before_capture = ranges.flat_map(|range| device.granules(range)).collect();
-            device.is_capturing = true;
+            self.before_capture = self.watched(|device| {
+                device.is_capturing = true;
+                ranges.flat_map(|range| device.granules(range)).collect()
+            });
         }
         self.captures += 1;
         self.allocator.begin_capture();
     }
 
     fn end_capture(&mut self) -> Result<(), String> {
-        let device = self.allocator.device_mut().device_mut();
         match self.captures {
             0 => {
                 let answer = self.allocator.end_capture();
@@ -205,10 +221,12 @@ impl Shadow {
                 return is_refused.then_some(()).ok_or("no capture is over".to_owned());
             }
             1 => {
-                device.is_capturing = false;
                 self.before_capture.clear();
                 // What was given back meanwhile is asked about from now on, one after the other.
-                let mut now = device.next_tick();
+                let mut now = self.watched(|device| {
+                    device.is_capturing = false;
+                    device.next_tick()
+                });
                 let postponed = self.lingering.iter_mut();
                 for block in postponed.filter(|block| block.freed == BEHIND_THE_CAPTURE) {
                     block.freed = now;
@@ -223,8 +241,8 @@ impl Shadow {
     }
 
     fn allocate(&mut self, size: Bytes, stream: StreamId, pool: PoolId) -> Result<(), String> {
-        self.allocator.device_mut().device_mut().sim.make_stream(stream);
-        let block = match self.allocator.allocate_in(pool, size, stream) {
+        self.watched(|device| device.sim.make_stream(stream));
+        let block = match self.allocator.allocate(pool, size, stream) {
             Ok(block) => block,
             Err(AllocationError::OutOfMemory { .. }) => {
                 self.refused += 1;
@@ -233,21 +251,24 @@ impl Shadow {
             Err(AllocationError::Device(error)) => return self.absorb(Err(error)),
             Err(error) => return Err(told(error)),
         };
-        let extent = self.allocator.extent(block).ok_or("a new block is not known")?;
+        let extent = self.allocator.extent(&block).ok_or("a new block is not known")?;
         if extent.size() < size || extent.start().get() % 512 != 0 {
             return Err(format!("{extent:?} for {size} is too small or begins oddly"));
         }
-        let device = self.allocator.device_mut().device_mut();
-        let pieces = device.pieces(extent).ok_or(format!("{extent:?} lacks memory"))?;
-        if let Some(work) = device.in_use_by_others(stream, &pieces) {
-            return Err(format!("{extent:?}, {pieces:?} for {stream:?} is in use by {work}"));
-        }
-        device.queue(stream, extent);
+        let pieces = self.watched(|device| {
+            let pieces = device.pieces(extent).ok_or(format!("{extent:?} lacks memory"))?;
+            if let Some(work) = device.in_use_by_others(stream, &pieces) {
+                return Err(format!("{extent:?}, {pieces:?} for {stream:?} is in use by {work}"));
+            }
+            device.queue(stream, extent);
+            Ok(pieces)
+        })?;
         if pool == PRIVATE {
-            self.private.extend(device.granules(extent));
+            let granules = self.watched(|device| device.granules(extent));
+            self.private.extend(granules);
         }
-        let uses = BTreeSet::new();
-        self.held.push(Held { block, extent, pieces, requested: size, stream, uses });
+        let (uses, told_of) = (BTreeSet::new(), BTreeSet::new());
+        self.held.push(Held { block, extent, pieces, requested: size, stream, uses, told_of });
         Ok(())
     }
 
@@ -263,8 +284,8 @@ impl Shadow {
         let mut bound: BTreeSet<Handle> = self.private.values().copied().collect();
         bound.extend(self.pinned.iter().flat_map(|(_, pages)| pages).map(|&(_, page)| page));
         bound.extend(self.held.iter().flat_map(|held| handles(&held.pieces)));
-        let memory = self.allocator.device().memory();
-        let page = self.page.over(self.allocator.device().granule()).get();
+        let memory = self.device.memory();
+        let page = self.page.over(self.device.granule()).get();
         let usable = memory.total.get() / page - bound.len() as u64;
         // Wherever a block begins, it touches at most one page more than it fills.
         if size.get().div_ceil(page) < usable {
@@ -275,8 +296,8 @@ impl Shadow {
 
     /// While a graph is captured a request fails where the device has no new pages for it.
     fn check_refusal_in_capture(&self, size: Bytes) -> Result<(), String> {
-        let free = self.allocator.device().memory().free;
-        let page = self.page.over(self.allocator.device().granule()).get();
+        let free = self.device.memory().free;
+        let page = self.page.over(self.device.granule()).get();
         if size.get().div_ceil(page) < free.get() / page {
             return Err(format!("{size} was refused while the device has {free}"));
         }
@@ -284,19 +305,21 @@ impl Shadow {
     }
 
     fn free(&mut self, which: usize) -> Result<(), String> {
-        let block = self.held[which].block;
-        let mut freed = self.allocator.device_mut().device_mut().next_tick();
+        let Held { block, extent, pieces, requested, stream, uses, told_of } =
+            self.held.swap_remove(which);
+        let mut freed = self.watched(Watched::next_tick);
         if 0 < self.captures {
             freed = BEHIND_THE_CAPTURE;
         }
         match self.allocator.free(block) {
             Ok(()) => {}
-            // The program has the block as before.
-            Err(FreeError::Device(error)) => return self.absorb(Err(error)),
-            Err(error) => return Err(told(error)),
+            Err((block, FreeError::Device(error))) => {
+                let held = Held { block, extent, pieces, requested, stream, uses, told_of };
+                self.held.push(held);
+                return self.absorb(Err(error));
+            }
+            Err((_, error)) => return Err(told(error)),
         }
-        let Held { extent, requested, uses, .. } = self.held.swap_remove(which);
-        self.stale = Some(block);
         if !uses.is_empty() {
             self.lingering.push(Lingering { extent, requested, streams: uses, freed });
         }
@@ -304,8 +327,7 @@ impl Shadow {
     }
 
     fn free_twice(&mut self) -> Result<(), String> {
-        let Some(stale) = self.stale else { return Ok(()) };
-        match self.allocator.free(stale) {
+        match self.allocator.free_twice() {
             Err(FreeError::NotAllocated) => Ok(()),
             answer => Err(format!("a block is freed twice: {answer:?}")),
         }
@@ -313,7 +335,7 @@ impl Shadow {
 
     fn finish_all(&mut self) {
         for stream in (0..STREAMS).map(StreamId) {
-            self.allocator.device_mut().device_mut().finish_stream(stream);
+            self.watched(|device| device.finish_stream(stream));
         }
     }
 
@@ -335,17 +357,24 @@ impl Shadow {
     }
 
     fn forget_what_is_done(&mut self) {
-        let device = self.allocator.device().device();
-        self.lingering.retain(|block| {
-            let done = |&stream: &StreamId| device.is_done(stream, block.freed);
-            !block.streams.iter().all(done)
+        let device = self.device.clone();
+        device.with(|faulty| {
+            self.lingering.retain(|block| {
+                let done = |&stream: &StreamId| faulty.device().is_done(stream, block.freed);
+                !block.streams.iter().all(done)
+            });
         });
     }
 
-    /// What has to be true between any two steps.
+    /// What has to be true between any two steps, as far as it can be told without emptying fronts.
     pub(crate) fn check(&self) -> Result<(), String> {
         self.allocator.check_invariants().map_err(told)?;
-        let device = self.allocator.device().device();
+        self.watched(|device| self.check_memory(device))?;
+        self.check_sums()
+    }
+
+    /// Every byte is where it has to be, and whose it has to be.
+    fn check_memory(&self, device: &Watched) -> Result<(), String> {
         if let Some(complaint) = &device.complaint {
             return Err(complaint.clone());
         }
@@ -371,13 +400,12 @@ impl Shadow {
                 return Err(format!("{page:?} went away from {at:?}, where it has to stay"));
             }
         }
-        self.check_segments()?;
-        self.check_sums()
+        Ok(())
     }
 
     /// Gives everything back, and looks whether that is everything.
     pub(crate) fn end(&mut self) -> Result<(), String> {
-        self.allocator.device_mut().fail(0..0);
+        self.faults(|it| it.fail(0..0));
         while 0 < self.captures {
             self.step(Step::EndCapture)?;
         }
@@ -391,14 +419,15 @@ impl Shadow {
         self.step(Step::FinishAll)?;
         self.step(Step::EmptyCache)?;
         self.check_active()?;
-        let device = self.allocator.device().device();
-        if !device.given().is_zero() || device.has_mappings() {
-            return Err(format!("{} never went back", device.given()));
-        }
-        if 0 < device.reserved {
-            return Err("addresses never went back".to_owned());
-        }
-        Ok(())
+        self.watched(|device| {
+            if !device.given().is_zero() || device.has_mappings() {
+                return Err(format!("{} never went back", device.given()));
+            }
+            if 0 < device.reserved {
+                return Err("addresses never went back".to_owned());
+            }
+            Ok(())
+        })
     }
 }
 

@@ -64,7 +64,7 @@ impl Tally {
         self.requested -= signed(requested);
     }
 
-    /// A block goes back through the books, which count another size of request for it.
+    /// The books count what was asked for in a block by now, and not what they counted before.
     pub(super) fn correct(&mut self, counted: Bytes, requested: Bytes) {
         self.requested += signed(counted) - signed(requested);
     }

@@ -183,7 +183,7 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
             return Err(NotFreed { block, reason: error.into() });
         }
         // The books may know what was asked for in it before a thread kept it.
-        let counted = books.blocks[block.at].requested;
+        let counted = books.correct_request(block.at, block.requested);
         lock(&self.kept).tally.correct(counted, block.requested);
         books.take_back(block.at);
         Ok(())
