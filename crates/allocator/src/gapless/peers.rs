@@ -17,6 +17,7 @@ pub(super) fn enable_peer_access<H: Hold>(hold: &mut H, peer: DeviceId) -> Resul
     hold.outside(|device| device.enable_peer_access(peer))?;
     // What others are about to map may have been opened before the peer was there.
     let mut left = hold.books().mapped_or_underway();
+    let mut may_come_back = true;
     loop {
         let table = &mut hold.books().table;
         let (underway, ready): (Vec<Frame>, _) =
@@ -35,9 +36,11 @@ pub(super) fn enable_peer_access<H: Hold>(hold: &mut H, peer: DeviceId) -> Resul
         }
         opened?;
         left = underway;
-        if left.is_empty() || !hold.wait_for_return() {
+        if left.is_empty() || !may_come_back {
             return Ok(());
         }
+        // Once more where all are back: what is underway then was left by a device that panicked.
+        may_come_back = hold.wait_for_return();
     }
 }
 
