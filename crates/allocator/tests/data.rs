@@ -4,11 +4,16 @@
 //! Each block is filled on its own stream when it is given, read on other streams, which the
 //! allocator is told, and compared on its own stream as the last thing before it is freed. So
 //! memory that is handed on too early, shared, or mapped elsewhere shows as wrong bytes, and a
-//! mapping that goes away too early as a fault.
+//! mapping that goes away too early as a fault. A graph that runs again writes where blocks of its pool
+//! were: so memory that left the pool shows as well.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a call that makes sense and fails stops the test")]
 
+#[path = "shadow/counted.rs"]
+mod counted;
+
+use counted::check_counts;
 use gapless_allocator::{
     AllocationError, Allocator, CachingAllocator, GaplessAllocator, Happening, Observer, PageSize,
     Slack,
@@ -23,11 +28,75 @@ const STREAMS: u64 = 3;
 /// What a program does; the numbers choose among what there is.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Allocate { size: u64, stream: u64 },
+    Allocate {
+        size: u64,
+        stream: u64,
+        private: bool,
+    },
     Free(usize),
-    Use { which: usize, stream: u64 },
+    Use {
+        which: usize,
+        stream: u64,
+    },
     Wait(u64),
     EmptyCache,
+    /// So many granules are kept.
+    Trim(u64),
+    Pin(usize),
+    Unpin(usize),
+    BeginCapture,
+    EndCapture,
+    /// The graphs run whose memory is the private pool's.
+    RunGraphs,
+    EndPool,
+}
+
+/// The pool of graphs.
+const PRIVATE: PoolId = PoolId(0, 1);
+
+/// An allocator with what not all of them can do.
+trait Tested: Allocator<Device = Host> {
+    /// Whether it can do that.
+    const DOES_ALL: bool = false;
+
+    fn trim(&mut self, _keep: Bytes) {}
+    fn pin(&mut self, _block: Self::Block) -> Option<Extent> {
+        None
+    }
+    fn unpin(&mut self, _pinned: Extent) {}
+    fn begin_capture(&mut self) {}
+    fn end_capture(&mut self) {}
+    fn end_pool(&mut self, _pool: PoolId) {}
+}
+
+impl Tested for CachingAllocator<Host> {}
+
+impl<O: Observer> Tested for GaplessAllocator<Host, O> {
+    const DOES_ALL: bool = true;
+
+    fn trim(&mut self, keep: Bytes) {
+        self.trim(keep).unwrap();
+    }
+
+    fn pin(&mut self, block: Self::Block) -> Option<Extent> {
+        Some(self.pin(block).unwrap())
+    }
+
+    fn unpin(&mut self, pinned: Extent) {
+        assert!(self.unpin(pinned));
+    }
+
+    fn begin_capture(&mut self) {
+        self.begin_capture();
+    }
+
+    fn end_capture(&mut self) {
+        self.end_capture().unwrap();
+    }
+
+    fn end_pool(&mut self, pool: PoolId) {
+        self.end_pool(pool);
+    }
 }
 
 /// Steps with sizes up to so many units.
@@ -35,11 +104,17 @@ fn step(unit: u64) -> impl Strategy<Value = Step> {
     let size = prop_oneof![1 => 1..unit / 4, 3 => 1..3 * unit, 2 => 2 * unit..7 * unit];
     let stream = || prop_oneof![3 => Just(0_u64), 2 => 1..STREAMS];
     prop_oneof![
-        20 => (size, stream()).prop_map(|(size, stream)| Step::Allocate { size, stream }),
+        20 => (size, stream(), prop::bool::weighted(0.1))
+            .prop_map(|(size, stream, private)| Step::Allocate { size, stream, private }),
         17 => any::<usize>().prop_map(Step::Free),
         6 => (any::<usize>(), 0..STREAMS).prop_map(|(which, stream)| Step::Use { which, stream }),
         2 => (0..STREAMS).prop_map(Step::Wait),
         1 => Just(Step::EmptyCache),
+        1 => (0..40_u64).prop_map(Step::Trim),
+        1 => any::<usize>().prop_map(Step::Pin),
+        1 => any::<usize>().prop_map(Step::Unpin),
+        1 => prop::sample::select(vec![Step::BeginCapture, Step::EndCapture, Step::EndCapture]),
+        1 => prop::sample::select(vec![Step::RunGraphs, Step::RunGraphs, Step::EndPool]),
     ]
 }
 
@@ -49,19 +124,42 @@ struct Held<B> {
     extent: Extent,
     stream: StreamId,
     seed: u64,
+    /// Whether a graph writes there when it runs, also after the block was freed.
+    is_of_graphs: bool,
+    is_used_elsewhere: bool,
 }
 
-struct Program<A: Allocator<Device = Host>> {
+struct Program<A: Tested> {
     allocator: A,
     /// The allocator's device, to queue work on.
     host: Host,
     held: Vec<Held<A::Block>>,
     next_seed: u64,
+    pinned: Vec<Extent>,
+    is_capturing: bool,
+    /// Where blocks of the pool of graphs were, and on which stream.
+    of_graphs: Vec<(Extent, StreamId)>,
+    steps: u64,
 }
 
-impl<A: Allocator<Device = Host>> Program<A> {
+/// So many places of graphs are kept in mind.
+const PLACES_OF_GRAPHS: usize = 64;
+
+/// After so many steps what is counted is looked at.
+const STEPS_BETWEEN_COUNTS: u64 = 64;
+
+impl<A: Tested> Program<A> {
     fn new(host: Host, make: impl FnOnce(Host) -> A) -> Self {
-        Self { allocator: make(host.clone()), host, held: Vec::new(), next_seed: 0 }
+        Self {
+            allocator: make(host.clone()),
+            host,
+            held: Vec::new(),
+            next_seed: 0,
+            pinned: Vec::new(),
+            is_capturing: false,
+            of_graphs: Vec::new(),
+            steps: 0,
+        }
     }
 
     /// Runs to the end, where all memory goes back; answers the allocator.
@@ -73,6 +171,11 @@ impl<A: Allocator<Device = Host>> Program<A> {
         while !self.held.is_empty() {
             self.step(Step::Free(0));
         }
+        while !self.pinned.is_empty() {
+            self.step(Step::Unpin(0));
+        }
+        self.step(Step::EndCapture);
+        self.step(Step::EndPool);
         self.host.wait_for_device().unwrap();
         self.step(Step::EmptyCache);
         assert_eq!(self.host.complaints(), []);
@@ -82,16 +185,27 @@ impl<A: Allocator<Device = Host>> Program<A> {
     }
 
     fn step(&mut self, step: Step) {
+        self.steps += 1;
+        if self.steps.is_multiple_of(STEPS_BETWEEN_COUNTS) {
+            self.check_counts();
+        }
         let count = self.held.len();
         match step {
-            Step::Allocate { size, stream } => self.allocate(Bytes::new(size), StreamId(stream)),
+            Step::Allocate { size, stream, private } => {
+                self.allocate(Bytes::new(size), StreamId(stream), private && A::DOES_ALL);
+            }
             Step::Free(which) if 0 < count => {
                 let held = self.held.swap_remove(which % count);
                 self.host.check(held.stream, held.extent, held.seed).unwrap();
                 self.allocator.free(held.block).unwrap();
+                let has_room = self.of_graphs.len() < PLACES_OF_GRAPHS;
+                if held.is_of_graphs && !held.is_used_elsewhere && has_room {
+                    self.of_graphs.push((held.extent, held.stream));
+                }
             }
             Step::Use { which, stream } if 0 < count => {
-                let (held, stream) = (&self.held[which % count], StreamId(stream));
+                let (held, stream) = (&mut self.held[which % count], StreamId(stream));
+                held.is_used_elsewhere = true;
                 let filled = self.host.record_event(held.stream).unwrap();
                 self.host.make_wait(stream, filled).unwrap();
                 self.host.drop_event(filled).unwrap();
@@ -99,13 +213,65 @@ impl<A: Allocator<Device = Host>> Program<A> {
                 self.allocator.record_stream(held.block, stream).unwrap();
             }
             Step::Wait(stream) => self.host.wait_for_stream(StreamId(stream)).unwrap(),
-            Step::EmptyCache => self.allocator.empty_cache().unwrap(),
-            Step::Free(_) | Step::Use { .. } => {}
+            Step::EmptyCache if !self.is_capturing => self.allocator.empty_cache().unwrap(),
+            Step::Trim(keep) if !self.is_capturing => {
+                self.allocator.trim(Bytes::new(keep * self.host.granule().get()));
+            }
+            Step::Pin(which) if 0 < count => {
+                self.pinned.extend(self.allocator.pin(self.held[which % count].block));
+            }
+            Step::Unpin(which) if !self.pinned.is_empty() => {
+                let pinned = self.pinned.swap_remove(which % self.pinned.len());
+                self.allocator.unpin(pinned);
+            }
+            Step::BeginCapture if !self.is_capturing => {
+                self.is_capturing = true;
+                self.allocator.begin_capture();
+            }
+            Step::EndCapture if self.is_capturing => {
+                self.is_capturing = false;
+                self.allocator.end_capture();
+            }
+            Step::RunGraphs => self.run_graphs(),
+            Step::EndPool => {
+                self.of_graphs.clear();
+                self.held.iter_mut().for_each(|held| held.is_of_graphs = false);
+                self.allocator.end_pool(PRIVATE);
+            }
+            Step::Free(_)
+            | Step::Use { .. }
+            | Step::EmptyCache
+            | Step::Trim(_)
+            | Step::Pin(_)
+            | Step::Unpin(_)
+            | Step::BeginCapture
+            | Step::EndCapture => {}
         }
     }
 
-    fn allocate(&mut self, size: Bytes, stream: StreamId) {
-        let block = match self.allocator.allocate_in(PoolId::DEFAULT, size, stream) {
+    /// Writes anything where blocks of graphs were that nobody holds.
+    fn run_graphs(&mut self) {
+        for &(extent, stream) in &self.of_graphs {
+            self.next_seed += 1;
+            self.host.fill(stream, extent, self.next_seed).unwrap();
+        }
+    }
+
+    fn check_counts(&self) {
+        let statistics = self.allocator.statistics();
+        let bytes: Bytes = self.held.iter().map(|held| held.extent.size()).sum();
+        let memory = self.host.memory();
+        let sums = [
+            ("allocation", statistics.allocation, self.held.len() as u64),
+            ("allocated_bytes", statistics.allocated_bytes, bytes.get()),
+            ("reserved_bytes", statistics.reserved_bytes, (memory.total - memory.free).get()),
+        ];
+        check_counts(&sums).unwrap();
+    }
+
+    fn allocate(&mut self, size: Bytes, stream: StreamId, is_of_graphs: bool) {
+        let pool = if is_of_graphs { PRIVATE } else { PoolId::DEFAULT };
+        let block = match self.allocator.allocate_in(pool, size, stream) {
             Ok(block) => block,
             Err(AllocationError::OutOfMemory { .. }) => return,
             Err(error) => panic!("{size} on {stream}: {error}"),
@@ -114,7 +280,9 @@ impl<A: Allocator<Device = Host>> Program<A> {
         let seed = self.next_seed;
         self.next_seed += 1;
         self.host.fill(stream, extent, seed).unwrap();
-        self.held.push(Held { block, extent, stream, seed });
+        self.of_graphs.retain(|(other, _)| !other.overlaps(extent));
+        let is_used_elsewhere = false;
+        self.held.push(Held { block, extent, stream, seed, is_of_graphs, is_used_elsewhere });
     }
 }
 
@@ -149,13 +317,22 @@ fn long_program(steps: u64, unit: u64) -> impl Iterator<Item = Step> {
                     2..6 => 1 + below(unit),
                     _ => 1 + below(unit / 32),
                 };
-                Step::Allocate { size, stream }
+                Step::Allocate { size, stream, private: below(64) == 0 }
             }
-            195..389 => Step::Free(which),
+            195..387 => Step::Free(which),
+            387 => Step::Pin(which),
+            388 => Step::Unpin(which),
             389..396 => Step::Use { which, stream: below(STREAMS) },
             396..399 => Step::Wait(stream),
-            _ if below(50) == 0 => Step::EmptyCache,
-            _ => Step::Free(which),
+            _ => match below(100) {
+                0..2 => Step::EmptyCache,
+                2..6 => Step::Trim(below(24)),
+                6..12 => Step::BeginCapture,
+                12..36 => Step::EndCapture,
+                36..50 => Step::RunGraphs,
+                50 => Step::EndPool,
+                _ => Step::Free(which),
+            },
         }
     })
 }
@@ -214,7 +391,7 @@ fn turns(count: usize, unit: u64, are_used: bool) -> Vec<Vec<Step>> {
                 held.swap_remove(which);
                 steps.push(Step::Free(which));
             }
-            steps.push(Step::Allocate { size, stream: 0 });
+            steps.push(Step::Allocate { size, stream: 0, private: false });
             held.push(now + life);
             if are_used && 60 < life {
                 steps.push(Step::Use { which: held.len() - 1, stream: 1 });
