@@ -242,11 +242,11 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     }
 
     /// Tells that a graph is about to be captured, once for each, whatever stream and thread it is. Until
-    /// [`GaplessAllocator::end_capture`] the device is called for addresses, memory and mappings alone,
-    /// since a driver refuses all else then and gives the capture up. No page moves, so that requests
-    /// without memory take new pages of the device; blocks that were freed and used on other streams wait
-    /// for the end; a request fails that would have to wait, and so do [`GaplessAllocator::trim`] and
-    /// [`GaplessAllocator::end_stream`].
+    /// [`GaplessAllocator::end_capture`] the device is called for addresses, memory and mappings alone: a
+    /// driver answers nothing about work then, and gives the capture up where it is asked. No page moves,
+    /// so that requests without memory take new pages of the device; blocks that were freed and used on
+    /// other streams wait for the end; a request that would have to wait fails, and so do
+    /// [`GaplessAllocator::trim`] and [`GaplessAllocator::end_stream`].
     ///
     /// What is captured uses its addresses again each time that the graph runs: it comes from a private
     /// pool, whose pages stay where they are until [`GaplessAllocator::end_pool`].
@@ -262,7 +262,8 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     }
 
     /// Lets the pages of a private pool move from now on, those under blocks that are still held
-    /// included once they are free: nothing that was captured from it will run again. Who asks for
+    /// included once they are free: nothing that was captured from it will run again, and what ran on other
+    /// streams than that of its blocks is done. Who asks for
     /// a pool of this name later gets a new one.
     pub fn end_pool(&mut self, pool: PoolId) {
         end_pool(&mut Alone { books: &mut self.books, device: &mut self.device }, pool);

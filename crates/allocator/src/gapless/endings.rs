@@ -1,18 +1,19 @@
 //! Pools and streams that are over.
 
 use gapless_device::DeviceError;
-use gapless_units::{PoolId, StreamId};
+use gapless_units::{Bytes, PoolId, StreamId};
 
 use super::books::Books;
 use super::hold::Hold;
-use super::names::ArenaIndex;
+use super::names::{ArenaIndex, At};
 use super::waits::{wait_for_first, wait_for_stream};
 use crate::observer::Observer;
 
 /// Lets the pages of a private pool move from now on.
 pub(super) fn end_pool<H: Hold>(hold: &mut H, pool: PoolId) {
     if pool.is_private() {
-        hold.books().arenas.end_pool(pool);
+        hold.clear_fronts();
+        hold.books().end_pool(pool);
         hold.note_end();
     }
 }
@@ -50,6 +51,18 @@ pub(super) fn remove_empty_arenas<H: Hold>(hold: &mut H) -> Result<(), DeviceErr
 }
 
 impl<O: Observer> Books<O> {
+    /// Takes in that a pool is over. Graphs that ran until now used what was free in it.
+    fn end_pool(&mut self, pool: PoolId) {
+        self.clock += 1;
+        for arena in self.arenas.indices().filter(|&arena| self.arenas[arena].pool == pool) {
+            let free: Vec<At> = self.arenas[arena].free.all(&self.blocks, Bytes::ZERO).collect();
+            for at in free {
+                self.blocks[at].freed = self.clock;
+            }
+        }
+        self.arenas.end_pool(pool);
+    }
+
     /// Forgets that a stream used blocks which the program still has.
     fn forget_uses_on(&mut self, stream: StreamId) {
         self.deferred.uses.retain(|&at, streams| {
@@ -72,13 +85,11 @@ impl<O: Observer> Books<O> {
 mod tests {
     use std::sync::Weak;
 
-    use gapless_device::{Completion, Placement, Sim, SimSetup};
-    use gapless_units::Bytes;
-
     use crate::Allocator;
     use crate::gapless::hold::Alone;
     use crate::gapless::waits::wait_for_arena;
     use crate::gapless::{GaplessAllocator, Slack};
+    use gapless_device::{Completion, Placement, Sim, SimSetup};
 
     use super::*;
 
@@ -139,6 +150,22 @@ mod tests {
         assert_eq!(allocator.free(block), Ok(()));
         assert_eq!(allocator.empty_cache(), Ok(()));
         assert!(allocator.books.waits.is_empty());
+    }
+
+    /// A graph ran after all that was known of its stream was done: who takes over its memory waits for
+    /// that as well.
+    #[test]
+    fn the_last_run_of_a_graph_is_waited_for() {
+        let completion = Completion::WhenTold;
+        let setup = SimSetup { completion, ..SimSetup::new(Bytes::mib(4)) };
+        let mut allocator = GaplessAllocator::new(Sim::new(setup), Slack::NONE, ());
+        let (pool, graphs, other) = (PoolId(0, 1), StreamId(1), StreamId(2));
+        let block = allocator.allocate_in(pool, Bytes::mib(4), graphs).unwrap();
+        assert_eq!(allocator.free(block), Ok(()));
+        assert_eq!(allocator.trim(Bytes::mib(2)), Ok(()), "its work is waited for");
+        allocator.end_pool(pool);
+        assert!(allocator.allocate(Bytes::mib(4), other).is_ok());
+        assert_eq!(allocator.stalls(), 1);
     }
 
     /// The pool of everybody goes on, whatever it is called.

@@ -21,5 +21,5 @@ fn programs_on_a_card_move_little_in_their_last_iteration() {
         });
         checks.count()
     });
-    assert_eq!(checked, 5);
+    assert_eq!(checked, 6);
 }
