@@ -194,23 +194,9 @@ impl<A: Tested> Program<A> {
             Step::Allocate { size, stream, private } => {
                 self.allocate(Bytes::new(size), StreamId(stream), private && A::DOES_ALL);
             }
-            Step::Free(which) if 0 < count => {
-                let held = self.held.swap_remove(which % count);
-                self.host.check(held.stream, held.extent, held.seed).unwrap();
-                self.allocator.free(held.block).unwrap();
-                let has_room = self.of_graphs.len() < PLACES_OF_GRAPHS;
-                if held.is_of_graphs && !held.is_used_elsewhere && has_room {
-                    self.of_graphs.push((held.extent, held.stream));
-                }
-            }
+            Step::Free(which) if 0 < count => self.free(which % count),
             Step::Use { which, stream } if 0 < count => {
-                let (held, stream) = (&mut self.held[which % count], StreamId(stream));
-                held.is_used_elsewhere = true;
-                let filled = self.host.record_event(held.stream).unwrap();
-                self.host.make_wait(stream, filled).unwrap();
-                self.host.drop_event(filled).unwrap();
-                self.host.check(stream, held.extent, held.seed).unwrap();
-                self.allocator.record_stream(held.block, stream).unwrap();
+                self.use_elsewhere(which % count, StreamId(stream));
             }
             Step::Wait(stream) => self.host.wait_for_stream(StreamId(stream)).unwrap(),
             Step::EmptyCache if !self.is_capturing => self.allocator.empty_cache().unwrap(),
@@ -247,6 +233,26 @@ impl<A: Tested> Program<A> {
             | Step::BeginCapture
             | Step::EndCapture => {}
         }
+    }
+
+    fn free(&mut self, which: usize) {
+        let held = self.held.swap_remove(which);
+        self.host.check(held.stream, held.extent, held.seed).unwrap();
+        self.allocator.free(held.block).unwrap();
+        let has_room = self.of_graphs.len() < PLACES_OF_GRAPHS;
+        if held.is_of_graphs && !held.is_used_elsewhere && has_room {
+            self.of_graphs.push((held.extent, held.stream));
+        }
+    }
+
+    fn use_elsewhere(&mut self, which: usize, stream: StreamId) {
+        let held = &mut self.held[which];
+        held.is_used_elsewhere = true;
+        let filled = self.host.record_event(held.stream).unwrap();
+        self.host.make_wait(stream, filled).unwrap();
+        self.host.drop_event(filled).unwrap();
+        self.host.check(stream, held.extent, held.seed).unwrap();
+        self.allocator.record_stream(held.block, stream).unwrap();
     }
 
     /// Writes anything where blocks of graphs were that nobody holds.
