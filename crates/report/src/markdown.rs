@@ -12,7 +12,7 @@ use crate::facts::{DeviceFacts, Facts, FindingFacts, LedgerFacts, Place, TotalsF
 use crate::figures::{counted, grouped, percent, percent_of};
 use crate::survey::{SurveyRow, survey};
 use crate::words::{
-    about_cause, cause, clean, file_name, frame, headline, moment, obstacle, prescribed, ransom,
+    about_cause, cause, clean, file_name, frame, headline, moment, obstacle, prescription, ransom,
     request, site, telling, weight,
 };
 
@@ -144,8 +144,8 @@ fn device(page: &mut String, facts: &Facts, device: &DeviceFacts) {
         if let Some(told) = &device.ransom {
             let _ = writeln!(page, "\n**Ransom:** {}", escaped(&ransom(told, device)));
         }
-        if let Some(found) = &device.prescription {
-            let _ = writeln!(page, "\n{}", escaped(&prescribed(found)));
+        if let Some(told) = prescription(device) {
+            let _ = writeln!(page, "\n{}", escaped(&told));
         }
     }
     findings(page, &device.findings);

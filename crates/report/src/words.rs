@@ -73,7 +73,13 @@ pub(crate) fn headline(facts: &Facts, device: &DeviceFacts) -> Vec<String> {
 }
 
 /// The change of settings that a replay recommends, in a sentence.
-pub(crate) fn prescribed(found: &PrescribedFacts) -> String {
+pub(crate) fn prescription(device: &DeviceFacts) -> Option<String> {
+    let unsought = "Prescription: not looked for in so long a recording; see `gapless advise`.";
+    let unsought = device.prescription_unsought.then(|| unsought.to_owned());
+    device.prescription.as_ref().map(prescribed).or(unsought)
+}
+
+fn prescribed(found: &PrescribedFacts) -> String {
     let worth = match found.fidelity {
         Some(share) if share < 1.0 => ", an estimate",
         _ => "",

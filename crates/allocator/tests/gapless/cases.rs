@@ -3,8 +3,10 @@
 use gapless_allocator::{
     AllocationError, Allocator, BlockId, FreeError, GaplessAllocator, PageSize, Slack,
 };
-use gapless_device::{Completion, Placement, Sim, SimSetup};
-use gapless_units::{Bytes, Extent, PoolId, StreamId};
+use gapless_device::{Completion, DeviceError, Placement, Sim, SimSetup};
+use gapless_units::{Bytes, DeviceId, Extent, PoolId, StreamId};
+
+use crate::watched::Watched;
 
 const COMPUTE: StreamId = StreamId(0);
 const COPY: StreamId = StreamId(1);
@@ -219,4 +221,65 @@ fn a_page_that_the_device_has_not_is_refused() {
     assert!(matches!(refused, Err(AllocationError::OutOfMemory { .. })), "{refused:?}");
     assert_eq!(it.reserved(), Bytes::ZERO);
     assert_eq!(it.check_invariants(), Ok(()));
+}
+
+/// While a graph is captured a request takes new pages, and what lies free elsewhere stays; afterwards it
+/// moves again.
+#[test]
+fn nothing_moves_while_a_graph_is_captured() {
+    let mut it = allocator(6);
+    let gap = take(&mut it, 4096, COMPUTE);
+    let _end = take(&mut it, 2048, COMPUTE);
+    give(&mut it, gap);
+    it.device_mut().begin_capture();
+    it.begin_capture();
+    let _captured = take(&mut it, 6144, COMPUTE);
+    assert_eq!(it.reserved(), Bytes::mib(12), "the gap keeps its pages");
+    assert!(matches!(
+        it.allocate(Bytes::mib(6), COMPUTE),
+        Err(AllocationError::OutOfMemory { .. })
+    ));
+    let again = take(&mut it, 4096, COMPUTE);
+    give(&mut it, again);
+    assert!(it.device_mut().end_capture(), "nothing was asked about work");
+    assert_eq!(it.end_capture(), Ok(()));
+    assert_eq!(it.check_invariants(), Ok(()));
+}
+
+/// A block that another stream used is given back while a graph is captured: it is asked about after the
+/// capture.
+#[test]
+fn blocks_freed_during_a_capture_wait_for_its_end() {
+    let mut it = allocator(6);
+    let block = take(&mut it, 4096, COMPUTE);
+    assert_eq!(it.record_stream(block, COPY), Ok(()));
+    it.device_mut().begin_capture();
+    it.begin_capture();
+    give(&mut it, block);
+    assert_eq!(it.process_events(), Ok(()));
+    assert!(matches!(it.trim(Bytes::ZERO), Err(DeviceError::Invalid { .. })));
+    assert_eq!(it.live(), Bytes::mib(4));
+    assert!(it.device_mut().end_capture(), "nothing was asked about work");
+    assert_eq!(it.end_capture(), Ok(()));
+    it.device_mut().finish_work_on(COPY);
+    assert_eq!(it.process_events(), Ok(()));
+    assert_eq!(it.live(), Bytes::ZERO);
+    assert!(matches!(it.end_capture(), Err(DeviceError::Invalid { .. })), "there is none");
+}
+
+/// A block of a page that was elsewhere before is open to the peers there as well.
+#[test]
+fn peers_follow_pages_that_move() {
+    let mut it = GaplessAllocator::new(Watched::new(Bytes::mib(8), u64::MAX), Slack::NONE, ());
+    let gap = it.allocate(Bytes::mib(4), COMPUTE).unwrap();
+    let end = it.allocate(Bytes::mib(2), COMPUTE).unwrap();
+    assert_eq!(it.enable_peer_access(DeviceId(1)), Ok(()));
+    assert_eq!(it.free(gap), Ok(()));
+    let moved = it.allocate(Bytes::mib(6), COMPUTE).unwrap();
+    assert!(0 < it.device().moves);
+    assert_eq!(it.enable_peer_access(DeviceId(2)), Ok(()));
+    for block in [end, moved] {
+        let extent = it.extent(block).unwrap();
+        assert!(it.device().pieces(extent).is_some(), "{extent:?} is closed to a peer");
+    }
 }

@@ -8,7 +8,7 @@ use gapless::report::{
     Examination, Facts, Look, Source, html, json, markdown, redact, redacted_path, text,
 };
 
-use super::sweeping::along_the_way;
+use super::sweeping::{AlongTheWay, along_the_way};
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::progress::Progress;
@@ -87,8 +87,11 @@ fn examine_one(
 fn facts(order: &Order, examination: &Examination) -> Facts {
     let mut facts = Facts::of(examination);
     for (place, device) in facts.devices.iter_mut().enumerate() {
-        let advice = along_the_way(examination, place, order.asked.capacity);
-        device.prescription = advice.and_then(|advice| advice.in_short());
+        match along_the_way(examination, place, order.asked.capacity) {
+            AlongTheWay::TooLong => device.prescription_unsought = true,
+            AlongTheWay::Advice(advice) => device.prescription = advice.in_short(),
+            AlongTheWay::Nothing => {}
+        }
     }
     facts
 }

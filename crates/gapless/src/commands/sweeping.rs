@@ -95,18 +95,38 @@ pub(super) fn carry_out(
     Ok(sweep.conclude(tried, cards, replacement))
 }
 
-/// The advice on a device, where a sweep takes under a second; nothing where it cannot be had.
+/// What becomes of the advice on a device that is explained.
+pub(super) enum AlongTheWay {
+    Advice(Box<DeviceAdviceFacts>),
+    /// A sweep takes more than a second.
+    TooLong,
+    /// There is none to be had.
+    Nothing,
+}
+
+/// The advice on a device, where a sweep takes under a second.
 pub(super) fn along_the_way(
     recorded: &Examination,
     place: usize,
     capacity: Option<Bytes>,
-) -> Option<DeviceAdviceFacts> {
+) -> AlongTheWay {
     let trace = &recorded.devices[place].trace;
-    // Every candidate replays at most as many operations as there are events.
-    if recorded.is_ours() || !trace.is_consistent() || MOST_ALONG_THE_WAY / 80 < trace.events.len()
-    {
-        return None;
+    if recorded.is_ours() || !trace.is_consistent() {
+        return AlongTheWay::Nothing;
     }
+    // Every candidate replays at most as many operations as there are events.
+    if MOST_ALONG_THE_WAY / 80 < trace.events.len() {
+        return AlongTheWay::TooLong;
+    }
+    let advice = advice_on(recorded, place, capacity);
+    advice.map_or(AlongTheWay::Nothing, |advice| AlongTheWay::Advice(Box::new(advice)))
+}
+
+fn advice_on(
+    recorded: &Examination,
+    place: usize,
+    capacity: Option<Bytes>,
+) -> Option<DeviceAdviceFacts> {
     let wishes = Wishes { capacity, ..Wishes::default() };
     let (check, sweep) = prepare(recorded, place, &wishes).ok()?;
     let advice = carry_out(&sweep, None, true).ok()?;

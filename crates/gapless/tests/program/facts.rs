@@ -27,7 +27,7 @@ fn the_keys_are_those_that_were_promised() {
     assert_snapshot!(keys(&facts["recording"]), @"bytes consistent events format framework notes path pinned_host");
     assert_snapshot!(keys(&facts["recording"]["notes"][0]), @"code device text weight");
     assert_snapshot!(keys(device), @r"
-    blame blame_omitted consistent device end events failure findings iterations ledger outside_bytes peak peak_at placed prescription ransom request settings start verdict
+    blame blame_omitted consistent device end events failure findings iterations ledger outside_bytes peak peak_at placed prescription prescription_unsought ransom request settings start verdict
     ");
     assert_snapshot!(keys(&device["start"]), @"active_bytes allocated_bytes requested_bytes reserved_bytes");
     assert_eq!(keys(&device["start"]), keys(&device["peak"]));

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::run::{OOM, POOLS, gapless, program};
+use crate::run::{OF_A_CARD, OOM, POOLS, gapless, program};
 
 #[test]
 fn a_failure_by_fragmentation_is_explained_on_one_screen() {
@@ -165,4 +165,11 @@ fn a_hint_says_how_to_record_what_is_missing() {
     -v shows findings with evidence, stacks and pools; --format html --output FILE
     draws the memory.
     ");
+}
+
+#[test]
+fn a_long_recording_says_where_to_look_for_a_prescription() {
+    let run = gapless(&[OF_A_CARD]);
+    let told = "Prescription: not looked for in so long a recording; see `gapless advise`.";
+    assert!(run.stdout.contains(told), "{}", run.stdout);
 }

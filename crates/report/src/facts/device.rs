@@ -63,6 +63,8 @@ pub struct DeviceFacts {
     /// The change of settings that a replay recommends; null where none does, and where the
     /// recording is too long to be replayed along the way.
     pub prescription: Option<PrescribedFacts>,
+    /// Whether none was looked for because the recording is that long.
+    pub prescription_unsought: bool,
 }
 
 /// What the recording proves.
@@ -125,6 +127,7 @@ impl DeviceFacts {
                 .collect(),
             iterations: diagnosis.iterations.as_ref().map(IterationsFacts::of),
             prescription: None,
+            prescription_unsought: false,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::table::{Side, table};
 use super::wrap::{join, wrap};
 use crate::facts::{BlameFacts, DeviceFacts, Facts, FindingFacts, NoteFacts, VerdictFacts};
 use crate::figures::{counted, more, percent};
-use crate::words::{clean, failed, headline, prescribed, ransom, site};
+use crate::words::{clean, failed, headline, prescription, ransom, site};
 
 /// The most lines of blame on the screen.
 const MOST_SITES: usize = 5;
@@ -42,9 +42,9 @@ pub(crate) fn screen(paper: &mut Paper, facts: &Facts, device: &DeviceFacts, loo
             paper.sentence(0, &format!("Ransom: {}", ransom(told, device)));
         }
     }
-    if let Some(found) = &device.prescription {
+    if let Some(told) = prescription(device) {
         paper.gap();
-        paper.sentence(0, &prescribed(found));
+        paper.sentence(0, &told);
     }
     if !verbose {
         findings(paper, &device.findings);
