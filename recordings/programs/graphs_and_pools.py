@@ -31,10 +31,10 @@ def steps():
         num_hidden_layers=12,
         num_attention_heads=16,
         num_key_value_heads=4,
-        dtype=torch.bfloat16,
     )
+    torch.set_default_dtype(torch.bfloat16)
     with torch.device("cuda"):
-        model = LlamaForCausalLM(shape).to(torch.bfloat16).eval()
+        model = LlamaForCausalLM(shape).eval()
     shared = torch.cuda.graph_pool_handle()
     inputs = [torch.randint(shape.vocab_size, (size, 256), device="cuda") for size in SIZES]
     graphs = [captured(model, tokens, shared) for tokens in inputs]

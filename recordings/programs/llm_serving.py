@@ -15,7 +15,7 @@ class Batch:
     def __init__(self, vocabulary):
         size, prompt = random.randint(4, 24), random.randint(64, 1500)
         self.tokens = torch.randint(vocabulary, (size, prompt), device="cuda")
-        self.left = random.randint(16, 96)
+        self.left = random.randint(2, 8)
         self.cache = DynamicCache()
 
     def step(self, model):
@@ -33,10 +33,10 @@ def steps():
         num_attention_heads=24,
         num_key_value_heads=8,
         vocab_size=128256,
-        dtype=torch.bfloat16,
     )
+    torch.set_default_dtype(torch.bfloat16)
     with torch.device("cuda"):
-        model = LlamaForCausalLM(shape).to(torch.bfloat16).eval()
+        model = LlamaForCausalLM(shape).eval()
     batches = []
     while True:
         while len(batches) < IN_FLIGHT:

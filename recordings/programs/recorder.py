@@ -5,6 +5,7 @@ import ctypes
 import gzip
 import pickle
 import random
+import statistics
 import sys
 import time
 
@@ -35,10 +36,10 @@ def record(steps):
     except torch.OutOfMemoryError as error:
         print(f"step {len(took) + 1}: {error}")
     peaks = torch.cuda.max_memory_reserved() >> 20, torch.cuda.max_memory_allocated() >> 20
-    last = sorted(took[len(took) // 2 :])
+    later = statistics.median(took[len(took) // 2 :]) if took else 0
     print(
         f"{typed.file}: PyTorch {torch.__version__}, {torch.cuda.get_device_name()}, {len(took)} steps, "
-        f"median of the later half {last[len(last) // 2] * 1000:.1f} ms, "
+        f"median of the later half {later * 1000:.1f} ms, "
         f"peak {peaks[0]} MiB reserved, {peaks[1]} MiB allocated"
     )
 

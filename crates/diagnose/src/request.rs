@@ -1,6 +1,6 @@
 //! The request in question: the one that failed, or the hardest one of late.
 
-use gapless_trace::{Instant, SizePool, StackId, Trace};
+use gapless_trace::{Allocation, Instant, Mapping, SizePool, StackId, Trace};
 use gapless_units::{Bytes, PoolId, StreamId};
 
 /// A request that free memory is measured against.
@@ -72,17 +72,24 @@ impl Request {
         let largest = born(until - until / 10).or_else(|| born(0))?;
         let event = largest.born.event()?;
         let origin = Origin::LargestRecent { event };
-        let pool = trace.events.get(event).pool;
-        let request = Self::new(trace, largest.requested, largest.stream, pool, origin);
-        Some(Self { stack: largest.stack, ..request })
+        Some(Self::served(trace, largest, origin))
     }
 
     fn largest_alive(trace: &Trace, instant: Instant) -> Option<Self> {
         let alive = trace.allocations.iter().filter(|a| a.is_active(instant));
         let largest = alive.max_by_key(|a| (a.requested, a.addr))?;
-        let request =
-            Self::new(trace, largest.requested, largest.stream, None, Origin::LargestAlive);
-        Some(Self { stack: largest.stack, ..request })
+        Some(Self::served(trace, largest, Origin::LargestAlive))
+    }
+
+    /// One that got a block. Releases before 2.12 do not tell its pool; the memory that it lies in does.
+    fn served(trace: &Trace, block: &Allocation, origin: Origin) -> Self {
+        let holds = |mapping: &&Mapping| {
+            let (start, end) = (mapping.extent.start(), mapping.extent.end());
+            start <= block.addr && block.addr < end && mapping.is_held(block.born)
+        };
+        let pool = trace.mappings.iter().find(holds).map(|mapping| mapping.pool);
+        let request = Self::new(trace, block.requested, block.stream, pool, origin);
+        Self { stack: block.stack, ..request }
     }
 
     fn new(

@@ -64,18 +64,50 @@ fn changeable(stacks: &Stacks, stack: StackId) -> Option<(usize, Frame<'_>)> {
 
 /// Whether a frame belongs to the framework or the interpreter rather than to the program.
 fn is_framework(frame: &Frame<'_>) -> bool {
-    const FOLDERS: [&str; 4] = ["/torch/", "\\torch\\", "/torch_npu/", "<frozen "];
     const SOURCES: [&str; 8] = [".cpp", ".cc", ".c", ".cu", ".h", ".hpp", ".cuh", ".S"];
     frame.line == 0
         || frame.file.is_empty()
         || frame.file == "??"
-        || FOLDERS.iter().any(|folder| frame.file.contains(folder))
+        || frame.file.starts_with("<frozen ")
+        || is_in_framework(frame.file)
         || SOURCES.iter().any(|ending| frame.file.ends_with(ending))
+}
+
+/// Whether a file is of the framework's package: where packages are installed, in a checkout of the
+/// framework, or by a path that begins with the package. Other folders may be called like it.
+fn is_in_framework(file: &str) -> bool {
+    const PACKAGES: [&str; 2] = ["torch", "torch_npu"];
+    const ROOTS: [&str; 3] = ["site-packages", "dist-packages", "pytorch"];
+    let parts = || file.split(['/', '\\']);
+    let root = parts().collect::<Vec<_>>().iter().rposition(|part| ROOTS.contains(part));
+    let package = parts().nth(root.map_or(0, |root| root + 1));
+    package.is_some_and(|package| PACKAGES.contains(&package))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_called_like_the_framework_is_not_the_framework() {
+        for file in [
+            "/opt/torch/.venv/lib/python3.12/site-packages/torch/nn/modules/linear.py",
+            r"C:\Python\Lib\site-packages\torch\optim\adam.py",
+            "/usr/lib/python3/dist-packages/torch_npu/npu/memory.py",
+            "/src/pytorch/torch/nn/functional.py",
+            "torch/_tensor.py",
+        ] {
+            assert!(is_in_framework(file), "{file}");
+        }
+        for file in [
+            "/opt/torch/.venv/lib/python3.12/site-packages/transformers/loss/loss_utils.py",
+            "/home/me/torch/train.py",
+            "/x/site-packages/torchvision/models/vision_transformer.py",
+            "train.py",
+        ] {
+            assert!(!is_in_framework(file), "{file}");
+        }
+    }
 
     #[test]
     fn the_site_is_the_innermost_frame_outside_of_the_framework() {
