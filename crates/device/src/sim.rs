@@ -87,8 +87,10 @@ pub struct Sim {
     costs: Costs,
     calls: CallCounts,
     nanos: u64,
-    /// While a graph is captured: whether it came out whole so far.
-    capture: Option<bool>,
+    /// How many graphs are captured.
+    captures: u32,
+    /// Whether a call was refused since the first of them began.
+    is_capture_spoiled: bool,
 }
 
 impl Sim {
@@ -108,7 +110,8 @@ impl Sim {
             costs: setup.costs,
             calls: CallCounts::default(),
             nanos: 0,
-            capture: None,
+            captures: 0,
+            is_capture_spoiled: false,
         }
     }
 
@@ -142,21 +145,26 @@ impl Sim {
         self.events.finish_stream(stream);
     }
 
-    /// Begins to capture a graph. As long as that goes on, calls that a driver was seen to refuse are
+    /// Begins to capture a graph. As long as one is captured, calls that a driver was seen to refuse are
     /// refused: memory with an address of its own, and whatever asks about work or waits for it.
     pub fn begin_capture(&mut self) {
-        self.capture = Some(true);
+        self.is_capture_spoiled &= 0 < self.captures;
+        self.captures += 1;
     }
 
-    /// Ends a capture; says whether it came out whole: one is given up at the first call that is refused.
+    /// Ends a capture; says whether it came out whole: all that go on are given up at a call that is
+    /// refused.
     pub fn end_capture(&mut self) -> bool {
-        self.capture.take().unwrap_or_default()
+        self.captures = self.captures.saturating_sub(1);
+        !self.is_capture_spoiled
     }
 
     /// Refuses a call while a graph is captured.
     fn check_capture(&mut self, call: &'static str) -> Result<(), DeviceError> {
-        let Some(is_whole) = &mut self.capture else { return Ok(()) };
-        *is_whole = false;
+        if self.captures == 0 {
+            return Ok(());
+        }
+        self.is_capture_spoiled = true;
         Err(DeviceError::Invalid { call, reason: "a graph is being captured" })
     }
 

@@ -2,8 +2,9 @@
 
 use std::ops::{Range, RangeInclusive};
 
-use gapless_trace::{Action, SizePool, Trace};
+use gapless_trace::{Action, SizePool, StackId, Trace};
 use gapless_units::Bytes;
+use rustc_hash::FxHashSet;
 
 /// The events that one call caused: everything up to an allocation, a failure or a free.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,7 @@ pub(crate) struct Group {
 /// Cuts the events of a recording into groups.
 pub(crate) fn groups(trace: &Trace) -> Vec<Group> {
     let actions = trace.events.actions();
+    let asking = lines_that_ask(trace);
     let mut groups = Vec::new();
     let mut start = 0;
     while start < actions.len() {
@@ -31,7 +33,7 @@ pub(crate) fn groups(trace: &Trace) -> Vec<Group> {
         {
             end += 1;
         }
-        groups.push(group(trace, start..end));
+        groups.push(group(trace, &asking, start..end));
         start = end;
     }
     groups
@@ -41,7 +43,14 @@ fn ends_call(action: Action) -> bool {
     matches!(action, Action::Alloc | Action::OutOfMemory | Action::FreeRequested)
 }
 
-fn group(trace: &Trace, events: Range<usize>) -> Group {
+/// The stacks of all requests, those that failed among them.
+fn lines_that_ask(trace: &Trace) -> FxHashSet<StackId> {
+    let failed = trace.events.iter().filter(|event| event.action == Action::OutOfMemory);
+    let met = trace.allocations.iter().map(|allocation| allocation.stack);
+    met.chain(failed.map(|event| event.stack)).collect()
+}
+
+fn group(trace: &Trace, asking: &FxHashSet<StackId>, events: Range<usize>) -> Group {
     let actions = trace.events.actions();
     let is_release =
         |&index: &usize| matches!(actions[index], Action::SegmentFree | Action::SegmentUnmap);
@@ -55,7 +64,7 @@ fn group(trace: &Trace, events: Range<usize>) -> Group {
     });
     let waits = asked
         && !went_though_it_fits(trace, first..events.end)
-        && !went_from_elsewhere(trace, first..=last, events.end - 1);
+        && !went_from_elsewhere(trace, asking, first..=last);
     let empties_cache = (!waits).then_some(first);
     Group { events, waits, empties_cache }
 }
@@ -80,12 +89,17 @@ fn went_though_it_fits(trace: &Trace, events: Range<usize>) -> bool {
     })
 }
 
-/// Whether all memory that went back was sent away at one line of the program, and that is not where
-/// the request came from: what a request sends away carries its own stack.
-fn went_from_elsewhere(trace: &Trace, burst: RangeInclusive<usize>, request: usize) -> bool {
+/// Whether all memory that went back was sent away at one line of the program, which never asks for any.
+/// What a request sends away carries the request's stack, or before release 2.1 that of the last allocation
+/// there was in it.
+fn went_from_elsewhere(
+    trace: &Trace,
+    asking: &FxHashSet<StackId>,
+    burst: RangeInclusive<usize>,
+) -> bool {
     let sent_from = trace.events.get(*burst.start()).stack;
     sent_from.is_some()
-        && sent_from != trace.events.get(request).stack
+        && !asking.contains(&sent_from)
         && burst.map(|index| trace.events.get(index)).all(|event| {
             !matches!(event.action, Action::SegmentFree | Action::SegmentUnmap)
                 || event.stack == sent_from

@@ -31,7 +31,7 @@ pub(super) fn release_bare<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
 pub(super) fn release_deserted<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
     let Deserted { released, used_by } = release_unused(hold)?;
     match used_by {
-        Some(arena) if released == 0 => {
+        Some(arena) if released == 0 && !hold.books().is_capturing() => {
             stall_for_arena(hold, arena)?;
             release_unused(hold).map(|_| ())
         }

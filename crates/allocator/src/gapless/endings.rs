@@ -1,7 +1,7 @@
 //! Pools and streams that are over.
 
 use gapless_device::DeviceError;
-use gapless_units::{Bytes, PoolId, StreamId};
+use gapless_units::{PoolId, StreamId};
 
 use super::books::Books;
 use super::hold::Hold;
@@ -22,6 +22,8 @@ pub(super) fn end_pool<H: Hold>(hold: &mut H, pool: PoolId) {
 pub(super) fn end_stream<H: Hold>(hold: &mut H, stream: StreamId) -> Result<(), DeviceError> {
     wait_for_stream(hold, stream)?;
     let (books, device) = hold.parts();
+    // A capture may have begun meanwhile: then uses of the stream wait for its end.
+    books.check_no_capture("end stream")?;
     books.record_postponed(device)?;
     while hold.books().deferred.first_of(stream).is_some() {
         wait_for_first(hold, stream)?;
@@ -43,6 +45,10 @@ pub(super) fn end_stream<H: Hold>(hold: &mut H, stream: StreamId) -> Result<(), 
 /// Forgets arenas that are over and in which nothing lies.
 pub(super) fn remove_empty_arenas<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
     let (books, device) = hold.parts();
+    // Their events are not touched while a graph is captured.
+    if books.is_capturing() {
+        return Ok(());
+    }
     for index in books.empty_arenas() {
         books.drop_checkpoint(device, index)?;
         books.arenas.remove(index, books.clock);
@@ -55,8 +61,10 @@ impl<O: Observer> Books<O> {
     fn end_pool(&mut self, pool: PoolId) {
         self.clock += 1;
         for arena in self.arenas.indices().filter(|&arena| self.arenas[arena].pool == pool) {
-            let free: Vec<At> = self.arenas[arena].free.all(&self.blocks, Bytes::ZERO).collect();
-            for at in free {
+            let own = self.table.territories().filter(|(_, book)| book.arena == arena);
+            // Also what a request has in hand, which may come back.
+            let all: Vec<At> = own.flat_map(|(_, book)| self.blocks.from(book.first)).collect();
+            for at in all {
                 self.blocks[at].freed = self.clock;
             }
         }
@@ -89,7 +97,8 @@ mod tests {
     use crate::gapless::hold::Alone;
     use crate::gapless::waits::wait_for_arena;
     use crate::gapless::{GaplessAllocator, Slack};
-    use gapless_device::{Completion, Placement, Sim, SimSetup};
+    use gapless_device::{Completion, Device, Faulty, Placement, Sim, SimSetup};
+    use gapless_units::Bytes;
 
     use super::*;
 
@@ -166,6 +175,83 @@ mod tests {
         allocator.end_pool(pool);
         assert!(allocator.allocate(Bytes::mib(4), other).is_ok());
         assert_eq!(allocator.stalls(), 1);
+    }
+
+    /// The same where a request has some of that memory in hand at the time, and gives it back.
+    #[test]
+    fn what_is_in_hand_when_a_pool_ends_is_waited_for() {
+        let completion = Completion::WhenTold;
+        let setup = SimSetup { completion, ..SimSetup::new(Bytes::mib(8)) };
+        let mut allocator = GaplessAllocator::new(Sim::new(setup), Slack::NONE, ());
+        let (pool, graphs, other) = (PoolId(0, 1), StreamId(1), StreamId(2));
+        let mut take = || allocator.allocate_in(pool, Bytes::mib(4), graphs).unwrap();
+        let (block, _behind) = (take(), take());
+        assert_eq!(allocator.free(block), Ok(()));
+        assert_eq!(allocator.trim(Bytes::mib(2)), Ok(()), "its work is waited for");
+        let GaplessAllocator { books, device } = &mut allocator;
+        let arena = books.arenas.of(pool, graphs);
+        let place = books.best_place(arena, Bytes::mib(4)).unwrap();
+        let part = books.blocks[place.at()].extent();
+        let in_hand = books.cut_out(place.at(), part, 0);
+        end_pool(&mut Alone { books, device }, pool);
+        allocator.books.put_back(in_hand);
+        assert!(allocator.allocate(Bytes::mib(4), other).is_ok());
+        assert_eq!(allocator.stalls(), 1);
+    }
+
+    /// A capture that failed to end left a block whose use is not recorded; the stream of that use ends
+    /// while the next capture begins.
+    #[test]
+    fn a_use_is_not_forgotten_for_a_capture() {
+        let device = Faulty::new(Sim::new(SimSetup::new(Bytes::gib(1))));
+        let mut allocator = GaplessAllocator::new(device, Slack::NONE, ());
+        let block = allocator.allocate(Bytes::mib(2), StreamId(0)).unwrap();
+        assert_eq!(allocator.record_stream(block, StreamId(7)), Ok(()));
+        allocator.begin_capture();
+        assert_eq!(allocator.free(block), Ok(()));
+        let next = allocator.device.calls() + 1;
+        allocator.device.fail(next..next + 1);
+        assert!(allocator.end_capture().is_err());
+        let GaplessAllocator { books, device } = &mut allocator;
+        let mut overtaken = CaptureBegins(Alone { books, device });
+        assert!(end_stream(&mut overtaken, StreamId(7)).is_err(), "it can be ended again");
+        assert_eq!(allocator.end_capture(), Ok(()));
+        assert_eq!(allocator.end_stream(StreamId(7)), Ok(()));
+        assert_eq!(allocator.live(), Bytes::ZERO);
+        assert_eq!(allocator.check_invariants(), Ok(()));
+    }
+
+    /// Another thread begins a capture whenever this one calls the device.
+    struct CaptureBegins<'a, D>(Alone<'a, D, ()>);
+
+    impl<D: Device> Hold for CaptureBegins<'_, D> {
+        type Device = D;
+        type Observer = ();
+
+        fn parts(&mut self) -> (&mut Books<()>, &mut D) {
+            self.0.parts()
+        }
+
+        fn outside<T>(&mut self, call: impl FnOnce(&mut D) -> T) -> T {
+            self.0.books.captures += 1;
+            self.0.outside(call)
+        }
+
+        fn note_end(&mut self) {}
+
+        fn wait_for_return(&mut self) -> bool {
+            false
+        }
+
+        fn wait_for_others(&mut self) -> bool {
+            false
+        }
+
+        fn may_search_again(&mut self) -> bool {
+            false
+        }
+
+        fn let_others_search(&mut self) {}
     }
 
     /// The pool of everybody goes on, whatever it is called.

@@ -104,7 +104,9 @@ fn make_way<H: Hold>(
         }
         // What lies in fronts and what waits for other streams keeps its addresses.
         Refusal::Device(DeviceError::OutOfAddresses { .. })
-            if !std::mem::replace(&mut tried.addresses, true) || wait_for_some_use(hold)? =>
+            if !std::mem::replace(&mut tried.addresses, true)
+                || wait_for_some_use(hold)?
+                || hold.wait_for_others() =>
         {
             Ok(true)
         }
@@ -148,6 +150,10 @@ fn pass_by<H: Hold>(
 fn free_mappings<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
     hold.books().stalls += 1;
     for arena in hold.books().table.owners() {
+        // A capture may begin between two waits.
+        if hold.books().is_capturing() {
+            return Ok(());
+        }
         wait_for_arena(hold, arena)?;
     }
     settle_spare_pages(hold)

@@ -77,7 +77,13 @@ pub(super) fn take_elsewhere<H: Hold>(
 ) -> Result<At, Refusal> {
     let books = hold.books();
     let elsewhere = books.fresh_place(arena, size).or_else(|| books.ready_place(arena, size));
-    match carve(hold, elsewhere.ok_or(Refusal::Busy)?) {
+    let place = match elsewhere {
+        Some(place) => place,
+        // Nothing is waited for while a graph is captured, and that ends.
+        None if books.is_capturing() => new_territory(hold, arena, size)?,
+        None => return Err(Refusal::Busy),
+    };
+    match carve(hold, place) {
         Err(Refusal::Short(short)) => take_cheapest(hold, arena, size, short),
         done => done,
     }

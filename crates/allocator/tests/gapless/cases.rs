@@ -246,6 +246,24 @@ fn nothing_moves_while_a_graph_is_captured() {
     assert_eq!(it.check_invariants(), Ok(()));
 }
 
+/// Frames that work may still use fill the addresses: while a graph is captured nobody waits for them,
+/// and there are others.
+#[test]
+fn a_capture_gets_new_addresses_where_old_ones_are_in_use() {
+    let mut it = allocator(32);
+    for pages in 9..14 {
+        let block = take(&mut it, 2048 * pages, COMPUTE);
+        let _apart = take(&mut it, 2048, COMPUTE);
+        if pages < 13 {
+            give(&mut it, block);
+        }
+    }
+    it.device_mut().begin_capture();
+    it.begin_capture();
+    let _captured = take(&mut it, 2048 * 9, COMPUTE);
+    assert!(it.device_mut().end_capture(), "nothing was asked about work");
+}
+
 /// A block that another stream used is given back while a graph is captured: it is asked about after the
 /// capture.
 #[test]

@@ -13,5 +13,6 @@ mod faults;
 mod lagging;
 mod endings;
 mod adversaries;
+mod captures;
 mod cases;
 mod life;

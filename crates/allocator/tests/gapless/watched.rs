@@ -93,12 +93,16 @@ impl Watched {
 
     /// The memory under a range; `None` where some of it is not mapped or not open to every device.
     pub(crate) fn pieces(&self, range: Extent) -> Option<Vec<Piece>> {
+        self.pieces_open_to(self.users(), range)
+    }
+
+    fn pieces_open_to(&self, users: usize, range: Extent) -> Option<Vec<Piece>> {
         let mut pieces = Vec::new();
         let mut at = range.start();
         while at < range.end() {
             let (&start, mapping) = self.mappings.range(..=at).next_back()?;
             let end = (start + mapping.size).min(range.end());
-            if end <= at || mapping.open_to < self.users() {
+            if end <= at || mapping.open_to < users {
                 return None;
             }
             let handle = mapping.handle;
@@ -122,7 +126,8 @@ impl Watched {
 
     /// Work of a stream on a range of addresses that is mapped throughout.
     pub(crate) fn queue(&mut self, stream: StreamId, addresses: Extent) {
-        let Some(pieces) = self.pieces(addresses) else {
+        // The work is the device's own.
+        let Some(pieces) = self.pieces_open_to(1, addresses) else {
             self.complain(format!("work is queued on {addresses:?}, which is not mapped"));
             return;
         };

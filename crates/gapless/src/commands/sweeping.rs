@@ -14,6 +14,9 @@ use crate::progress::Progress;
 /// together: less than a second's worth on one core.
 const MOST_ALONG_THE_WAY: usize = 8_000_000;
 
+/// So many times more where the program died: who asks why wants to know what helps.
+const MORE_FOR_A_FAILURE: usize = 4;
+
 /// What a sweep is asked; what is not given comes from the recording.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wishes {
@@ -115,7 +118,8 @@ pub(super) fn along_the_way(
         return AlongTheWay::Nothing;
     }
     // Every candidate replays at most as many operations as there are events.
-    if MOST_ALONG_THE_WAY / 80 < trace.events.len() {
+    let more = if trace.failure().is_some() { MORE_FOR_A_FAILURE } else { 1 };
+    if more * MOST_ALONG_THE_WAY / 80 < trace.events.len() {
         return AlongTheWay::TooLong;
     }
     let advice = advice_on(recorded, place, capacity);

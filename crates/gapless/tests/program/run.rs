@@ -9,6 +9,9 @@ pub(crate) const OOM: &str = "frag_oom_varlen.default_oom.pickle.gz";
 /// A recording with several pools.
 pub(crate) const POOLS: &str = "graphs_and_pools.default.pickle.gz";
 
+/// A recording of a program that ran out of memory on a card.
+pub(crate) const DIED_ON_A_CARD: &str = "llama_varlen.h200_oom.pickle.gz";
+
 /// A recording of a program that ran on a card.
 pub(crate) const OF_A_CARD: &str = "vit_prefetch.h200.pickle.gz";
 

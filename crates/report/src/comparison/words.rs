@@ -65,7 +65,12 @@ pub(super) fn answer(facts: &ComparisonFacts) -> String {
     let is_best = |it: &&ContenderFacts| is_least(it.stall_free_capacity_bytes, Some(least));
     let best: Vec<&str> = facts.allocators.iter().filter(is_best).map(|it| it.name).collect();
     let (verb, needs) = (if best.len() == 1 { "runs" } else { "run" }, Bytes::new(least));
-    let needs = format!("{} {verb} it without a stall in {needs}", enumerated(&best));
+    // What a program would have done with what it did not get nobody knows.
+    let without = match facts.failed_requests_left_out {
+        0 => String::new(),
+        failed => format!(", without the {} that failed", figures::counted(failed, "request")),
+    };
+    let needs = format!("{} {verb} it without a stall in {needs}{without}", enumerated(&best));
     if facts.allocators.len() == 1 {
         return format!("{needs}.");
     }
@@ -197,13 +202,6 @@ pub(super) fn legend(facts: &ComparisonFacts) -> String {
          calls, pages and time are of that run. Pages are of 2 MiB; access, alloc and free are \
          cuMemSetAccess, cudaMalloc and cudaFree."
     );
-    if 0 < facts.failed_requests_left_out {
-        let _ = write!(
-            text,
-            " Left out: {} that failed when it was recorded.",
-            figures::counted(facts.failed_requests_left_out, "request")
-        );
-    }
     for it in facts.allocators.iter().filter(|it| !it.note.is_empty()) {
         let _ = write!(text, " {}: {}.", it.name, it.note);
     }

@@ -1,4 +1,15 @@
-// The rest of the report: the ransom, the findings, and what the reader had to note.
+// The rest of the report: the prescription, the ransom, the findings, and what the reader had to note.
+
+function prescriptionCard(facts) {
+  const { prescription } = facts;
+  if (prescription) {
+    const { summary, line } = prescription;
+    return card("Prescription", "by a replay", make("p", {}, summary), make("code", {}, line));
+  }
+  if (!facts.prescription_unsought) return null;
+  const where = "Not looked for in so long a recording; see gapless advise.";
+  return card("Prescription", "", make("p", {}, where));
+}
 
 function ransomCard(facts) {
   const { ransom } = facts;

@@ -8,6 +8,7 @@ function tellReport() {
       verdictOf(facts),
       numbersOf(facts),
       make("div", { class: "pair" }, ledgerCard(facts), blameCard(facts)),
+      prescriptionCard(facts),
       ransomCard(facts),
       findingsCard(facts),
       notesCard(view.facts, facts),
