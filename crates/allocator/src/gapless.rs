@@ -39,7 +39,8 @@
 //!    events are recorded and asked about with the books in hand.
 //! 8. The device is not asked about a stream that is over.
 //! 9. Where a page is mapped, every peer has access.
-//! 10. While a graph is captured the device is asked about no event or stream, and no page moves.
+//! 10. While a graph is captured the device is asked about no event or stream, and no page is taken from
+//!     where it lies.
 //!
 //! Its limit: pages that are partly alive. Where work is done when it is asked about, no more is
 //! reserved by need than the larger of what was alive at most, in whole pages, and the most pages that
@@ -234,8 +235,8 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         self.books.table.unpin(pinned)
     }
 
-    /// Lets another device of the process use all that is mapped, and what will be, wherever pages move. The
-    /// device refuses where it has no peers. Where opening what is mapped fails, part of it may be closed to
+    /// Lets another device of the process use all that is mapped, and what will be, wherever pages move. Of a
+    /// [`SharedAllocator`](crate::SharedAllocator) it waits for what other threads are mapping. The device refuses where it has no peers. Where opening what is mapped fails, part of it may be closed to
     /// the peer; it can be told again.
     pub fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
         enable_peer_access(&mut Alone { books: &mut self.books, device: &mut self.device }, peer)

@@ -7,8 +7,8 @@
 
 use std::path::{Path, PathBuf};
 
-use gapless_replay::{Check, Program, Setup, Start, run};
-use gapless_trace::{Action, Settings, Trace};
+use gapless_replay::{Check, Operation, Program, Setup, Start, run};
+use gapless_trace::{Settings, Trace};
 use gapless_units::Bytes;
 
 /// The placed traces of a file, with the check of each; nothing where the file is no recording.
@@ -110,9 +110,13 @@ fn what_was_foretold_came_true_on_a_card() {
     assert_eq!(cure.peak.reserved, cured.peak_totals().reserved);
     assert!(cure.peak.reserved < before.peak_totals().reserved);
 
-    let death = foretold(&Settings::default());
-    let failure = died.events.iter().find(|event| event.action == Action::OutOfMemory).unwrap();
-    assert_eq!(death.failures[0].requested, failure.size);
+    let foretold = &foretold(&Settings::default()).failures[0];
+    let died = Program::of(&died);
+    let is_failure = |operation: &Operation| matches!(operation, Operation::Fail(_));
+    let at = died.operations.iter().position(is_failure).unwrap();
+    let Operation::Fail(request) = died.operations[at] else { unreachable!() };
+    assert_eq!(foretold.operation, at);
+    assert_eq!(foretold.requested, died.requests[request.index()].size);
 }
 
 /// A fidelity that cannot fall would say nothing.
