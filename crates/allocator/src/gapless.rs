@@ -235,9 +235,10 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         self.books.table.unpin(pinned)
     }
 
-    /// Lets another device of the process use all that is mapped, and what will be, wherever pages move. Of a
-    /// [`SharedAllocator`](crate::SharedAllocator) it waits for what other threads are mapping. The device refuses where it has no peers. Where opening what is mapped fails, part of it may be closed to
-    /// the peer; it can be told again.
+    /// Lets another device of the process use all that is mapped, and what will be, wherever pages move. The
+    /// device refuses where it has no peers. Where opening what is mapped fails, part of it may be closed to
+    /// the peer; it can be told again. A [`SharedAllocator`](crate::SharedAllocator) waits for what other
+    /// threads are mapping.
     pub fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
         enable_peer_access(&mut Alone { books: &mut self.books, device: &mut self.device }, peer)
     }
@@ -264,8 +265,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
 
     /// Lets the pages of a private pool move from now on, those under blocks that are still held
     /// included once they are free: nothing that was captured from it will run again, and what ran on other
-    /// streams than that of its blocks is done. Who asks for
-    /// a pool of this name later gets a new one.
+    /// streams than that of its blocks is done. Who asks for a pool of this name later gets a new one.
     pub fn end_pool(&mut self, pool: PoolId) {
         end_pool(&mut Alone { books: &mut self.books, device: &mut self.device }, pool);
     }
