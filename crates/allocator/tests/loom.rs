@@ -17,7 +17,7 @@ mod watched;
 
 use gapless_allocator::SharedBlock as Block;
 use gapless_allocator::{AllocationError, SharedAllocator, Slack, ThreadFront};
-use gapless_device::{Completion, Device, Faulty, Locked, Sim, SimSetup};
+use gapless_device::{Completion, Faulty, Locked, SharedDevice, Sim, SimSetup};
 use gapless_trace::FinalSegment;
 use gapless_units::{Bytes, DeviceId, KIB, PoolId, StreamId};
 use loom::sync::Arc;
@@ -38,11 +38,7 @@ fn device(pages: u64) -> Locked<Sim> {
 
 /// Runs a model in every order of its threads, or in all in which no more than so many times one is
 /// overtaken that could have gone on.
-fn check(
-    preemptions: Option<usize>,
-    pages: u64,
-    model: impl Fn(SharedAllocator<Locked<Sim>>, Locked<Sim>) + Send + Sync + 'static,
-) {
+fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.max_branches = 10_000;
     builder.preemption_bound = preemptions;
@@ -50,23 +46,38 @@ fn check(
     let count = std::sync::Arc::clone(&tried);
     builder.check(move || {
         count.fetch_add(1, Ordering::Relaxed);
-        let device = device(pages);
-        let allocator = SharedAllocator::new(device.clone(), Slack::NONE, ());
-        model(allocator.clone(), device.clone());
-        // Whatever happened, the books are sound, and all of the memory goes back.
-        allocator.check_invariants().unwrap();
-        assert_eq!(allocator.statistics().allocation.all.current, 0);
-        device.with(Sim::finish_all_work);
-        allocator.process_events().unwrap();
-        allocator.trim(Bytes::ZERO).unwrap();
-        allocator.check_invariants().unwrap();
-        let memory = device.memory();
-        assert_eq!(memory.free, memory.total);
+        model();
     });
     let tried = tried.load(Ordering::Relaxed);
     println!("{tried} orders");
     // Threads that cannot overtake each other would show nothing.
     assert!(4 < tried);
+}
+
+/// Whatever happened, the books are sound, and all of the memory goes back.
+fn check_end<D: SharedDevice>(allocator: &SharedAllocator<D>, device: &D) {
+    allocator.check_invariants().unwrap();
+    assert_eq!(allocator.statistics().allocation.all.current, 0);
+    allocator.process_events().unwrap();
+    allocator.trim(Bytes::ZERO).unwrap();
+    allocator.check_invariants().unwrap();
+    let memory = device.memory();
+    assert_eq!(memory.free, memory.total);
+}
+
+/// Explores a model of an allocator over a device of so many pages.
+fn check(
+    preemptions: Option<usize>,
+    pages: u64,
+    model: impl Fn(SharedAllocator<Locked<Sim>>, Locked<Sim>) + Send + Sync + 'static,
+) {
+    explore(preemptions, move || {
+        let device = device(pages);
+        let allocator = SharedAllocator::new(device.clone(), Slack::NONE, ());
+        model(allocator.clone(), device.clone());
+        device.with(Sim::finish_all_work);
+        check_end(&allocator, &device);
+    });
 }
 
 /// A block of so many kibibytes, or none where the device has no room.
@@ -192,10 +203,7 @@ fn a_full_front_hides_nothing() {
 #[test]
 fn a_fault_meets_a_request() {
     for fault in 1..=10 {
-        let mut builder = loom::model::Builder::new();
-        builder.max_branches = 10_000;
-        builder.preemption_bound = Some(2);
-        builder.check(move || {
+        explore(Some(2), move || {
             let setup = SimSetup::new(Bytes::mib(8));
             let mut faulty = Faulty::new(Sim::new(setup));
             faulty.fail(fault..fault + 1);
@@ -214,10 +222,7 @@ fn a_fault_meets_a_request() {
             assert!(thread.join().unwrap() || met);
             allocator.check_invariants().unwrap();
             device.with(|device| device.fail(0..0));
-            allocator.trim(Bytes::ZERO).unwrap();
-            allocator.check_invariants().unwrap();
-            let memory = device.memory();
-            assert_eq!(memory.free, memory.total);
+            check_end(&allocator, &device);
         });
     }
 }
@@ -388,10 +393,7 @@ fn trimming_meets_an_alias_in_the_way() {
 /// done before the capture begins, or not at all.
 #[test]
 fn a_capture_meets_a_request_that_waits() {
-    let mut builder = loom::model::Builder::new();
-    builder.max_branches = 10_000;
-    builder.preemption_bound = Some(3);
-    builder.check(|| {
+    explore(Some(3), || {
         let device = Locked::new(Watched::new(Bytes::mib(4), u64::MAX));
         let allocator = SharedAllocator::new(device.clone(), Slack::NONE, ());
         let mut front = allocator.front();
@@ -416,20 +418,15 @@ fn a_capture_meets_a_request_that_waits() {
         device.with(|device| device.is_capturing = false);
         allocator.end_capture().unwrap();
         thread.join().unwrap();
+        check_end(&allocator, &device);
         assert_eq!(device.with(|device| device.complaint.clone()), None);
-        allocator.check_invariants().unwrap();
-        allocator.trim(Bytes::ZERO).unwrap();
-        assert_eq!(device.memory().free, device.memory().total);
     });
 }
 
 /// Another device is let in while a request brings pages elsewhere: it has access there.
 #[test]
 fn a_peer_meets_a_request_that_maps() {
-    let mut builder = loom::model::Builder::new();
-    builder.max_branches = 10_000;
-    builder.preemption_bound = Some(3);
-    builder.check(|| {
+    explore(Some(3), || {
         let device = Locked::new(Watched::new(Bytes::mib(8), u64::MAX));
         let allocator = SharedAllocator::new(device.clone(), Slack::NONE, ());
         let mut front = allocator.front();
@@ -447,7 +444,7 @@ fn a_peer_meets_a_request_that_maps() {
             assert!(is_open, "{block:?} is closed to the peer");
             front.free(block).unwrap();
         }
+        check_end(&allocator, &device);
         assert_eq!(device.with(|device| device.complaint.clone()), None);
-        allocator.check_invariants().unwrap();
     });
 }

@@ -161,13 +161,18 @@ mod tests {
         assert!(allocator.books.waits.is_empty());
     }
 
+    /// An allocator over so much memory whose streams are done only when somebody waits.
+    fn lagging(total: Bytes) -> GaplessAllocator<Sim> {
+        let completion = Completion::WhenTold;
+        let setup = SimSetup { completion, ..SimSetup::new(total) };
+        GaplessAllocator::new(Sim::new(setup), Slack::NONE, ())
+    }
+
     /// A graph ran after all that was known of its stream was done: who takes over its memory waits for
     /// that as well.
     #[test]
     fn the_last_run_of_a_graph_is_waited_for() {
-        let completion = Completion::WhenTold;
-        let setup = SimSetup { completion, ..SimSetup::new(Bytes::mib(4)) };
-        let mut allocator = GaplessAllocator::new(Sim::new(setup), Slack::NONE, ());
+        let mut allocator = lagging(Bytes::mib(4));
         let (pool, graphs, other) = (PoolId(0, 1), StreamId(1), StreamId(2));
         let block = allocator.allocate_in(pool, Bytes::mib(4), graphs).unwrap();
         assert_eq!(allocator.free(block), Ok(()));
@@ -180,9 +185,7 @@ mod tests {
     /// The same where a request has some of that memory in hand at the time, and gives it back.
     #[test]
     fn what_is_in_hand_when_a_pool_ends_is_waited_for() {
-        let completion = Completion::WhenTold;
-        let setup = SimSetup { completion, ..SimSetup::new(Bytes::mib(8)) };
-        let mut allocator = GaplessAllocator::new(Sim::new(setup), Slack::NONE, ());
+        let mut allocator = lagging(Bytes::mib(8));
         let (pool, graphs, other) = (PoolId(0, 1), StreamId(1), StreamId(2));
         let mut take = || allocator.allocate_in(pool, Bytes::mib(4), graphs).unwrap();
         let (block, _behind) = (take(), take());
@@ -236,22 +239,6 @@ mod tests {
             self.0.books.captures += 1;
             self.0.outside(call)
         }
-
-        fn note_end(&mut self) {}
-
-        fn wait_for_return(&mut self) -> bool {
-            false
-        }
-
-        fn wait_for_others(&mut self) -> bool {
-            false
-        }
-
-        fn may_search_again(&mut self) -> bool {
-            false
-        }
-
-        fn let_others_search(&mut self) {}
     }
 
     /// The pool of everybody goes on, whatever it is called.

@@ -10,7 +10,7 @@ use gapless_units::Bytes;
 use super::books::Books;
 use crate::observer::Observer;
 
-/// Has the books and the device.
+/// Has the books and the device. As provided, nobody else has the books.
 pub(super) trait Hold {
     /// The device.
     type Device: Device;
@@ -41,22 +41,28 @@ pub(super) trait Hold {
     }
 
     /// Lets all that know arenas by their names look again: some pool or stream is over.
-    fn note_end(&mut self);
+    fn note_end(&mut self) {}
 
     /// Waits until one of those that are outside is back. False where nobody is.
-    fn wait_for_return(&mut self) -> bool;
+    fn wait_for_return(&mut self) -> bool {
+        false
+    }
 
     /// The same for a request that is short, which may be what the others are as well: false from the
     /// second time on: two that are short would wait for each other in turn for ever.
-    fn wait_for_others(&mut self) -> bool;
+    fn wait_for_others(&mut self) -> bool {
+        false
+    }
 
     /// Whether a search that found nothing, and has nothing to wait for, may find something if it
     /// is made again, because of what others did meanwhile.
-    fn may_search_again(&mut self) -> bool;
+    fn may_search_again(&mut self) -> bool {
+        false
+    }
 
     /// Waits while a request searches a last time before it fails: who takes what it might need, and
     /// has no need of it, does not do so meanwhile.
-    fn let_others_search(&mut self);
+    fn let_others_search(&mut self) {}
 }
 
 /// Nobody else has the books.
@@ -76,20 +82,4 @@ impl<D: Device, O: Observer> Hold for Alone<'_, D, O> {
     fn outside<T>(&mut self, call: impl FnOnce(&mut D) -> T) -> T {
         call(self.device)
     }
-
-    fn note_end(&mut self) {}
-
-    fn wait_for_return(&mut self) -> bool {
-        false
-    }
-
-    fn wait_for_others(&mut self) -> bool {
-        false
-    }
-
-    fn may_search_again(&mut self) -> bool {
-        false
-    }
-
-    fn let_others_search(&mut self) {}
 }

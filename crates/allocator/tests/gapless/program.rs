@@ -77,7 +77,15 @@ fn size() -> impl Strategy<Value = u64> {
     ]
 }
 
-pub(crate) fn step() -> impl Strategy<Value = Step> {
+/// The steps of a program, which is long now and then.
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop_oneof![
+        7 => prop::collection::vec(step(), 0..200),
+        1 => prop::collection::vec(step(), 200..600),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
     let which = || any::<usize>();
     let stream = || prop_oneof![3 => Just(0_u64), 2 => 1..STREAMS];
     let private = || prop::bool::weighted(0.1);

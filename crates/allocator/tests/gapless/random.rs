@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestCaseError};
 
-use crate::program::{Circumstances, Step, cases, circumstances, step};
+use crate::program::{Circumstances, Step, cases, circumstances, steps};
 use crate::shadow::Shadow;
 use crate::subject::{Alone, Shared, Subject};
 
@@ -42,10 +42,7 @@ proptest! {
     #[test]
     fn whatever_a_program_does_the_shadow_agrees(
         circumstances in circumstances(),
-        steps in prop_oneof![
-            7 => prop::collection::vec(step(), 0..200),
-            1 => prop::collection::vec(step(), 200..600),
-        ],
+        steps in steps(),
     ) {
         agrees::<Alone>(circumstances, steps)?;
     }
@@ -53,10 +50,7 @@ proptest! {
     #[test]
     fn whatever_threads_in_turn_do_the_shadow_agrees(
         circumstances in circumstances(),
-        steps in prop_oneof![
-            7 => prop::collection::vec(step(), 0..200),
-            1 => prop::collection::vec(step(), 200..600),
-        ],
+        steps in steps(),
     ) {
         agrees::<Shared>(circumstances, steps)?;
     }

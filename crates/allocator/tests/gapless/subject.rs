@@ -58,6 +58,63 @@ pub(crate) trait Subject: Debug + Sized {
     fn check_invariants(&self) -> Result<(), BrokenInvariant>;
 }
 
+/// What both allocators are asked in the same words.
+macro_rules! asked_alike {
+    () => {
+        fn unpin(&mut self, pinned: Extent) -> bool {
+            self.allocator.unpin(pinned)
+        }
+
+        fn trim(&mut self, keep: Bytes) -> Result<(), DeviceError> {
+            self.allocator.trim(keep)
+        }
+
+        fn process_events(&mut self) -> Result<(), DeviceError> {
+            self.allocator.process_events()
+        }
+
+        fn end_pool(&mut self, pool: PoolId) {
+            self.allocator.end_pool(pool);
+        }
+
+        fn end_stream(&mut self, stream: StreamId) -> Result<(), DeviceError> {
+            self.allocator.end_stream(stream)
+        }
+
+        fn begin_capture(&mut self) {
+            self.allocator.begin_capture();
+        }
+
+        fn end_capture(&mut self) -> Result<(), DeviceError> {
+            self.allocator.end_capture()
+        }
+
+        fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
+            self.allocator.enable_peer_access(peer)
+        }
+
+        fn set_slack(&mut self, slack: Slack) {
+            self.allocator.set_slack(slack);
+        }
+
+        fn reserved(&self) -> Bytes {
+            self.allocator.reserved()
+        }
+
+        fn statistics(&self) -> Statistics {
+            self.allocator.statistics()
+        }
+
+        fn segments(&mut self) -> Vec<FinalSegment> {
+            self.allocator.segments()
+        }
+
+        fn check_invariants(&self) -> Result<(), BrokenInvariant> {
+            self.allocator.check_invariants()
+        }
+    };
+}
+
 /// One owner.
 #[derive(Debug)]
 pub(crate) struct Alone {
@@ -107,61 +164,11 @@ impl Subject for Alone {
         self.allocator.pin(*block)
     }
 
-    fn unpin(&mut self, pinned: Extent) -> bool {
-        self.allocator.unpin(pinned)
-    }
-
-    fn trim(&mut self, keep: Bytes) -> Result<(), DeviceError> {
-        self.allocator.trim(keep)
-    }
-
-    fn process_events(&mut self) -> Result<(), DeviceError> {
-        self.allocator.process_events()
-    }
-
-    fn end_pool(&mut self, pool: PoolId) {
-        self.allocator.end_pool(pool);
-    }
-
-    fn end_stream(&mut self, stream: StreamId) -> Result<(), DeviceError> {
-        self.allocator.end_stream(stream)
-    }
-
-    fn begin_capture(&mut self) {
-        self.allocator.begin_capture();
-    }
-
-    fn end_capture(&mut self) -> Result<(), DeviceError> {
-        self.allocator.end_capture()
-    }
-
-    fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
-        self.allocator.enable_peer_access(peer)
-    }
-
-    fn set_slack(&mut self, slack: Slack) {
-        self.allocator.set_slack(slack);
-    }
-
-    fn reserved(&self) -> Bytes {
-        self.allocator.reserved()
-    }
-
     fn live(&self) -> Option<Bytes> {
         Some(self.allocator.live())
     }
 
-    fn statistics(&self) -> Statistics {
-        self.allocator.statistics()
-    }
-
-    fn segments(&mut self) -> Vec<FinalSegment> {
-        self.allocator.segments()
-    }
-
-    fn check_invariants(&self) -> Result<(), BrokenInvariant> {
-        self.allocator.check_invariants()
-    }
+    asked_alike!();
 }
 
 /// The shared allocator, whose two fronts take turns.
@@ -229,59 +236,9 @@ impl Subject for Shared {
         self.allocator.pin(block)
     }
 
-    fn unpin(&mut self, pinned: Extent) -> bool {
-        self.allocator.unpin(pinned)
-    }
-
-    fn trim(&mut self, keep: Bytes) -> Result<(), DeviceError> {
-        self.allocator.trim(keep)
-    }
-
-    fn process_events(&mut self) -> Result<(), DeviceError> {
-        self.allocator.process_events()
-    }
-
-    fn end_pool(&mut self, pool: PoolId) {
-        self.allocator.end_pool(pool);
-    }
-
-    fn end_stream(&mut self, stream: StreamId) -> Result<(), DeviceError> {
-        self.allocator.end_stream(stream)
-    }
-
-    fn begin_capture(&mut self) {
-        self.allocator.begin_capture();
-    }
-
-    fn end_capture(&mut self) -> Result<(), DeviceError> {
-        self.allocator.end_capture()
-    }
-
-    fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
-        self.allocator.enable_peer_access(peer)
-    }
-
-    fn set_slack(&mut self, slack: Slack) {
-        self.allocator.set_slack(slack);
-    }
-
-    fn reserved(&self) -> Bytes {
-        self.allocator.reserved()
-    }
-
     fn live(&self) -> Option<Bytes> {
         None
     }
 
-    fn statistics(&self) -> Statistics {
-        self.allocator.statistics()
-    }
-
-    fn segments(&mut self) -> Vec<FinalSegment> {
-        self.allocator.segments()
-    }
-
-    fn check_invariants(&self) -> Result<(), BrokenInvariant> {
-        self.allocator.check_invariants()
-    }
+    asked_alike!();
 }
