@@ -99,7 +99,7 @@ mod sync;
 pub mod shared;
 
 use gapless_device::{Device, DeviceError};
-use gapless_trace::{FinalSegment, Recording};
+use gapless_trace::{FinalSegment, Recording, Settings};
 use gapless_units::{Bytes, DeviceId, Extent, PoolId, StreamId};
 
 use crate::allocator::Allocator;
@@ -278,6 +278,12 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// Where that fails, the stream has to live on; it can be ended again.
     pub fn end_stream(&mut self, stream: StreamId) -> Result<(), DeviceError> {
         end_stream(&mut Alone { books: &mut self.books, device: &mut self.device }, stream)
+    }
+
+    /// The settings under which PyTorch's allocator would have segments like these, for whoever
+    /// writes a recording.
+    pub fn snapshot_settings(&self) -> Settings {
+        self.books.snapshot_settings()
     }
 
     /// Every run of frames with memory, as an expandable segment with its blocks, by address.

@@ -41,4 +41,9 @@ impl Case<'_> {
     pub fn flush(&self) -> &'static str {
         if self.is_ours() { "`trim`" } else { "`torch.cuda.empty_cache()`" }
     }
+
+    /// The same in short.
+    pub fn flush_in_short(&self) -> &'static str {
+        if self.is_ours() { "`trim`" } else { "`empty_cache`" }
+    }
 }

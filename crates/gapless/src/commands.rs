@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod shared;
+mod ours;
 mod parallel;
 mod sweeping;
 

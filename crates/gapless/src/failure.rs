@@ -107,12 +107,13 @@ pub(crate) enum Failure {
     /// Settings of our own allocator, which is not compared.
     #[error("`--slack` and `--page` set `gapless`, which is not among the allocators")]
     NothingToSet,
-    /// There is no such allocator.
-    #[error("cannot replay through it")]
-    Allocator {
-        /// Why not.
-        #[source]
-        source: Unreplayable,
+    /// Settings of another allocator than that of the replay.
+    #[error("{flags} can be given with `--allocator {allocator}` only")]
+    NotOfThisAllocator {
+        /// What was typed.
+        flags: &'static str,
+        /// Whose it is.
+        allocator: &'static str,
     },
     /// The replay could not be written as a snapshot.
     #[error("cannot record the replay")]
@@ -205,7 +206,7 @@ impl Failure {
             Self::Replay { .. }
             | Self::Sweep { .. }
             | Self::Compare { .. }
-            | Self::Allocator { .. }
+            | Self::NotOfThisAllocator { .. }
             | Self::Record { .. }
             | Self::BadCosts { .. }
             | Self::Open { .. }

@@ -1,21 +1,21 @@
 //! The allocators that can be compared, by name.
 
-use std::fmt;
 use std::ops::Range;
 
 use gapless_allocator::baselines::{
     Baseline, Bfc, GmLake, PageSteal, Policy, RmmArena, StreamPool, Tlsf,
 };
-use gapless_allocator::{CachingAllocator, GaplessAllocator, PageSize, Slack};
+use gapless_allocator::{CachingAllocator, GaplessAllocator};
 use gapless_device::{Costs, Sim, SimSetup};
 use gapless_trace::Settings;
-use gapless_units::{Bytes, MIB};
+use gapless_units::Bytes;
 
 use crate::NEWEST_RELEASE;
+use crate::gapless_settings::GaplessSettings;
 use crate::program::Program;
-use crate::run::ReplayError;
+use crate::run::{ReplayError, completion_of};
 use crate::setup::{ENDLESS, Setup};
-use crate::trial::{Course, Trial, completion_of};
+use crate::trial::{Course, Trial};
 
 /// The settings of PyTorch's allocator with expandable segments.
 const EXPANDABLE: &str = "expandable_segments:True";
@@ -31,25 +31,6 @@ enum Allocator {
 
 /// Puts a program through a new allocator over a device.
 type Run = fn(Sim, &Course<'_>) -> Result<Trial, ReplayError>;
-
-/// Settings of our own allocator, told apart by the share of its slack and the size of its pages.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct GaplessSettings {
-    /// How much memory is kept beyond what is alive.
-    pub slack: Slack,
-    /// How large its pages are.
-    pub page: PageSize,
-}
-
-impl fmt::Display for GaplessSettings {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "slack:{}", self.slack.share)?;
-        match self.page.over(Sim::GRANULE) {
-            Sim::GRANULE => Ok(()),
-            page => write!(out, ",page:{}MiB", page.get() / MIB),
-        }
-    }
-}
 
 /// An allocator under its settings.
 #[derive(Clone, Debug)]

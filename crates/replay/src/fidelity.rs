@@ -1,8 +1,8 @@
 //! How well a replay predicts: a recording under its own settings, every event compared.
 
 use gapless_allocator::caching::TieBreak;
-use gapless_allocator::{Happening, Observer, Rules};
-use gapless_device::{Script, Step};
+use gapless_allocator::{CachingAllocator, Happening, Observer, Rules};
+use gapless_device::{Script, Sim, Step};
 use gapless_trace::{Action, Event, Framework, Release, Settings, Trace};
 use gapless_units::{Addr, Bytes, Extent};
 
@@ -184,7 +184,7 @@ impl Sight {
 /// A replay along a recording: the device gives and refuses as it did, at the addresses it gave.
 struct Follower<'t> {
     trace: &'t Trace,
-    replay: Replay<'t, Witness>,
+    replay: Replay<'t, CachingAllocator<Sim, Witness>>,
     start: &'t Start,
     reservations: Vec<Extent>,
     /// Halves of frees that the recorder left out everywhere.
@@ -200,7 +200,7 @@ impl<'t> Follower<'t> {
         start: &'t Start,
         setup: &Setup,
     ) -> Result<Self, ReplayError> {
-        let mut replay = Replay::new(program, start, setup, Witness::default())?;
+        let mut replay = Replay::from_start(program, start, setup, Witness::default())?;
         replay.allocator.observer_mut().0.clear();
         let reservations = reservations(trace).into_values().flatten().collect();
         let left_out = [Action::FreeRequested, Action::FreeCompleted];

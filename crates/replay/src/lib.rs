@@ -11,6 +11,7 @@
 //! through an allocator on a simulated device under a [`Setup`]. [`Fidelity`] says how well that
 //! predicts: the recording replayed under its own settings, every address compared.
 
+mod gapless_settings;
 mod setup;
 mod outcome;
 
@@ -30,7 +31,8 @@ mod comparison;
 
 pub use capacity::{SmallestCapacity, smallest_capacity};
 pub use comparison::{Comparison, compare};
-pub use contender::{Contender, GaplessSettings};
+pub use contender::Contender;
+pub use gapless_settings::GaplessSettings;
 pub use sweep::{Candidate, candidates};
 pub use trial::{SpanCost, Trial};
 
@@ -43,5 +45,5 @@ pub use outcome::{Failure, Outcome};
 pub use program::{Operation, Program, RequestId, Requested};
 pub use repeating::Repeating;
 pub use run::{ReplayError, Run, Watcher, run, run_watched};
-pub use setup::{OnFailure, Setup};
+pub use setup::{OnFailure, ReplayedBy, Setup};
 pub use start::Start;

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use gapless_allocator::{Happening, Observer, Recorder};
-use gapless_trace::{DeviceRecording, FinalSegment, Settings, StackId, Trace};
-use gapless_units::Addr;
+use gapless_allocator::{Allocator, Happening, Observer};
+use gapless_trace::{
+    DeviceRecording, Event, Events, FinalSegment, LabelId, Settings, StackId, Trace,
+};
+use gapless_units::{Addr, Micros};
 
 use crate::outcome::Outcome;
 use crate::program::{Operation, Program};
-use crate::run::{ReplayError, Run, Watcher, run_watched};
-use crate::setup::Setup;
+use crate::run::{ReplayError, Run, Watcher, run_ours, run_watched};
+use crate::setup::{ReplayedBy, Setup};
 use crate::start::Start;
 
 /// A replay, and what a snapshot of its allocator would have said at its end.
@@ -21,50 +23,91 @@ pub struct Life {
     pub recording: DeviceRecording,
 }
 
-/// Replays the program of `trace` and writes down the allocator's life.
+/// Replays the program of `trace` and writes down the allocator's life. Our own allocator begins
+/// with nothing, whatever the start.
 pub fn live(
     trace: &Trace,
     program: &Program,
     start: &Start,
     setup: &Setup,
 ) -> Result<Life, ReplayError> {
-    let scribe = Scribe { trace, recorder: Recorder::default() };
-    let Run { outcome, allocator, blocks } = run_watched(program, start, setup, scribe)?;
-    let held = blocks.iter().zip(&program.requests).filter_map(|(block, request)| {
-        let addr = allocator.addr((*block)?)?;
-        Some((addr, request.stack))
-    });
-    let stacks: BTreeMap<Addr, StackId> = held.collect();
-    let end = allocator.segments().into_iter().map(|segment| with_stacks(segment, &stacks));
-    let end = end.collect();
-    let text = setup.settings.to_text();
-    let (_, scribe) = allocator.into_parts();
-    let recording = DeviceRecording {
-        device: trace.device,
-        settings: Some(Settings { text, ..setup.settings.clone() }),
-        events: scribe.recorder.events,
-        end: Some(end),
-        annotations: trace.annotations.clone(),
-    };
-    Ok(Life { outcome, recording })
+    let scribe = Scribe::new(trace);
+    match setup.by {
+        ReplayedBy::PyTorch => {
+            let run = run_watched(program, start, setup, scribe)?;
+            let settings = Settings { text: setup.settings.to_text(), ..setup.settings.clone() };
+            let segments = run.allocator.segments();
+            let segments = with_stacks(segments, &stacks(&run, program));
+            let (_, scribe) = run.allocator.into_parts();
+            Ok(Life { outcome: run.outcome, recording: scribe.recording(settings, segments) })
+        }
+        ReplayedBy::Gapless(set) => {
+            let run = run_ours(program, setup, set, scribe)?;
+            let settings = run.allocator.snapshot_settings();
+            let segments = with_stacks(run.allocator.segments(), &stacks(&run, program));
+            let (_, scribe) = run.allocator.into_parts();
+            Ok(Life { outcome: run.outcome, recording: scribe.recording(settings, segments) })
+        }
+    }
 }
 
-fn with_stacks(mut segment: FinalSegment, stacks: &BTreeMap<Addr, StackId>) -> FinalSegment {
-    for block in &mut segment.blocks {
+/// Where each block that the program holds at the end was asked for.
+fn stacks<A: Allocator>(run: &Run<A>, program: &Program) -> BTreeMap<Addr, StackId> {
+    let held = run.blocks.iter().zip(&program.requests);
+    let held = held.filter_map(|(block, request)| {
+        let extent = run.allocator.extent((*block)?)?;
+        Some((extent.start(), request.stack))
+    });
+    held.collect()
+}
+
+fn with_stacks(
+    mut segments: Vec<FinalSegment>,
+    stacks: &BTreeMap<Addr, StackId>,
+) -> Vec<FinalSegment> {
+    for block in segments.iter_mut().flat_map(|segment| &mut segment.blocks) {
         block.stack = stacks.get(&block.addr).copied().unwrap_or_default();
     }
-    segment
+    segments
 }
 
 /// Writes down what happens, beside where and when in the recorded program it did.
 struct Scribe<'t> {
     trace: &'t Trace,
-    recorder: Recorder,
+    events: Events,
+    stack: StackId,
+    label: LabelId,
+    time: Micros,
+}
+
+impl<'t> Scribe<'t> {
+    fn new(trace: &'t Trace) -> Self {
+        Self {
+            trace,
+            events: Events::default(),
+            stack: StackId::default(),
+            label: LabelId::default(),
+            time: Micros::default(),
+        }
+    }
+
+    fn recording(self, settings: Settings, end: Vec<FinalSegment>) -> DeviceRecording {
+        DeviceRecording {
+            device: self.trace.device,
+            settings: Some(settings),
+            events: self.events,
+            end: Some(end),
+            annotations: self.trace.annotations.clone(),
+        }
+    }
 }
 
 impl Observer for Scribe<'_> {
     fn observe(&mut self, happening: Happening) {
-        self.recorder.observe(happening);
+        let Happening { action, addr, size, stream, pool } = happening;
+        let (stack, label, time) = (self.stack, self.label, self.time);
+        let pool = Some(pool);
+        self.events.push(Event { action, addr, size, stream, pool, time, stack, label });
     }
 }
 
@@ -73,12 +116,12 @@ impl Watcher for Scribe<'_> {
         let event = program.events[operation] as usize;
         if event < self.trace.events.len() {
             let event = self.trace.events.get(event);
-            self.recorder.stack = event.stack;
-            self.recorder.label = event.label;
-            self.recorder.time = event.time;
+            self.stack = event.stack;
+            self.label = event.label;
+            self.time = event.time;
         }
         if let Operation::Allocate(id) | Operation::Fail(id) = program.operations[operation] {
-            self.recorder.stack = program.requests[id.index()].stack;
+            self.stack = program.requests[id.index()].stack;
         }
     }
 }

@@ -37,6 +37,8 @@ pub struct Outcome {
     pub end: Totals,
     /// The allocator's statistics at the end.
     pub statistics: Statistics,
+    /// Requests that waited for the device.
+    pub stalls: u64,
     /// How often the device was called.
     pub calls: CallCounts,
     /// What the device's calls take by the cost model, in nanoseconds.

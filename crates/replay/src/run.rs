@@ -1,11 +1,13 @@
-//! A program through PyTorch's allocator over a simulated device.
+//! A program through an allocator over a simulated device.
 
-use gapless_allocator::caching::BlockId;
-use gapless_allocator::{AllocationError, CachingAllocator, FreeError, Observer, Statistics};
+use gapless_allocator::{
+    AllocationError, Allocator, CachingAllocator, FreeError, GaplessAllocator, Observer, Statistics,
+};
 use gapless_device::{Completion, DeviceError, Sim};
 use gapless_trace::Totals;
 use gapless_units::{Bytes, StreamId};
 
+use crate::gapless_settings::GaplessSettings;
 use crate::outcome::{Failure, Outcome};
 use crate::program::{Operation, Program, RequestId};
 use crate::setup::{OnFailure, Setup};
@@ -26,15 +28,41 @@ impl Watcher for () {
     fn next_operation(&mut self, _: &Program, _: usize) {}
 }
 
+/// An allocator that somebody watches.
+pub(crate) trait Watched: Allocator<Device = Sim> {
+    /// Who does.
+    type Watcher: Watcher;
+
+    fn watcher_mut(&mut self) -> &mut Self::Watcher;
+}
+
+impl<W: Watcher> Watched for CachingAllocator<Sim, W> {
+    type Watcher = W;
+
+    #[inline]
+    fn watcher_mut(&mut self) -> &mut W {
+        self.observer_mut()
+    }
+}
+
+impl<W: Watcher> Watched for GaplessAllocator<Sim, W> {
+    type Watcher = W;
+
+    #[inline]
+    fn watcher_mut(&mut self) -> &mut W {
+        self.observer_mut()
+    }
+}
+
 /// A replay that went to its end, with the allocator as it was left.
 #[derive(Debug)]
-pub struct Run<W = ()> {
+pub struct Run<A: Allocator = CachingAllocator<Sim>> {
     /// What became of it.
     pub outcome: Outcome,
     /// The allocator at the end.
-    pub allocator: CachingAllocator<Sim, W>,
+    pub allocator: A,
     /// The block that each request of the program has at the end.
-    pub blocks: Vec<Option<BlockId>>,
+    pub blocks: Vec<Option<A::Block>>,
 }
 
 /// Why a replay could not be carried out.
@@ -62,43 +90,53 @@ pub enum ReplayError {
     Start(#[from] gapless_allocator::caching::AdoptError),
 }
 
-/// Replays a program and tells what became of it.
+/// Replays a program through PyTorch's allocator and tells what became of it.
 pub fn run(program: &Program, start: &Start, setup: &Setup) -> Result<Outcome, ReplayError> {
     run_watched(program, start, setup, ()).map(|run| run.outcome)
 }
 
-/// Replays a program while somebody watches.
+/// Replays a program through PyTorch's allocator while somebody watches.
 pub fn run_watched<W: Watcher>(
     program: &Program,
     start: &Start,
     setup: &Setup,
     watcher: W,
-) -> Result<Run<W>, ReplayError> {
-    let mut replay = Replay::new(program, start, setup, watcher)?;
-    let mut failures = Vec::new();
-    let mut operations = program.operations.len();
-    for index in 0..program.operations.len() {
-        if let Some(failure) = replay.step(index)? {
-            failures.push(failure);
-            if setup.on_failure == OnFailure::Stop {
-                operations = index;
-                break;
-            }
-        }
+) -> Result<Run<CachingAllocator<Sim, W>>, ReplayError> {
+    Replay::from_start(program, start, setup, watcher)?.finish(setup.on_failure)
+}
+
+/// The same through our own allocator, which has nothing at the start.
+pub(crate) fn run_ours<W: Watcher>(
+    program: &Program,
+    setup: &Setup,
+    GaplessSettings { slack, page }: GaplessSettings,
+    watcher: W,
+) -> Result<Run<GaplessAllocator<Sim, W>>, ReplayError> {
+    let device = setup.device(completion_of(program));
+    let allocator = GaplessAllocator::with_pages(device, page, slack, watcher);
+    Replay::new(program, allocator).finish(setup.on_failure)
+}
+
+/// When work on streams is done: where the recording says, or at once.
+pub(crate) fn completion_of(program: &Program) -> Completion {
+    if program.has_completions() {
+        Completion::WhenToldFrom(StreamId(LINGERING))
+    } else {
+        Completion::AtOnce
     }
-    Ok(replay.finish(failures, operations))
 }
 
-/// A replay under way.
-pub(crate) struct Replay<'p, W> {
+/// A program on its way through an allocator.
+pub(crate) struct Replay<'p, A: Allocator> {
     pub(crate) program: &'p Program,
-    pub(crate) allocator: CachingAllocator<Sim, W>,
+    pub(crate) allocator: A,
     /// The block that each request got.
-    pub(crate) blocks: Vec<Option<BlockId>>,
+    pub(crate) blocks: Vec<Option<A::Block>>,
 }
 
-impl<'p, W: Watcher> Replay<'p, W> {
-    pub(crate) fn new(
+impl<'p, W: Watcher> Replay<'p, CachingAllocator<Sim, W>> {
+    /// PyTorch's allocator with what was there before.
+    pub(crate) fn from_start(
         program: &'p Program,
         start: &Start,
         setup: &Setup,
@@ -108,25 +146,33 @@ impl<'p, W: Watcher> Replay<'p, W> {
         let told = program.has_completions();
         let completion = if told { Completion::WhenTold } else { setup.completion };
         let device = setup.device(completion);
-        let mut allocator = CachingAllocator::new(device, &setup.settings, setup.release, watcher);
-        let mut blocks = vec![None; program.requests.len()];
-        start.enter(&mut allocator, &mut blocks)?;
-        let mut replay = Self { program, allocator, blocks };
+        let allocator = CachingAllocator::new(device, &setup.settings, setup.release, watcher);
+        let mut replay = Self::new(program, allocator);
+        start.enter(&mut replay.allocator, &mut replay.blocks)?;
         for &pending in &start.pending {
             replay.free(pending).map_err(|source| ReplayError::Free { operation: 0, source })?;
         }
         Ok(replay)
     }
+}
 
-    /// Carries out one operation; a failure where it is a request that fails.
+impl<'p, A: Allocator<Device = Sim>> Replay<'p, A> {
+    pub(crate) fn new(program: &'p Program, allocator: A) -> Self {
+        Self { program, allocator, blocks: vec![None; program.requests.len()] }
+    }
+
+    /// Carries out one operation; why it fails where it is a request that does.
     #[inline]
-    pub(crate) fn step(&mut self, index: usize) -> Result<Option<Failure>, ReplayError> {
-        self.allocator.observer_mut().next_operation(self.program, index);
+    pub(crate) fn step(&mut self, index: usize) -> Result<Option<AllocationError>, ReplayError> {
         let freed = |source| ReplayError::Free { operation: index, source };
         let device = |source| ReplayError::Device { operation: index, source };
         match self.program.operations[index] {
-            Operation::Allocate(id) => return self.allocate(index, id, true),
-            Operation::Fail(id) => return self.allocate(index, id, false),
+            Operation::Allocate(id) => return self.allocate(index, id),
+            Operation::Fail(id) => {
+                let refused = self.allocate(index, id)?;
+                self.free(id).map_err(freed)?;
+                return Ok(refused);
+            }
             Operation::Free(id) => self.free(id).map_err(freed)?,
             Operation::Complete(id) => {
                 self.allocator.device_mut().finish_work_on(lingering(id));
@@ -138,7 +184,10 @@ impl<'p, W: Watcher> Replay<'p, W> {
                 }
             }
             Operation::EmptyCache => self.allocator.empty_cache().map_err(device)?,
-            Operation::Synchronize => self.allocator.device_mut().finish_all_work(),
+            Operation::Synchronize => {
+                self.allocator.device_mut().finish_all_work();
+                self.allocator.note_synchronized().map_err(device)?;
+            }
         }
         Ok(None)
     }
@@ -148,8 +197,7 @@ impl<'p, W: Watcher> Replay<'p, W> {
         &mut self,
         operation: usize,
         id: RequestId,
-        keeps: bool,
-    ) -> Result<Option<Failure>, ReplayError> {
+    ) -> Result<Option<AllocationError>, ReplayError> {
         let request = &self.program.requests[id.index()];
         if request.size.is_zero() {
             // PyTorch answers such a request before its allocator hears of it.
@@ -158,21 +206,10 @@ impl<'p, W: Watcher> Replay<'p, W> {
         match self.allocator.allocate_in(request.pool, request.size, request.stream) {
             Ok(block) => {
                 self.blocks[id.index()] = Some(block);
-                if !keeps {
-                    self.free(id).map_err(|source| ReplayError::Free { operation, source })?;
-                }
                 Ok(None)
             }
             Err(AllocationError::Device(source)) => Err(ReplayError::Device { operation, source }),
-            Err(reason) => Ok(Some(Failure {
-                operation,
-                event: self.program.events[operation] as usize,
-                requested: request.size,
-                stream: request.stream,
-                pool: request.pool,
-                totals: current(self.allocator.statistics()),
-                reason,
-            })),
+            Err(reason) => Ok(Some(reason)),
         }
     }
 
@@ -185,24 +222,65 @@ impl<'p, W: Watcher> Replay<'p, W> {
         self.allocator.free(block)
     }
 
-    pub(crate) fn finish(self, failures: Vec<Failure>, operations: usize) -> Run<W> {
-        let statistics = *self.allocator.statistics();
+    fn failure(&self, operation: usize, reason: AllocationError) -> Option<Failure> {
+        let (Operation::Allocate(id) | Operation::Fail(id)) = self.program.operations[operation]
+        else {
+            return None;
+        };
+        let request = &self.program.requests[id.index()];
+        Some(Failure {
+            operation,
+            event: self.program.events[operation] as usize,
+            requested: request.size,
+            stream: request.stream,
+            pool: request.pool,
+            totals: current(&self.allocator.statistics()),
+            reason,
+        })
+    }
+
+    fn ended(self, failures: Vec<Failure>, operations: usize) -> Run<A> {
+        let statistics = self.allocator.statistics();
         let device = self.allocator.device();
-        let (calls, modelled_nanos) = (device.calls(), device.modelled_nanos());
-        let (peak, end) = (peak(&statistics), current(&statistics));
-        let outcome =
-            Outcome { failures, operations, peak, end, statistics, calls, modelled_nanos };
+        let outcome = Outcome {
+            failures,
+            operations,
+            peak: peak(&statistics),
+            end: current(&statistics),
+            statistics,
+            stalls: self.allocator.stalls(),
+            calls: device.calls(),
+            modelled_nanos: device.modelled_nanos(),
+        };
         Run { outcome, allocator: self.allocator, blocks: self.blocks }
     }
 }
 
+impl<A: Watched> Replay<'_, A> {
+    fn finish(mut self, on_failure: OnFailure) -> Result<Run<A>, ReplayError> {
+        let mut failures = Vec::new();
+        let mut operations = self.program.operations.len();
+        for index in 0..self.program.operations.len() {
+            self.allocator.watcher_mut().next_operation(self.program, index);
+            if let Some(reason) = self.step(index)? {
+                failures.extend(self.failure(index, reason));
+                if on_failure == OnFailure::Stop {
+                    operations = index;
+                    break;
+                }
+            }
+        }
+        Ok(self.ended(failures, operations))
+    }
+}
+
 /// The stream that stands for whatever still uses this request's block.
-pub(crate) fn lingering(id: RequestId) -> StreamId {
+fn lingering(id: RequestId) -> StreamId {
     StreamId(LINGERING | u64::from(id.0))
 }
 
 /// The four sums as they are.
-pub(crate) fn current(statistics: &Statistics) -> Totals {
+fn current(statistics: &Statistics) -> Totals {
     Totals {
         requested: Bytes::new(statistics.requested_bytes.all.current),
         allocated: Bytes::new(statistics.allocated_bytes.all.current),

@@ -5,6 +5,8 @@ use gapless_device::{Completion, Costs, Placement, Sim, SimSetup};
 use gapless_trace::{Release, Settings};
 use gapless_units::Bytes;
 
+use crate::gapless_settings::GaplessSettings;
+
 /// What stands for a device without a limit: more than any card has, and little enough that a
 /// file that claims more cannot make a simulation map pages for minutes.
 pub(crate) const ENDLESS: Bytes = Bytes::gib(4 * 1024);
@@ -19,10 +21,22 @@ pub enum OnFailure {
     Skip,
 }
 
-/// The settings, the release and the device of a replay.
+/// Whose allocator a program is replayed through.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum ReplayedBy {
+    /// PyTorch's, under the setup's settings by the rules of its release.
+    #[default]
+    PyTorch,
+    /// Our own, which has settings of its own.
+    Gapless(GaplessSettings),
+}
+
+/// The allocator, its settings and the device of a replay.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// The allocator's settings.
+    /// Whose allocator it is.
+    pub by: ReplayedBy,
+    /// The settings of PyTorch's allocator.
     pub settings: Settings,
     /// The framework's release.
     pub release: Release,
@@ -45,9 +59,10 @@ impl Setup {
     /// tell: what CUDA 13 takes of an 80 GiB card for a process with PyTorch loaded.
     pub const USUAL_OUTSIDE: Bytes = Bytes::mib(504);
 
-    /// The newest release under these settings, on a device without a limit.
+    /// PyTorch's newest release under these settings, on a device without a limit.
     pub fn new(settings: Settings) -> Self {
         Self {
+            by: ReplayedBy::PyTorch,
             settings,
             release: Rules::NEWEST,
             capacity: None,

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use gapless_allocator::{AllocationError, Allocator};
-use gapless_device::{CallCounts, Completion, Sim};
-use gapless_units::{Bytes, StreamId};
+use gapless_device::{CallCounts, Sim};
+use gapless_units::Bytes;
 
-use crate::program::{Operation, Program, RequestId};
-use crate::run::{LINGERING, ReplayError, lingering};
+use crate::program::{Operation, Program};
+use crate::run::{Replay, ReplayError};
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,15 +68,6 @@ impl Trial {
     }
 }
 
-/// When work on streams is done: where the recording says, or at once.
-pub(crate) fn completion_of(program: &Program) -> Completion {
-    if program.has_completions() {
-        Completion::WhenToldFrom(StreamId(LINGERING))
-    } else {
-        Completion::AtOnce
-    }
-}
-
 /// How a program is put through an allocator.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Course<'a> {
@@ -92,31 +83,34 @@ impl Course<'_> {
     /// what the program would have done with an answer is not known.
     pub(crate) fn run<A: Allocator<Device = Sim>>(
         &self,
-        mut allocator: A,
+        allocator: A,
     ) -> Result<Trial, ReplayError> {
         let program = self.program;
-        let mut blocks: Vec<Option<A::Block>> = vec![None; program.requests.len()];
+        let mut replay = Replay::new(program, allocator);
         let mut failed = None;
         let (mut before, mut in_span) = (SpanCost::default(), None);
         let mut reserved_curve: Vec<Bytes> = Vec::with_capacity(Trial::PARTS);
         let part = program.operations.len().div_ceil(Trial::PARTS).max(1);
         for index in 0..program.operations.len() {
             if self.span.is_some_and(|span| span.start == index) {
-                before = SpanCost::so_far(allocator.device());
+                before = SpanCost::so_far(replay.allocator.device());
             }
-            failed = step(program, index, &mut allocator, &mut blocks)?.map(|error| (index, error));
-            if failed.is_some() || self.ends_at_stall && 0 < allocator.stalls() {
+            if !matches!(program.operations[index], Operation::Fail(_)) {
+                failed = replay.step(index)?.map(|reason| (index, reason));
+            }
+            if failed.is_some() || self.ends_at_stall && 0 < replay.allocator.stalls() {
                 break;
             }
             if self.span.is_some_and(|span| span.end == index + 1) {
-                in_span = Some(SpanCost::so_far(allocator.device()).since(before));
+                in_span = Some(SpanCost::so_far(replay.allocator.device()).since(before));
             }
-            let reserved = allocator.reserved();
+            let reserved = replay.allocator.reserved();
             match reserved_curve.last_mut().filter(|_| !index.is_multiple_of(part)) {
                 Some(most) => *most = reserved.max(*most),
                 None => reserved_curve.push(reserved),
             }
         }
+        let allocator = replay.allocator;
         let (device, statistics) = (allocator.device(), allocator.statistics());
         let calls = device.calls();
         Ok(Trial {
@@ -129,56 +123,4 @@ impl Course<'_> {
             modelled_nanos: device.modelled_nanos(),
         })
     }
-}
-
-fn step<A: Allocator<Device = Sim>>(
-    program: &Program,
-    index: usize,
-    allocator: &mut A,
-    blocks: &mut [Option<A::Block>],
-) -> Result<Option<AllocationError>, ReplayError> {
-    let freed = |source| ReplayError::Free { operation: index, source };
-    let device = |source| ReplayError::Device { operation: index, source };
-    match program.operations[index] {
-        Operation::Allocate(id) => {
-            let request = &program.requests[id.index()];
-            if request.size.is_zero() {
-                return Ok(None);
-            }
-            match allocator.allocate_in(request.pool, request.size, request.stream) {
-                Ok(block) => blocks[id.index()] = Some(block),
-                Err(AllocationError::Device(source)) => return Err(device(source)),
-                Err(error) => return Ok(Some(error)),
-            }
-        }
-        Operation::Fail(_) => {}
-        Operation::Free(id) => {
-            if let Some(block) = blocks[id.index()].take() {
-                if program.requests[id.index()].lingers {
-                    allocator.record_stream(block, lingering(id)).map_err(freed)?;
-                }
-                allocator.free(block).map_err(freed)?;
-            }
-        }
-        Operation::Complete(id) => finish(allocator, id).map_err(device)?,
-        Operation::RecordStream(id, stream) => {
-            if let Some(block) = blocks[id.index()] {
-                allocator.record_stream(block, stream).map_err(freed)?;
-            }
-        }
-        Operation::EmptyCache => allocator.empty_cache().map_err(device)?,
-        Operation::Synchronize => {
-            allocator.device_mut().finish_all_work();
-            allocator.note_synchronized().map_err(device)?;
-        }
-    }
-    Ok(None)
-}
-
-fn finish<A: Allocator<Device = Sim>>(
-    allocator: &mut A,
-    id: RequestId,
-) -> Result<(), gapless_device::DeviceError> {
-    allocator.device_mut().finish_work_on(lingering(id));
-    allocator.process_events()
 }

@@ -52,10 +52,9 @@ pub use json::json;
 pub use markdown::markdown;
 pub use redact::{redact, redacted_path};
 pub use replay::{
-    ALLOCATORS, BlockFacts, Conditions, CountersFacts, DifferenceFacts, FidelityFacts, FinalFacts,
-    Origin, REPLAY_SCHEMA, ReplayFacts, Replayed, ReplayedRun, RunFacts, RunFailureFacts,
-    SegmentFacts, Unreplayable, replay_json, replay_markdown, replay_page, replay_text,
-    unknown_allocator,
+    BlockFacts, Conditions, CountersFacts, DifferenceFacts, FidelityFacts, FinalFacts, Origin,
+    REPLAY_SCHEMA, ReplayFacts, Replayed, ReplayedRun, RunFacts, RunFailureFacts, SegmentFacts,
+    Unreplayable, replay_json, replay_markdown, replay_page, replay_text,
 };
 pub use survey::{SurveyRow, survey};
 pub use text::{Look, text};

@@ -26,9 +26,7 @@ pub use facts::{
 pub use fidelity::{DifferenceFacts, FidelityFacts};
 pub use markdown::replay_markdown;
 pub use page::replay_page;
-pub use replayed::{
-    ALLOCATORS, Conditions, Origin, Replayed, ReplayedRun, Unreplayable, unknown_allocator,
-};
+pub use replayed::{Conditions, Origin, Replayed, ReplayedRun, Unreplayable};
 pub use text::replay_text;
 
 pub(crate) use words::{EXACT, fidelity_sentence, millis};

@@ -35,23 +35,25 @@ impl<O: Observer> Books<O> {
                 segment.size_pool = SizePool::Small;
             }
         }
-        let page = self.table.page_size;
-        // PyTorch's words for segments of pages; that theirs are larger only a key of ours can say.
-        let text = "expandable_segments:True".to_owned();
-        let settings = Settings {
-            text,
-            expandable_segments: true,
-            large_segment_size: page,
-            ..Settings::default()
-        };
         let device = DeviceRecording {
             device: DeviceId(0),
-            settings: Some(settings),
+            settings: Some(self.snapshot_settings()),
             events,
             end: Some(end),
             annotations: Vec::new(),
         };
         Recording::of_one(device, self.observer.stacks().cloned().unwrap_or_default())
+    }
+
+    /// What its segments are like, in PyTorch's words.
+    pub(super) fn snapshot_settings(&self) -> Settings {
+        Settings {
+            text: "expandable_segments:True".to_owned(),
+            expandable_segments: true,
+            // That the pages are larger than PyTorch's only a key of ours can say.
+            large_segment_size: self.table.page_size,
+            ..Settings::default()
+        }
     }
 
     /// Every run of frames with memory, as an expandable segment with its blocks, by address.

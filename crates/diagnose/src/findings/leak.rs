@@ -67,9 +67,11 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
             "Find what keeps these tensors: a loss summed up with its graph, outputs kept in a \
              list, a cache without a bound. Keep `loss.item()` or `.detach()` instead."
                 .to_owned(),
-            "`empty_cache` and allocator settings do not help: the program holds this memory. A \
-             restart only puts it off."
-                .to_owned(),
+            format!(
+                "{} and allocator settings do not help: the program holds this memory. A \
+                 restart only puts it off.",
+                case.flush_in_short()
+            ),
         ],
     }]
 }

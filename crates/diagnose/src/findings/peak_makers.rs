@@ -50,8 +50,10 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
             "Hold less: a smaller batch, gradient checkpointing or mixed precision for \
              activations; sharding, offloading or fewer bits for weights and optimizer state."
                 .to_owned(),
-            "`empty_cache`, allocator settings and a restart do not help: nothing is lost to gaps."
-                .to_owned(),
+            format!(
+                "{}, allocator settings and a restart do not help: nothing is lost to gaps.",
+                case.flush_in_short()
+            ),
         ],
     }]
 }

@@ -67,7 +67,10 @@ fn advice(case: &Case<'_>) -> Vec<String> {
             "Allocate these before the first iteration, right after {}, or in a {pool} of their own.",
             case.flush()
         ),
-        "`empty_cache` now gives none of it back: the blocks pin their segments.".to_owned(),
+        format!(
+            "{} now gives none of it back: the blocks pin their segments.",
+            case.flush_in_short()
+        ),
     ];
     advice.extend(try_expandable(case, "a flush then gives back whole pages between them."));
     advice

@@ -31,10 +31,14 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
              can use them while these live."
         ),
         evidence,
-        advice: vec![
+        advice: vec![format!(
             "Let graphs share one pool, capture the largest shape first, drop graphs that are no \
-             longer replayed. `empty_cache` helps only for pools whose owner is gone."
-                .to_owned(),
-        ],
+             longer replayed. {}",
+            if case.is_ours() {
+                "`end_pool` then lets others have what is free."
+            } else {
+                "`empty_cache` helps only for pools whose owner is gone."
+            }
+        )],
     }]
 }

@@ -202,16 +202,18 @@ fn advice(case: &Case<'_>, heaviest: &Line) -> Vec<String> {
             100.0 * buckets.cost
         ));
     }
-    advice.push(
-        "Fixed batch shapes have the same effect. Without changing the program, \
-         `roundup_power2_divisions:8` rounds every request up by at most 12.5 %."
-            .to_owned(),
-    );
+    let by_setting = if case.is_ours() {
+        ""
+    } else {
+        " Without changing the program, `roundup_power2_divisions:8` rounds every request up by at \
+         most 12.5 %."
+    };
+    advice.push(format!("Fixed batch shapes have the same effect.{by_setting}"));
     advice.extend(try_expandable(case, "growing segments need no new ones for new sizes."));
-    advice.push(
-        "`empty_cache` in the loop does not help: the gaps beside live blocks stay, and what it \
-         gives back is asked for again."
-            .to_owned(),
-    );
+    advice.push(format!(
+        "{} in the loop does not help: the gaps beside live blocks stay, and what it gives back is \
+         asked for again.",
+        case.flush_in_short()
+    ));
     advice
 }

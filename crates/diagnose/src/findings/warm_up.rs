@@ -48,12 +48,11 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
             first.floor.requested, second.floor.requested, last.floor.requested
         ),
         evidence: kept.evidence(|share| format!("{} stayed", counted(share.count, "block"))),
-        advice: vec![
+        advice: vec![format!(
             "Count on it: measure after the first iterations. An optimizer with less state, or \
-             with its state in fewer bits or sharded, takes less; a restart or `empty_cache` does \
-             not."
-                .to_owned(),
-        ],
+             with its state in fewer bits or sharded, takes less; a restart or {} does not.",
+            case.flush_in_short()
+        )],
     }]
 }
 

@@ -4,9 +4,8 @@ mod typed;
 
 use std::collections::BTreeSet;
 
-use gapless::allocator::{PageSize, Slack};
 use gapless::device::Costs;
-use gapless::replay::{Comparison, Contender, GaplessSettings, ReplayError, compare};
+use gapless::replay::{Comparison, Contender, ReplayError, compare};
 use gapless::report::{
     Asked, Compared, ComparedDevice, ComparisonFacts, Examination, Look, Source, comparison_json,
     comparison_markdown, comparison_page, comparison_text,
@@ -63,12 +62,8 @@ impl Order {
         };
         let mut named = BTreeSet::new();
         contenders.retain(|it| named.insert(it.name));
-        if typed.slack.is_some() || typed.page.is_some() {
-            let slack = typed.slack.map(|share| Slack { share, ..Slack::DEFAULT });
-            let ours = Contender::gapless(GaplessSettings {
-                slack: slack.unwrap_or_default(),
-                page: typed.page.map(PageSize::at_least).unwrap_or_default(),
-            });
+        if let Some(settings) = typed.ours.given() {
+            let ours = Contender::gapless(settings);
             let mut usual = contenders.iter_mut().filter(|it| it.name == ours.name).peekable();
             if usual.peek().is_none() {
                 return Err(Failure::NothingToSet);

@@ -3,10 +3,10 @@
 mod typed;
 
 use gapless::formats::write_snapshot;
-use gapless::replay::OnFailure;
+use gapless::replay::{OnFailure, ReplayedBy};
 use gapless::report::{
     Asked, Conditions, Examination, Look, ReplayFacts, Replayed, Source, replay_json,
-    replay_markdown, replay_page, replay_text, unknown_allocator,
+    replay_markdown, replay_page, replay_text,
 };
 
 use super::Answer;
@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::input::Input;
 use crate::output::Output;
 use crate::progress::Progress;
-use typed::{Format, Then};
+use typed::{Allocator, Format, Then};
 
 pub(crate) use typed::Typed;
 
@@ -58,9 +58,7 @@ struct Order {
 
 impl Order {
     fn of(typed: Typed) -> Result<Self, Failure> {
-        if let Some(source) = unknown_allocator(&typed.allocator) {
-            return Err(Failure::Allocator { source });
-        }
+        let by = allocator(&typed)?;
         let output = typed.output.mean();
         let inputs: Vec<Input> = typed.files.into_iter().map(Input::new).collect();
         let record = typed.record.map(Output::to_file);
@@ -75,6 +73,7 @@ impl Order {
             target.spare(&inputs)?;
         }
         let conditions = Conditions {
+            by,
             settings: typed.settings,
             release: typed.framework,
             capacity: typed.capacity,
@@ -121,5 +120,18 @@ impl Order {
                 _ => Ok(()),
             },
         }
+    }
+}
+
+/// Whose allocator was typed. Settings of the other one are refused.
+fn allocator(typed: &Typed) -> Result<ReplayedBy, Failure> {
+    let ours = typed.ours.given();
+    let refused = |flags, allocator| Err(Failure::NotOfThisAllocator { flags, allocator });
+    match typed.allocator {
+        Allocator::Caching if ours.is_some() => refused("`--slack` and `--page`", "gapless"),
+        Allocator::Caching => Ok(ReplayedBy::PyTorch),
+        Allocator::Gapless if typed.settings.is_some() => refused("`--settings`", "caching"),
+        Allocator::Gapless if typed.framework.is_some() => refused("`--framework`", "caching"),
+        Allocator::Gapless => Ok(ReplayedBy::Gapless(ours.unwrap_or_default())),
     }
 }

@@ -7,7 +7,7 @@ use crate::run::{POOLS, Run, folder, gapless, recordings};
 
 #[test]
 fn every_example_runs() {
-    for (command, count) in [("explain", 8), ("replay", 7), ("advise", 5), ("compare", 5)] {
+    for (command, count) in [("explain", 8), ("replay", 8), ("advise", 5), ("compare", 5)] {
         check_examples(command, count);
     }
 }

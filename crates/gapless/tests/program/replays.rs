@@ -1,11 +1,15 @@
 //! What `gapless replay` and `gapless advise` print, and how they end.
 
+use std::path::Path;
+
 use gapless::allocator::{Allocator, GaplessAllocator, Recorder, Slack};
 use gapless::device::{Sim, SimSetup};
+use gapless::formats::Limits;
+use gapless::trace::Action;
 use gapless::units::{Bytes, StreamId};
 use serde_json::Value;
 
-use crate::run::{LATE, OOM, POOLS, STREAMS, folder, gapless, gapless_reads};
+use crate::run::{LATE, OOM, POOLS, STREAMS, folder, gapless, gapless_reads, recordings};
 
 /// Two blocks of 600 MiB on a card of 1 GiB.
 const TOO_MUCH: &[u8] = b"alloc,1,629145600,0\nalloc,2,629145600,0\nfree,1\nfree,2\n";
@@ -125,6 +129,107 @@ fn what_a_replay_records_is_explained_and_replayed_again() {
     assert_eq!(again["peak"], again["recorded_peak"]);
 }
 
+/// The recorded lines stand beside what the replayed allocator does.
+#[test]
+fn what_a_replay_records_names_the_recorded_lines() {
+    let file = folder("lines").join("replayed.pickle");
+    let path = file.to_str().unwrap();
+    let lines = |path: &Path| -> Vec<String> {
+        let bytes = std::fs::read(path).unwrap();
+        let read = gapless::formats::read(bytes, &Limits::default()).unwrap();
+        let requests = read.devices[0].events.iter().filter(|it| it.action == Action::Alloc);
+        let innermost = requests.map(|event| {
+            let frame = read.stacks.frames(event.stack).next();
+            frame.map_or_else(String::new, |frame| format!("{}:{}", frame.file, frame.line))
+        });
+        innermost.collect()
+    };
+    let recorded = lines(&recordings().join(OOM));
+    assert!(3000 < recorded.iter().filter(|line| !line.is_empty()).count());
+    for allocator in ["caching", "gapless"] {
+        gapless(&["replay", OOM, "--allocator", allocator, "--record", path]);
+        let replayed = lines(&file);
+        // A block that is there at the end may know its line where the event does not.
+        let is_it = |part: &[String]| {
+            part.iter().zip(&recorded).all(|(ours, line)| line.is_empty() || ours == line)
+        };
+        // Through ours it begins with what was there before.
+        assert!(replayed.windows(recorded.len()).any(is_it), "{allocator}");
+    }
+}
+
+/// It does what `compare` says, and its record is one of our own allocator.
+#[test]
+fn our_own_allocator_can_be_replayed_and_recorded() {
+    let file = folder("ours").join("ours.pickle");
+    let path = file.to_str().unwrap();
+    let arguments =
+        ["replay", POOLS, "--allocator", "gapless", "--record", path, "--format", "json"];
+    let run = &json(&arguments)["runs"][0];
+    assert_eq!(run["allocator"], "gapless");
+    assert_eq!(run["settings"], "slack:0.01");
+    assert_eq!(run["framework"], Value::Null);
+    let compared = json(&["compare", POOLS, "--allocators", "gapless", "--format", "json"]);
+    let ours = &compared["allocators"][0];
+    assert_eq!(run["peak"]["reserved_bytes"], ours["uncapped_peak_reserved_bytes"]);
+    assert_eq!(run["counters"]["maps"], ours["device_calls"]["map"]);
+    assert_eq!(run["counters"]["stalls"], 0);
+    let explained = json(&["explain", path, "--format", "json"]);
+    assert_eq!(explained["recording"]["framework"]["name"], "gapless");
+    let device = &explained["devices"][0];
+    assert_eq!(device["peak"]["reserved_bytes"], run["peak"]["reserved_bytes"]);
+    let findings = device["findings"].as_array().unwrap();
+    let codes: Vec<_> = findings.iter().map(|finding| &finding["code"]).collect();
+    assert!(!codes.iter().any(|&code| code == "flush_and_retry"), "{codes:?}");
+    let again = gapless(&["replay", path, "--allocator", "gapless"]);
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    assert!(
+        again.stdout.contains("UNCHECKED. The recording is of gapless' own"),
+        "{}",
+        again.stdout
+    );
+}
+
+#[test]
+fn our_own_allocator_can_be_set_and_fail() {
+    let ours = ["replay", "-", "--allocator", "gapless", "--capacity", "1GiB", "--outside", "0"];
+    let run = gapless_reads(&ours, TOO_MUCH);
+    assert_eq!(run.code, Some(1));
+    insta::assert_snapshot!(run.stdout, @r"
+    - · device 0 · slack:0.01 (the default) · gapless' own allocator
+    1.00 GiB, 0 of it outside
+
+    UNCHECKED. The recording does not tell where its blocks were placed, so nothing
+    says how well the replay meets the program it was made of.
+
+    DOES NOT FIT. Operation 1 (event 1) asked for 600.0 MiB. The card had 424.0 MiB
+    left. It cannot fit: what is alive alone needs 1.17 GiB.
+
+                                     replayed
+    peak requested                  600.0 MiB
+    peak in use                     600.0 MiB
+    peak reserved                   606.0 MiB
+    reserved and not in use             1.0 %
+    waited for the device             0 times
+    calls for memory                      306
+    their time, preset pessimistic    71.8 ms
+
+    reserved        600.0 MiB  when the request failed
+      requested    █████████████████████████ 600.0 MiB 100.0 %
+      rounding                                       0
+      pinned gap                                     0
+      releasable                                     0          nothing to give back
+
+    outside                 0  of the card: context, libraries, other processes
+    ");
+    let set = [&ours[..], &["--page", "16MiB", "--slack", "0", "--format", "json"]].concat();
+    let run = gapless_reads(&set, GAPS);
+    let facts: Value = serde_json::from_str(&run.stdout).unwrap();
+    let run = &facts["runs"][0];
+    assert_eq!(run["settings"], "slack:0,page:16MiB");
+    assert_eq!(run["peak"]["reserved_bytes"].as_u64().unwrap() % (16 << 20), 0);
+}
+
 #[test]
 fn wrong_conditions_are_named() {
     let run = gapless(&["replay", OOM, "--settings", "expandable_segments:true"]);
@@ -140,7 +245,17 @@ fn wrong_conditions_are_named() {
     let run = gapless(&["replay", OOM, "--capacity", "A100"]);
     assert!(run.stderr.contains("A100 40GB, A100 80GB"), "{}", run.stderr);
     let run = gapless(&["replay", OOM, "--allocator", "jemalloc"]);
-    assert!(run.stderr.contains("there is no allocator `jemalloc`"), "{}", run.stderr);
+    assert!(run.stderr.contains("possible values: caching, gapless"), "{}", run.stderr);
+    for (flags, of) in [
+        (["--settings", ""], "`--settings` can be given with `--allocator caching` only"),
+        (["--framework", "2.11"], "`--framework` can be given with `--allocator caching` only"),
+    ] {
+        let run = gapless(&["replay", OOM, "--allocator", "gapless", flags[0], flags[1]]);
+        assert!(run.stderr.contains(of), "{}", run.stderr);
+    }
+    let run = gapless(&["replay", OOM, "--slack", "5%"]);
+    let of = "`--slack` and `--page` can be given with `--allocator gapless` only";
+    assert!(run.stderr.contains(of), "{}", run.stderr);
     let run = gapless(&["replay", OOM, "--framework", "three"]);
     assert!(run.stderr.contains("write a release of PyTorch such as 2.15"), "{}", run.stderr);
     let run = gapless(&["replay", OOM, "--costs", "free"]);

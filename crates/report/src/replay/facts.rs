@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gapless_allocator::{AllocationError, Statistics};
-use gapless_replay::Failure;
+use gapless_replay::{Failure, ReplayedBy};
 use gapless_trace::{BlockState, FinalSegment};
 use gapless_units::Bytes;
 use serde::Serialize;
@@ -34,16 +34,16 @@ pub struct ReplayFacts {
 pub struct RunFacts {
     /// The device.
     pub device: u32,
-    /// The allocator.
+    /// The allocator: `caching`, which is PyTorch's, or `gapless`.
     pub allocator: &'static str,
-    /// Its settings, as PyTorch reads them.
+    /// Its settings: as PyTorch reads them, or as `gapless compare` tells ours.
     pub settings: String,
     /// Where they came from: `given`, `recorded`, `inferred` or `usual`.
     pub settings_from: &'static str,
-    /// The release whose rules were followed.
-    pub framework: String,
+    /// The release of PyTorch whose rules were followed; null for our own allocator.
+    pub framework: Option<String>,
     /// Where it came from.
-    pub framework_from: &'static str,
+    pub framework_from: Option<&'static str>,
     /// The card's memory; null is more than any program needs.
     pub capacity_bytes: Option<u64>,
     /// What of it the allocator cannot have.
@@ -179,6 +179,8 @@ pub struct CountersFacts {
     pub unmaps: u64,
     /// Waits for all streams.
     pub synchronizations: u64,
+    /// Requests that waited for the device.
+    pub stalls: u64,
 }
 
 impl ReplayFacts {
@@ -194,6 +196,11 @@ impl ReplayFacts {
 }
 
 impl RunFacts {
+    /// Whether it went through our own allocator.
+    pub(super) fn is_ours(&self) -> bool {
+        self.framework.is_none()
+    }
+
     fn of(run: &ReplayedRun, recorded: &Examination) -> Self {
         let ReplayedRun { setup, outcome, life, .. } = run;
         let trace = &recorded.devices[run.place].trace;
@@ -201,13 +208,17 @@ impl RunFacts {
         let failures: Vec<_> = outcome.failures.iter().map(failure).collect();
         let diagnosis = &life.diagnosis;
         let at = AtFacts::of(&life.trace, diagnosis.at);
+        let (allocator, settings, release) = match setup.by {
+            ReplayedBy::PyTorch => ("caching", setup.settings.to_text(), Some(setup.release)),
+            ReplayedBy::Gapless(settings) => ("gapless", settings.to_string(), None),
+        };
         Self {
             device: trace.device.0,
-            allocator: "caching",
-            settings: setup.settings.to_text(),
+            allocator,
+            settings,
             settings_from: run.settings_from.name(),
-            framework: setup.release.to_string(),
-            framework_from: run.release_from.name(),
+            framework: release.map(|release| release.to_string()),
+            framework_from: release.map(|_| run.release_from.name()),
             capacity_bytes: setup.capacity.map(Bytes::get),
             outside_bytes: setup.outside.get(),
             outside_from: run.outside_from.name(),
@@ -305,6 +316,7 @@ impl CountersFacts {
             maps: calls.map,
             unmaps: calls.unmap,
             synchronizations: statistics.num_sync_all_streams,
+            stalls: run.outcome.stalls,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use gapless_units::Bytes;
 
 use super::facts::ReplayFacts;
-use super::words::{answer, comparison, fidelity_sentence, headline};
+use super::words::{answer, comparison, headline, worth};
 use crate::figures::percent_of;
 use crate::words::cause;
 
@@ -17,7 +17,7 @@ pub fn replay_markdown(replays: &[ReplayFacts]) -> String {
             let (title, _, sentence) = answer(run);
             let _ = writeln!(text, "## {title}\n\n{sentence}\n");
             let _ = writeln!(text, "Replayed: {}\n", headline(facts, run).join(" · "));
-            let (title, sentence) = fidelity_sentence(&facts.recording, run.fidelity.as_ref());
+            let (title, sentence) = worth(facts, run);
             let _ = writeln!(text, "**{title}.** {sentence}\n");
             let _ = writeln!(text, "| | recorded | replayed |\n| --- | ---: | ---: |");
             for [name, recorded, replayed] in comparison(run) {

@@ -4,7 +4,7 @@ use gapless_units::Bytes;
 
 use super::facts::ReplayFacts;
 use super::replayed::Replayed;
-use super::words::{answer, comparison, fidelity_sentence, headline};
+use super::words::{answer, comparison, headline, worth};
 use crate::curves::{Curve, picture};
 use crate::figures::percent_of;
 use crate::sheet::{Sheet, escaped};
@@ -19,7 +19,7 @@ pub fn replay_page(replayed: &Replayed, facts: &ReplayFacts) -> String {
         sheet.title(title);
         sheet.aside(&headline(facts, told).join(" · "));
         sheet.paragraph(&sentence);
-        let (title, sentence) = fidelity_sentence(&facts.recording, told.fidelity.as_ref());
+        let (title, sentence) = worth(facts, told);
         sheet.paragraph(&format!("{title}: {sentence}"));
         sheet.heading("Reserved memory");
         let recorded = &replayed.recorded.devices[run.place].trace;

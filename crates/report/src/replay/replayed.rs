@@ -2,23 +2,26 @@
 
 use gapless_device::Costs;
 use gapless_diagnose::{Diagnosis, Question};
-use gapless_replay::{Check, Life, OnFailure, Outcome, Program, ReplayError, Setup, Start, live};
+use gapless_replay::{
+    Check, GaplessSettings, Life, OnFailure, Outcome, Program, ReplayError, ReplayedBy, Setup,
+    Start, live,
+};
 use gapless_trace::{
-    DeviceRecording, FinalSegment, Format, RebuildError, Recording, Release, Settings, Trace,
+    DeviceRecording, FinalSegment, Format, Framework, RebuildError, Recording, Release, Settings,
+    SizeRules, Trace,
 };
 use gapless_units::{Bytes, DeviceId};
 
 use crate::examination::{Examination, Examined};
 
-/// The allocators that a recording can be replayed through.
-pub const ALLOCATORS: [&str; 1] = ["caching"];
-
 /// Under what a recording is replayed; what is not given comes from the recording.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
-    /// The settings.
+    /// Through whose allocator.
+    pub by: ReplayedBy,
+    /// The settings of PyTorch's.
     pub settings: Option<Settings>,
-    /// The release.
+    /// The release of PyTorch.
     pub release: Option<Release>,
     /// The card's memory; without a limit where not given.
     pub capacity: Option<Bytes>,
@@ -28,6 +31,36 @@ pub struct Conditions {
     pub on_failure: OnFailure,
     /// What the device's calls take.
     pub costs: Costs,
+}
+
+impl Conditions {
+    /// The settings of PyTorch's allocator; where our own is asked for, where its settings came from.
+    fn settings(&self, own: Option<&Settings>) -> (Settings, Origin) {
+        match (self.by, &self.settings, own) {
+            (ReplayedBy::Gapless(ours), ..) if ours == GaplessSettings::default() => {
+                (Settings::default(), Origin::Usual)
+            }
+            (ReplayedBy::Gapless(_), ..) => (Settings::default(), Origin::Given),
+            (ReplayedBy::PyTorch, Some(given), _) => (given.clone(), Origin::Given),
+            (ReplayedBy::PyTorch, None, Some(own)) => (own.clone(), Origin::Recorded),
+            (ReplayedBy::PyTorch, None, None) => (Settings::default(), Origin::Usual),
+        }
+    }
+
+    fn release(&self, check: Option<&Check>) -> (Release, Origin) {
+        match (self.release, check) {
+            (Some(given), _) => (given, Origin::Given),
+            (None, Some(check)) => (check.release, Origin::Inferred),
+            (None, None) => (gapless_replay::NEWEST_RELEASE, Origin::Usual),
+        }
+    }
+
+    fn outside(&self) -> (Bytes, Origin) {
+        match self.outside {
+            Some(given) => (given, Origin::Given),
+            None => (Setup::USUAL_OUTSIDE, Origin::Usual),
+        }
+    }
 }
 
 /// Where a condition came from.
@@ -88,6 +121,11 @@ pub struct ReplayedRun {
 }
 
 impl ReplayedRun {
+    /// Whether it went through our own allocator.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.setup.by, ReplayedBy::Gapless(_))
+    }
+
     /// The segments at the end.
     pub fn segments(&self) -> &[FinalSegment] {
         self.life_recording.end.as_deref().unwrap_or_default()
@@ -135,18 +173,6 @@ pub enum Unreplayable {
         /// Why.
         source: RebuildError,
     },
-    /// An allocator that is not known.
-    #[error("there is no allocator `{name}`; there is {}", ALLOCATORS.join(", "))]
-    NoSuchAllocator {
-        /// Its name.
-        name: String,
-    },
-}
-
-/// Refuses the name of an allocator that does not exist.
-pub fn unknown_allocator(name: &str) -> Option<Unreplayable> {
-    let known = ALLOCATORS.contains(&name);
-    (!known).then(|| Unreplayable::NoSuchAllocator { name: name.to_owned() })
 }
 
 impl Replayed {
@@ -154,8 +180,7 @@ impl Replayed {
     pub fn recording(&self) -> Recording {
         Recording {
             format: Format::SnapshotPickle,
-            // What is replayed is PyTorch's allocator, whoever recorded the program.
-            framework: self.recorded.framework.clone().filter(|it| !it.is_gapless()),
+            framework: self.runs.first().and_then(|run| framework(&self.recorded, run.setup.by)),
             devices: self.runs.iter().map(|run| run.life_recording.clone()).collect(),
             pinned_host: None,
             stacks: self.recorded.stacks.clone(),
@@ -183,21 +208,11 @@ fn replay(
     let program = Program::of(trace);
     let own = recorded.settings(trace).cloned();
     let check = recorded.check(place).map_err(failed)?;
-    let (settings, settings_from) = match (&conditions.settings, &own) {
-        (Some(given), _) => (given.clone(), Origin::Given),
-        (None, Some(own)) => (own.clone(), Origin::Recorded),
-        (None, None) => (Settings::default(), Origin::Usual),
-    };
-    let (release, release_from) = match (conditions.release, &check) {
-        (Some(given), _) => (given, Origin::Given),
-        (None, Some(check)) => (check.release, Origin::Inferred),
-        (None, None) => (gapless_replay::NEWEST_RELEASE, Origin::Usual),
-    };
-    let (outside, outside_from) = match conditions.outside {
-        Some(given) => (given, Origin::Given),
-        None => (Setup::USUAL_OUTSIDE, Origin::Usual),
-    };
+    let (settings, settings_from) = conditions.settings(own.as_ref());
+    let (release, release_from) = conditions.release(check.as_ref());
+    let (outside, outside_from) = conditions.outside();
     let setup = Setup {
+        by: conditions.by,
         release,
         capacity: conditions.capacity,
         outside,
@@ -206,16 +221,16 @@ fn replay(
         ..Setup::new(settings)
     };
     let own = own.unwrap_or_default();
-    let same = behaves_alike(&setup.settings, &own);
+    let same = setup.by == ReplayedBy::PyTorch && behaves_alike(&setup.settings, &own);
     let warm = same && check.is_some() && 0 < program.older;
     let (program, start) = match &check {
         Some(check) if same => (program, check.start.clone()),
         Some(_) | None => (program.begun_anew(), Start::empty()),
     };
     let Life { outcome, recording } = live(trace, &program, &start, &setup).map_err(failed)?;
-    let life = explained(recorded, recording.clone(), setup.capacity)
+    let life = explained(recorded, recording.clone(), &setup)
         .map_err(|source| Unreplayable::Life { device, source })?;
-    let rules = gapless_trace::SizeRules::new(&setup.settings);
+    let rules = SizeRules::new(&setup.settings);
     Ok(ReplayedRun {
         place,
         settings_from,
@@ -237,12 +252,22 @@ fn replay(
 fn explained(
     recorded: &Examination,
     recording: DeviceRecording,
-    capacity: Option<Bytes>,
+    setup: &Setup,
 ) -> Result<Examined, RebuildError> {
     let trace = Trace::rebuild(recording)?;
-    let question = Question { capacity, ..Question::default() };
+    let framework = framework(recorded, setup.by);
+    let question =
+        Question { capacity: setup.capacity, framework: framework.as_ref(), ..Question::default() };
     let diagnosis = Diagnosis::of(&trace, &recorded.stacks, &recorded.sites, &question);
     Ok(Examined { trace, diagnosis })
+}
+
+/// What a replayed allocator is part of, whoever recorded the program.
+fn framework(recorded: &Examination, by: ReplayedBy) -> Option<Framework> {
+    match by {
+        ReplayedBy::PyTorch => recorded.framework.clone().filter(|it| !it.is_gapless()),
+        ReplayedBy::Gapless(_) => Some(Framework::gapless()),
+    }
 }
 
 /// Whether two settings say the same about device memory, however they are written.

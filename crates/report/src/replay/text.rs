@@ -1,7 +1,7 @@
 //! A replay as a screen for people: the worth of the prediction, the answer, what proves it.
 
 use super::facts::ReplayFacts;
-use super::words::{EXACT, answer, comparison, fidelity_sentence, headline};
+use super::words::{EXACT, answer, comparison, headline, worth};
 use crate::text::Look;
 use crate::text::ink::{ALARM, ASIDE, CALM, DOUBT, ink};
 use crate::text::ledger::ledger;
@@ -19,7 +19,7 @@ pub fn replay_text(replays: &[ReplayFacts], look: &Look) -> String {
                 paper.line(&ink(ASIDE, &line));
             }
             paper.gap();
-            let (title, text) = fidelity_sentence(&facts.recording, run.fidelity.as_ref());
+            let (title, text) = worth(facts, run);
             let style = if title == EXACT { CALM } else { DOUBT };
             paper.marked(style, &format!("{title}."), &text);
             paper.gap();

@@ -8,6 +8,9 @@ use crate::facts::RecordingFacts;
 use crate::figures::{counted, grouped, percent};
 use crate::words::{clean, file_name, site};
 
+/// What our own allocator is called.
+const OURS: &str = "gapless' own allocator";
+
 /// What was replayed under what, in pieces.
 pub(super) fn headline(facts: &ReplayFacts, run: &RunFacts) -> Vec<String> {
     let settings = match run.settings.as_str() {
@@ -16,13 +19,18 @@ pub(super) fn headline(facts: &ReplayFacts, run: &RunFacts) -> Vec<String> {
     };
     let whose = match run.settings_from {
         "given" => "",
+        _ if run.is_ours() => " (the default)",
         "recorded" => " (as recorded)",
         _ => " (none recorded)",
     };
     let release = match run.framework_from {
-        "given" => "",
-        "inferred" => " (told by the recording)",
+        Some("given") => "",
+        Some("inferred") => " (told by the recording)",
         _ => " (not told)",
+    };
+    let allocator = match &run.framework {
+        Some(framework) => format!("PyTorch {framework}{release}"),
+        None => OURS.to_owned(),
     };
     let card = match run.capacity_bytes {
         Some(capacity) => {
@@ -34,7 +42,7 @@ pub(super) fn headline(facts: &ReplayFacts, run: &RunFacts) -> Vec<String> {
         file_name(&facts.recording.path),
         format!("device {}", run.device),
         format!("{settings}{whose}"),
-        format!("PyTorch {}{release}", run.framework),
+        allocator,
         card,
     ]
 }
@@ -92,6 +100,16 @@ pub(crate) fn fidelity_sentence(
         first.unwrap_or_default()
     );
     ("INEXACT", text)
+}
+
+/// The same of a run, whose allocator may be our own.
+pub(super) fn worth(facts: &ReplayFacts, run: &RunFacts) -> (&'static str, String) {
+    if facts.recording.is_ours() && run.is_ours() {
+        let text = "The recording is of gapless' own allocator. The replay begins with nothing, and \
+                    nothing says how well it meets what was recorded.";
+        return ("UNCHECKED", text.to_owned());
+    }
+    fidelity_sentence(&facts.recording, run.fidelity.as_ref())
 }
 
 /// Whether the program fits: a title, whether that is good news, and a sentence.
@@ -158,6 +176,11 @@ pub(super) fn comparison(run: &RunFacts) -> Vec<[String; 3]> {
     };
     let counters = &run.counters;
     let calls = counters.device_allocs + counters.device_frees;
+    let (waits, times) = if run.is_ours() {
+        ("waited for the device", counters.stalls)
+    } else {
+        ("cache given back to make room", counters.alloc_retries)
+    };
     vec![
         [
             "peak requested".into(),
@@ -176,9 +199,9 @@ pub(super) fn comparison(run: &RunFacts) -> Vec<[String; 3]> {
             waste(run.peak.active_bytes, run.peak.reserved_bytes),
         ],
         [
-            "cache given back to make room".into(),
+            waits.into(),
             String::new(),
-            counted(usize::try_from(counters.alloc_retries).unwrap_or(usize::MAX), "time"),
+            counted(usize::try_from(times).unwrap_or(usize::MAX), "time"),
         ],
         [
             "calls for memory".into(),

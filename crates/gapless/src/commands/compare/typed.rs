@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use gapless::replay::Contender;
-use gapless::units::{Bytes, DeviceId};
+use gapless::units::DeviceId;
 
+use crate::commands::ours::OurSettings;
 use crate::commands::shared::device;
 use crate::output::OutputArguments;
 
@@ -36,14 +37,8 @@ pub(crate) struct Typed {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = contender)]
     pub(super) allocators: Vec<Contender>,
 
-    /// What `gapless` keeps beyond the most that was alive, to save calls: 5% or 0.05 [default: 1%]
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub(super) slack: Option<f64>,
-
-    /// What `gapless` asks of the device, maps and moves as one, to save calls: a power of two, or the
-    /// next [default: 2MiB]
-    #[arg(long, value_name = "SIZE")]
-    pub(super) page: Option<Bytes>,
+    #[command(flatten)]
+    pub(super) ours: OurSettings,
 
     /// What the device's calls take: a100, fast, h100, h200, pessimistic, or a file like those
     #[arg(long, value_name = "PRESET|FILE", default_value = "a100")]
@@ -72,14 +67,6 @@ pub(super) enum Format {
     Markdown,
     /// One page that opens from disk, with the reserved curves over each other
     Html,
-}
-
-/// A share of the whole.
-fn share(text: &str) -> Result<f64, String> {
-    let (number, whole) = text.strip_suffix('%').map_or((text, 1.0), |percent| (percent, 100.0));
-    let share = number.trim().parse::<f64>().map(|number| number / whole);
-    let share = share.ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "write a share such as 5% or 0.05".to_owned())
 }
 
 /// An allocator by its name.

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use gapless::trace::{Release, Settings};
 use gapless::units::{Bytes, DeviceId};
 
+use crate::commands::ours::OurSettings;
 use crate::commands::shared::{capacity, device, release, settings};
 use crate::output::OutputArguments;
 
@@ -18,14 +19,15 @@ Examples:
   gapless replay run.pickle --capacity \"A100 40GB\" --on-failure skip
   gapless replay run.pickle --framework 2.11 --format json
   gapless replay run.pickle --settings max_split_size_mb:128 --record replayed.pickle
+  gapless replay run.pickle --allocator gapless --record ours.pickle
   gapless replay run.pickle --format html --output page.html
 
 Exit codes: 0 every request was met, 1 one was not, 2 could not.";
 
-/// Replay a recording through PyTorch's allocator, under other settings or on another card
+/// Replay a recording under other settings, on another card, or through `gapless`
 ///
-/// Runs what the program asked for through the exact rules of PyTorch's allocator over a simulated
-/// card, and tells peaks, failures, retries, calls of the device and their modelled time. First of
+/// Runs what the program asked for through the exact rules of PyTorch's allocator, or through our own, over a
+/// simulated card, and tells peaks, failures, retries, calls of the device and their modelled time. First of
 /// all it replays the recording under its own settings and says how much of it comes back.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -34,13 +36,20 @@ pub(crate) struct Typed {
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 
-    /// The allocator's settings, as in `PYTORCH_CUDA_ALLOC_CONF` [default: those recorded]
+    /// Whose allocator
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = Allocator::Caching)]
+    pub(super) allocator: Allocator,
+
+    /// The settings of PyTorch's, as in `PYTORCH_CUDA_ALLOC_CONF` [default: those recorded]
     #[arg(long, value_name = "SETTINGS", value_parser = settings)]
     pub(super) settings: Option<Settings>,
 
     /// The release of PyTorch whose rules to follow [default: the one the recording comes from]
     #[arg(long, value_name = "RELEASE", value_parser = release)]
     pub(super) framework: Option<Release>,
+
+    #[command(flatten)]
+    pub(super) ours: OurSettings,
 
     /// The card's memory, such as `40GiB` or `"A100 40GB"` [default: without limit]
     #[arg(long, value_name = "SIZE|CARD", value_parser = capacity)]
@@ -50,10 +59,6 @@ pub(crate) struct Typed {
     /// [default: 504MiB, what CUDA 13 with PyTorch takes of an 80 GiB card]
     #[arg(long, value_name = "SIZE")]
     pub(super) outside: Option<Bytes>,
-
-    /// The allocator
-    #[arg(long, value_name = "NAME", default_value = "caching")]
-    pub(super) allocator: String,
 
     /// What to do when a request fails
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = Then::Stop)]
@@ -77,6 +82,15 @@ pub(crate) struct Typed {
 
     #[command(flatten)]
     pub(super) output: OutputArguments,
+}
+
+/// Whose allocator a recording is replayed through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Allocator {
+    /// PyTorch's
+    Caching,
+    /// The one of this project, from the start
+    Gapless,
 }
 
 /// What to do when a request fails.
