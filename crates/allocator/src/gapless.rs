@@ -77,6 +77,7 @@ mod idle;
 mod free_blocks;
 mod hold;
 mod waits;
+mod awaited;
 mod captures;
 mod peers;
 mod remap;

@@ -11,6 +11,9 @@ use crate::start::Start;
 /// The granules a card's memory comes in.
 pub(crate) const GRANULE: Bytes = Sim::GRANULE;
 
+/// How many sizes right below what halving found are tried one by one.
+const CLOSE: u64 = 16;
+
 /// What a search for the smallest card found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SmallestCapacity {
@@ -36,47 +39,123 @@ pub fn smallest_capacity(
         run(program, start, &setup).map(|outcome| outcome.completed())
     };
     let resolution = Bytes::new(live_peak.get() / 2000).max(GRANULE).round_up(GRANULE);
-    let (works, has_gaps) = smallest_that(live_peak, unlimited_peak, resolution, completes)?;
+    let search = Search { least: live_peak, most: unlimited_peak, resolution, tries: 0 };
+    let (works, has_gaps) = search.smallest_that(completes)?;
     Ok(SmallestCapacity { capacity: works + setup.outside, has_gaps })
 }
 
-/// The smallest memory that does, between what is alive at most and what is reserved without a
-/// limit, to `resolution`; and whether more was met that does not.
-pub(crate) fn smallest_that(
-    live_peak: Bytes,
-    unlimited_peak: Bytes,
-    resolution: Bytes,
-    does: impl Fn(Bytes) -> Result<bool, ReplayError>,
-) -> Result<(Bytes, bool), ReplayError> {
-    let mut works = unlimited_peak.max(live_peak).round_up(GRANULE);
-    let mut has_gaps = false;
-    // A share of the device below 1 needs a larger card than what is reserved.
-    let mut tries = 0;
-    while !does(works)? {
-        works = (works + Bytes::new(works.get() / 8)).round_up(GRANULE);
-        tries += 1;
-        if 16 < tries {
-            break;
-        }
+/// A search for the smallest memory that does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Search {
+    /// Less cannot do.
+    pub(crate) least: Bytes,
+    /// What is used without a limit.
+    pub(crate) most: Bytes,
+    /// How exact the answer is.
+    pub(crate) resolution: Bytes,
+    /// How many sizes are tried on either side of what halving found. Not every rule gets better with
+    /// more memory: what an allocator reserves, and so where it puts blocks, depends on it.
+    pub(crate) tries: u64,
+}
+
+impl Search {
+    /// The smallest memory found that does, and whether more was met that does not. It is the smallest
+    /// of all where so many sizes can be tried as lie below.
+    pub(crate) fn smallest_that(
+        &self,
+        does: impl Fn(Bytes) -> Result<bool, ReplayError>,
+    ) -> Result<(Bytes, bool), ReplayError> {
+        let halved = self.halve(&does)?;
+        let below = self.first_below(halved, &does)?;
+        let smallest = below.unwrap_or(halved);
+        Ok((smallest, below.is_some() || self.fails_above(smallest, &does)?))
     }
-    let mut fails = live_peak.round_down(GRANULE).saturating_sub(GRANULE);
-    while resolution < works.saturating_sub(fails) {
-        let middle = Bytes::new(fails.get().midpoint(works.get())).round_up(GRANULE);
-        if middle == works {
-            break;
+
+    /// Halves the span between what is too little and what does.
+    fn halve(
+        &self,
+        does: impl Fn(Bytes) -> Result<bool, ReplayError>,
+    ) -> Result<Bytes, ReplayError> {
+        let mut works = self.most.max(self.least).round_up(GRANULE);
+        // A share of the device below 1 needs a larger card than what is reserved.
+        let mut tries = 0;
+        while !does(works)? {
+            works = (works + Bytes::new(works.get() / 8)).round_up(GRANULE);
+            tries += 1;
+            if 16 < tries {
+                break;
+            }
         }
-        if does(middle)? {
-            works = middle;
-        } else {
-            fails = middle;
+        let mut fails = self.least.round_down(GRANULE).saturating_sub(GRANULE);
+        while self.resolution < works.saturating_sub(fails) {
+            let middle = Bytes::new(fails.get().midpoint(works.get())).round_up(GRANULE);
+            if middle == works {
+                break;
+            }
+            if does(middle)? {
+                works = middle;
+            } else {
+                fails = middle;
+            }
         }
+        Ok(works)
     }
-    // Not every rule gets better with more memory: look a little above what was found.
-    for step in 1..=3_u64 {
-        let above = works + Bytes::new(resolution.get() * step * 4);
-        if above < unlimited_peak && !does(above)? {
-            has_gaps = true;
+
+    /// Something smaller that does: the smallest where every size is tried, else the smallest around
+    /// the first of those tried, which lie evenly over all that is less, and close together below.
+    fn first_below(
+        &self,
+        halved: Bytes,
+        does: impl Fn(Bytes) -> Result<bool, ReplayError>,
+    ) -> Result<Option<Bytes>, ReplayError> {
+        if self.tries == 0 {
+            return Ok(None);
         }
+        let sizes = |from: Bytes, to: Bytes, stride: Bytes| {
+            let first = Some(from.round_up(GRANULE)).filter(|&first| first < to);
+            std::iter::successors(first, move |&size| Some(size + stride).filter(|&it| it < to))
+        };
+        let stride = self.stride(halved.saturating_sub(self.least));
+        let close =
+            Bytes::new(self.resolution.get() * CLOSE).min(halved.saturating_sub(self.least));
+        let evenly = sizes(self.least, halved - close, stride);
+        let mut passed = self.least;
+        for size in evenly.chain(sizes(halved - close, halved, self.resolution)) {
+            if does(size)? {
+                for closer in sizes(passed, size, self.resolution) {
+                    if does(closer)? {
+                        return Ok(Some(closer));
+                    }
+                }
+                return Ok(Some(size));
+            }
+            passed = size + self.resolution;
+        }
+        Ok(None)
     }
-    Ok((works, has_gaps))
+
+    /// Whether something between what does and the most that is used does not, as far as tries tell:
+    /// close together where memory is short, and evenly over all of it.
+    fn fails_above(
+        &self,
+        smallest: Bytes,
+        does: impl Fn(Bytes) -> Result<bool, ReplayError>,
+    ) -> Result<bool, ReplayError> {
+        let near = (1..=3).map(|step| Bytes::new(self.resolution.get() * 4 * step));
+        let span = self.most.saturating_sub(smallest);
+        let stride = self.stride(span);
+        let far = (1..=self.tries).map(|step| Bytes::new(stride.get() * step));
+        for beyond in near.chain(far).take_while(|&beyond| beyond < span) {
+            if !does(smallest + beyond)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// How far apart tries are that are spread over a span.
+    fn stride(&self, span: Bytes) -> Bytes {
+        let even = Bytes::new(span.get() / self.tries.max(1));
+        even.max(self.resolution).round_up(GRANULE)
+    }
 }

@@ -5,16 +5,14 @@ use std::ops::Range;
 use gapless_device::Costs;
 use gapless_units::Bytes;
 
-use crate::capacity::{GRANULE, smallest_that};
+use crate::capacity::{GRANULE, Search};
 use crate::contender::Contender;
 use crate::program::Program;
 use crate::run::ReplayError;
 use crate::trial::Trial;
 
-/// How far apart tries are, just above the smallest memory, whether more does as well. Not every
-/// rule gets better with more: what an allocator reserves, and so where it puts blocks, depends on
-/// it. On recorded programs such gaps are a few granules wide, so that the tries may miss one.
-const LEAST_STEP: Bytes = Bytes::mib(8);
+/// Operations that are carried out to look whether other sizes than the one found do: on either side.
+const LOOKED_AT: u64 = 1_500_000;
 
 /// One allocator on one recording.
 #[derive(Clone, Debug)]
@@ -57,17 +55,17 @@ pub fn compare(
     let most = uncapped.peak_reserved;
     let run = |available| contender.run(program, Some(available), costs, last_iteration);
     let completes = |available| run(available).map(|it| it.completed());
-    let (smallest_capacity, has_gaps) = smallest_that(peak_live, most, GRANULE, completes)?;
-    let has_gaps = has_gaps || fails_above(smallest_capacity, most, completes)?;
+    let tries = LOOKED_AT / (program.operations.len() as u64).max(1);
+    let tries = tries.clamp(8, 2000);
+    let search = Search { least: peak_live, most, resolution: GRANULE, tries };
+    let (smallest_capacity, has_gaps) = search.smallest_that(completes)?;
     let at_capacity = run(smallest_capacity)?;
     // Often the smallest of all needs no stop; then there is nothing to search.
     let (stall_free_capacity, has_stalling_gaps) = if at_capacity.is_stall_free() {
         (smallest_capacity, has_gaps)
     } else {
-        let least = smallest_capacity.saturating_sub(GRANULE);
         let is_calm = |available| contender.is_stall_free(program, available, costs);
-        let (calm, has_gaps) = smallest_that(least, most, GRANULE, is_calm)?;
-        (calm, has_gaps || fails_above(calm, most, is_calm)?)
+        Search { least: smallest_capacity, ..search }.smallest_that(is_calm)?
     };
     Ok(Comparison {
         contender: contender.clone(),
@@ -79,21 +77,4 @@ pub fn compare(
         has_gaps,
         has_stalling_gaps,
     })
-}
-
-/// Whether some memory between the smallest that does and the most that is used does not, as far
-/// as a try at some of them tells: close together where memory is short, ever farther apart above.
-fn fails_above(
-    smallest: Bytes,
-    most: Bytes,
-    does: impl Fn(Bytes) -> Result<bool, ReplayError>,
-) -> Result<bool, ReplayError> {
-    let mut beyond = LEAST_STEP;
-    while smallest + beyond < most {
-        if !does(smallest + beyond)? {
-            return Ok(true);
-        }
-        beyond += LEAST_STEP.max(Bytes::new(beyond.get() / 4).round_down(GRANULE));
-    }
-    Ok(false)
 }

@@ -34,7 +34,7 @@ pub(super) struct Block {
     pub(super) size: Bytes,
     /// What was last asked for in it.
     pub(super) requested: Bytes,
-    /// When it became free, on the allocator's own clock.
+    /// When the program was done with it, on the allocator's own clock: work of its own stream used it until then.
     pub(super) freed: u64,
     pub(super) arena: ArenaIndex,
     pub(super) territory: TerritoryIndex,

@@ -139,8 +139,16 @@ impl<O: Observer> Books<O> {
             self.counts.defer(size);
         } else {
             self.counts.give_back(size, requested);
+            self.note_free(at);
             self.shelve(at);
         }
+    }
+
+    /// Notes that the program is done with a block: work of its own stream uses it no later than now.
+    #[inline]
+    pub(super) fn note_free(&mut self, at: At) {
+        self.clock += 1;
+        self.blocks[at].freed = self.clock;
     }
 
     /// Takes in what was asked for in a block, where that was not told when it was handed out; answers
@@ -157,16 +165,16 @@ impl<O: Observer> Books<O> {
         let block = &self.blocks[at];
         let (size, requested) = (block.size, block.requested);
         self.counts.finish(size, requested);
+        // Who searched before may find more now.
+        self.clock += 1;
         self.shelve(at);
     }
 
     /// Puts a block that nobody uses any more into the front.
     #[inline]
     fn shelve(&mut self, at: At) {
-        self.clock += 1;
         let block = &mut self.blocks[at];
         block.state = State::Shelved;
-        block.freed = self.clock;
         let (size, arena, name) = (block.size, block.arena, block.name);
         if self.attention.is_paid() {
             self.arenas[arena].habit.free(name);

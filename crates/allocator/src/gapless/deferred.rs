@@ -33,9 +33,48 @@ impl Deferred {
         }
     }
 
-    /// The block that waits first on each stream.
-    pub(super) fn heads(&self) -> impl Iterator<Item = (StreamId, At)> {
-        self.queues.iter().filter_map(|(&stream, queue)| Some((stream, queue.front()?.1)))
+    /// A stream with events, and the first of them.
+    pub(super) fn first(&self) -> Option<(StreamId, EventId)> {
+        let mut firsts = self.queues.iter();
+        firsts.find_map(|(&stream, queue)| Some((stream, queue.front()?.0)))
+    }
+
+    /// The last event of a stream.
+    pub(super) fn last_of(&self, stream: StreamId) -> Option<EventId> {
+        Some(self.queues.get(&stream)?.back()?.0)
+    }
+
+    /// Whether a block waits for one event alone.
+    pub(super) fn waits_once(&self, at: At) -> bool {
+        self.counts.get(&at) == Some(&1)
+    }
+
+    /// The events of a stream up to `until` with their blocks, out of its queue; none where that is
+    /// not among them.
+    pub(super) fn take_until(
+        &mut self,
+        stream: StreamId,
+        until: EventId,
+    ) -> VecDeque<(EventId, At)> {
+        let Some(queue) = self.queues.get_mut(&stream) else { return VecDeque::new() };
+        let Some(last) = queue.iter().position(|&(event, _)| event == until) else {
+            return VecDeque::new();
+        };
+        let behind = queue.split_off(last + 1);
+        let taken = std::mem::replace(queue, behind);
+        if queue.is_empty() {
+            self.queues.remove(&stream);
+        }
+        taken
+    }
+
+    /// Puts events back that were taken, before those that came meanwhile.
+    pub(super) fn put_back(&mut self, stream: StreamId, mut events: VecDeque<(EventId, At)>) {
+        if !events.is_empty() {
+            let queue = self.queues.entry(stream).or_default();
+            events.append(queue);
+            *queue = events;
+        }
     }
 
     /// How many events each pending block waits for.

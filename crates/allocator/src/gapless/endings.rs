@@ -6,7 +6,7 @@ use gapless_units::{PoolId, StreamId};
 use super::books::Books;
 use super::hold::Hold;
 use super::names::{ArenaIndex, At};
-use super::waits::{wait_for_first, wait_for_stream};
+use super::waits::{wait_for_all_uses, wait_for_stream};
 use crate::observer::Observer;
 
 /// Lets the pages of a private pool move from now on.
@@ -25,8 +25,9 @@ pub(super) fn end_stream<H: Hold>(hold: &mut H, stream: StreamId) -> Result<(), 
     // A capture may have begun meanwhile: then uses of the stream wait for its end.
     books.check_no_capture("end stream")?;
     books.record_postponed(device)?;
-    while hold.books().deferred.first_of(stream).is_some() {
-        wait_for_first(hold, stream)?;
+    // Others may free what was used on it meanwhile.
+    while hold.books().deferred.last_of(stream).is_some() {
+        wait_for_all_uses(hold, stream)?;
     }
     let (books, device) = hold.parts();
     for index in books.arenas.indices() {

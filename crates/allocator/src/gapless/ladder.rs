@@ -1,11 +1,10 @@
 //! What is tried when the front has no block: every step that needs no wait before any that does.
 
-use std::collections::BTreeMap;
-
 use gapless_device::{Device, DeviceError};
 use gapless_trace::Action;
-use gapless_units::{Addr, Bytes, StreamId};
+use gapless_units::{Addr, Bytes};
 
+use super::awaited::Awaited;
 use super::books::Books;
 use super::hold::Hold;
 use super::mappings::forget_some;
@@ -14,18 +13,9 @@ use super::place::{take_best, take_elsewhere};
 use super::planned::take_planned;
 use super::supply::Refusal;
 use super::trim::settle_spare_pages;
-use super::waits::{stall_for_arena, wait_for_arena, wait_for_first};
+use super::waits::{stall_for_arena, wait_for_arena, wait_for_uses};
 use crate::failure::AllocationError;
 use crate::observer::{Happening, Observer};
-
-/// Something that can be waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Awaited {
-    /// Work that still uses a block given back: the first on this stream.
-    Use(StreamId),
-    /// Work on the stream of an arena that has free pages.
-    Arena(ArenaIndex),
-}
 
 /// A block of exactly `rounded` bytes, for a request to have.
 pub(super) fn acquire<H: Hold>(
@@ -162,10 +152,10 @@ fn free_mappings<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
 /// Waits for the first use of a block that was given back, on any stream. Says whether there is one.
 #[cold]
 fn wait_for_some_use<H: Hold>(hold: &mut H) -> Result<bool, DeviceError> {
-    let mut first = hold.books().deferred.heads().next().map(|(stream, _)| stream);
+    let mut first = hold.books().deferred.first();
     first.take_if(|_| hold.books().is_capturing());
-    if let Some(stream) = first {
-        wait_for(hold, Awaited::Use(stream))?;
+    if let Some((stream, event)) = first {
+        wait_for(hold, Awaited::Uses(stream, event))?;
     }
     Ok(first.is_some())
 }
@@ -183,11 +173,13 @@ fn wait_for_pages<H: Hold>(
     // With less it would be searched in vain, each time among all that is free.
     while !need.is_zero()
         && !hold.books().is_capturing()
-        && let Some((gain, awaited)) = hold.books().smallest_sufficient(arena, need)
+        && let Some(waits) = hold.books().smallest_sufficient(arena, need)
     {
-        wait_for(hold, awaited)?;
+        for &awaited in &waits.awaited {
+            wait_for(hold, awaited)?;
+        }
         has_waited = true;
-        need = need.saturating_sub(gain);
+        need = need.saturating_sub(waits.gain);
     }
     Ok(has_waited)
 }
@@ -195,9 +187,9 @@ fn wait_for_pages<H: Hold>(
 #[cold]
 fn wait_for<H: Hold>(hold: &mut H, awaited: Awaited) -> Result<(), DeviceError> {
     match awaited {
-        Awaited::Use(stream) => {
+        Awaited::Uses(stream, until) => {
             hold.books().stalls += 1;
-            wait_for_first(hold, stream)
+            wait_for_uses(hold, stream, until)
         }
         Awaited::Arena(arena) => stall_for_arena(hold, arena),
     }
@@ -214,31 +206,6 @@ struct Shortage {
 }
 
 impl<O: Observer> Books<O> {
-    /// What to wait for, and how much it frees: the least that is enough, or else the most.
-    fn smallest_sufficient(&self, arena: ArenaIndex, need: Bytes) -> Option<(Bytes, Awaited)> {
-        let mut gains: Vec<(Bytes, Awaited)> = Vec::new();
-        for (stream, at) in self.deferred.heads() {
-            gains.push((self.blocks[at].size, Awaited::Use(stream)));
-        }
-        let mut unsettled: BTreeMap<ArenaIndex, Bytes> = BTreeMap::new();
-        let mut count = |owner: ArenaIndex, until, size| {
-            if owner != arena && self.arenas[owner].settled < until {
-                *unsettled.entry(owner).or_default() += size;
-            }
-        };
-        for block in self.idle_blocks().map(|at| &self.blocks[at]) {
-            count(block.arena, block.freed, block.size);
-        }
-        // A request that failed may have left pages spare that lay free in an arena.
-        for page in self.table.spare().iter().filter_map(|&index| self.table.page(index)) {
-            let (owner, until) = page.last_use;
-            count(owner, until, self.table.page_size);
-        }
-        gains.extend(unsettled.into_iter().map(|(arena, gain)| (gain, Awaited::Arena(arena))));
-        let sufficient = gains.iter().filter(|(gain, _)| need <= *gain).min();
-        sufficient.or_else(|| gains.iter().max()).copied()
-    }
-
     /// Refuses a request that no device could meet.
     pub(super) fn too_large(
         &mut self,
@@ -270,7 +237,7 @@ impl<O: Observer> Books<O> {
 #[cfg(test)]
 mod tests {
     use gapless_device::{Sim, SimSetup};
-    use gapless_units::PoolId;
+    use gapless_units::{PoolId, StreamId};
 
     use super::*;
     use crate::gapless::names::Frame;

@@ -9,7 +9,7 @@ use super::books::Books;
 use super::hold::Hold;
 use super::names::{Frame, PageIndex};
 use super::unmap::unmap;
-use super::waits::{wait_for_arena, wait_for_first};
+use super::waits::{wait_for_all_uses, wait_for_arena};
 use crate::observer::Observer;
 
 /// Gives free pages back until no more than `keep` is reserved, out of the gaps that lack most of
@@ -29,12 +29,9 @@ fn give_pages_back<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError
     let (books, device) = hold.parts();
     books.record_postponed(device)?;
     // What others free meanwhile is not waited for, or there might be no end.
-    let queues = &hold.books().deferred.queues;
-    let waiting: Vec<_> = queues.iter().map(|(&stream, queue)| (stream, queue.len())).collect();
-    for (stream, frees) in waiting {
-        for _ in 0..frees {
-            wait_for_first(hold, stream)?;
-        }
+    let waiting: Vec<_> = hold.books().deferred.queues.keys().copied().collect();
+    for stream in waiting {
+        wait_for_all_uses(hold, stream)?;
     }
     for arena in hold.books().arenas.indices() {
         wait_for_arena(hold, arena)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use gapless_device::{Device, DeviceError};
+use gapless_device::{Device, DeviceError, EventId};
 use gapless_units::StreamId;
 
 use super::block::State;
@@ -46,6 +46,7 @@ impl<O: Observer> Books<O> {
         } else {
             self.record_uses(device, at)?;
         }
+        self.note_free(at);
         let block = &mut self.blocks[at];
         block.used_elsewhere = false;
         block.state = State::Pending;
@@ -189,23 +190,46 @@ impl<O: Observer> Books<O> {
     }
 }
 
-/// Waits for the first event of a stream, and frees what waited for it alone.
-pub(super) fn wait_for_first<H: Hold>(hold: &mut H, stream: StreamId) -> Result<(), DeviceError> {
+/// Waits for an event of a stream, and frees what waited for it and those before it alone. Does nothing
+/// where somebody else has met it meanwhile.
+pub(super) fn wait_for_uses<H: Hold>(
+    hold: &mut H,
+    stream: StreamId,
+    until: EventId,
+) -> Result<(), DeviceError> {
     hold.books().check_no_capture("wait for event")?;
-    let Some((event, at)) = hold.books().deferred.first_of(stream) else { return Ok(()) };
-    // Out of the queue, so that nobody else drops the event meanwhile.
-    hold.books().deferred.pop_first(stream);
+    // Out of the queue, so that nobody else drops the events meanwhile.
+    let mut reached = hold.books().deferred.take_until(stream, until);
+    if reached.is_empty() {
+        return Ok(());
+    }
     let waiting = hold.books().note_wait(stream);
-    let waited = hold.outside(|device| device.wait_for_event(event));
+    let mut answer = hold.outside(|device| device.wait_for_event(until));
     drop(waiting);
     let (books, device) = hold.parts();
     books.forget_past_waits();
-    if let Err(error) = waited.and_then(|()| device.drop_event(event)) {
-        books.deferred.queues.entry(stream).or_default().push_front((event, at));
-        return Err(error);
+    while answer.is_ok()
+        && let Some(&(event, at)) = reached.front()
+    {
+        answer = device.drop_event(event);
+        if answer.is_ok() {
+            reached.pop_front();
+            books.finish(at);
+        }
     }
-    books.finish(at);
-    Ok(())
+    books.deferred.put_back(stream, reached);
+    answer
+}
+
+/// Waits for all events of a stream that are queued now.
+pub(super) fn wait_for_all_uses<H: Hold>(
+    hold: &mut H,
+    stream: StreamId,
+) -> Result<(), DeviceError> {
+    match hold.books().deferred.last_of(stream) {
+        Some(last) => wait_for_uses(hold, stream, last),
+        None => Ok(()),
+    }
 }
 
 /// Waits until all work queued on an arena's stream is done.
