@@ -1,7 +1,9 @@
 //! What is being done, on a terminal, once it takes longer than half a second.
 
 use std::io::IsTerminal;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -12,8 +14,33 @@ const PATIENCE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
-    started: Instant,
-    allowed: bool,
+    waiter: Option<Waiter>,
+}
+
+/// Shows the bar once it took long, also while a single piece of work is under way.
+#[derive(Debug)]
+struct Waiter {
+    ended: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Waiter {
+    fn new(bar: ProgressBar) -> Self {
+        let (ended, is_ended) = channel();
+        let thread = thread::spawn(move || {
+            if is_ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                bar.set_draw_target(ProgressDrawTarget::stderr());
+                bar.tick();
+            }
+        });
+        Self { ended, thread }
+    }
+
+    fn end(self) {
+        drop(self.ended);
+        // A thread that panicked has nothing to show any more.
+        let _ = self.thread.join();
+    }
 }
 
 impl Progress {
@@ -24,14 +51,12 @@ impl Progress {
             bar.set_style(style);
         }
         let allowed = !is_quiet && std::io::stderr().is_terminal();
-        Self { bar, started: Instant::now(), allowed }
+        let waiter = allowed.then(|| Waiter::new(bar.clone()));
+        Self { bar, waiter }
     }
 
     /// Says what is being done from now on.
     pub(crate) fn say(&self, what: String) {
-        if self.allowed && PATIENCE <= self.started.elapsed() && self.bar.is_hidden() {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
         self.bar.set_message(what);
     }
 
@@ -43,6 +68,9 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        if let Some(waiter) = self.waiter.take() {
+            waiter.end();
+        }
         self.bar.finish_and_clear();
     }
 }

@@ -135,17 +135,24 @@ impl Search {
     }
 
     /// Whether something between what does and the most that is used does not, as far as tries tell:
-    /// close together where memory is short, and evenly over all of it.
+    /// close together where memory is short, ever farther apart above, and evenly over all of it.
     fn fails_above(
         &self,
         smallest: Bytes,
         does: impl Fn(Bytes) -> Result<bool, ReplayError>,
     ) -> Result<bool, ReplayError> {
-        let near = (1..=3).map(|step| Bytes::new(self.resolution.get() * 4 * step));
         let span = self.most.saturating_sub(smallest);
+        let first = Bytes::new(self.resolution.get() * 4);
+        let farther = |&beyond: &Bytes| {
+            let apart = Bytes::new(beyond.get() / 4).round_down(GRANULE).max(first);
+            Some(beyond + apart)
+        };
+        let geometric = std::iter::successors(Some(first), farther);
+        let geometric = geometric.take(if self.tries == 0 { 3 } else { usize::MAX });
         let stride = self.stride(span);
-        let far = (1..=self.tries).map(|step| Bytes::new(stride.get() * step));
-        for beyond in near.chain(far).take_while(|&beyond| beyond < span) {
+        let evenly = (1..=self.tries).map(|step| Bytes::new(stride.get() * step));
+        let is_inside = |beyond: &Bytes| *beyond < span;
+        for beyond in geometric.take_while(is_inside).chain(evenly.take_while(is_inside)) {
             if !does(smallest + beyond)? {
                 return Ok(true);
             }
@@ -157,5 +164,44 @@ impl Search {
     fn stride(&self, span: Bytes) -> Bytes {
         let even = Bytes::new(span.get() / self.tries.max(1));
         even.max(self.resolution).round_up(GRANULE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From 200 MiB on it does, and at these sizes below.
+    fn does(sizes: &'static [u64]) -> impl Fn(Bytes) -> Result<bool, ReplayError> {
+        move |size| Ok(Bytes::mib(200) <= size || sizes.iter().any(|&mib| size == Bytes::mib(mib)))
+    }
+
+    fn search(tries: u64) -> Search {
+        let (least, most) = (Bytes::mib(90), Bytes::mib(400));
+        Search { least, most, resolution: GRANULE, tries }
+    }
+
+    #[test]
+    fn with_enough_tries_it_is_the_smallest_of_all() {
+        for sizes in [&[100, 104, 106][..], &[92], &[196], &[90, 150]] {
+            let found = search(200).smallest_that(does(sizes)).unwrap();
+            assert_eq!(found, (Bytes::mib(sizes[0]), true));
+        }
+        assert_eq!(search(200).smallest_that(does(&[])), Ok((Bytes::mib(200), false)));
+    }
+
+    #[test]
+    fn close_sizes_are_always_tried() {
+        assert_eq!(search(8).smallest_that(does(&[180])), Ok((Bytes::mib(180), true)));
+    }
+
+    #[test]
+    fn what_fails_above_is_told() {
+        let fails_at =
+            |hole: u64| move |size| Ok(Bytes::mib(200) <= size && size != Bytes::mib(hole));
+        for hole in [208, 250, 398] {
+            let found = search(200).smallest_that(fails_at(hole)).unwrap();
+            assert_eq!(found, (Bytes::mib(200), true), "{hole}");
+        }
     }
 }

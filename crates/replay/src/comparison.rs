@@ -12,7 +12,7 @@ use crate::run::ReplayError;
 use crate::trial::Trial;
 
 /// Operations that are carried out to look whether other sizes than the one found do: on either side.
-const LOOKED_AT: u64 = 1_500_000;
+const LOOKED_AT: u64 = 3_000_000;
 
 /// One allocator on one recording.
 #[derive(Clone, Debug)]
@@ -52,6 +52,10 @@ pub fn compare(
 ) -> Result<Comparison, ReplayError> {
     let peak_live = program.met_peak(|size| size.round_up(Bytes::new(512)));
     let uncapped = contender.run(program, None, costs, last_iteration)?;
+    if let Some((operation, _)) = uncapped.failed {
+        let asked = program.asked_at(operation);
+        return Err(ReplayError::TooMuch { operation, asked });
+    }
     let most = uncapped.peak_reserved;
     let run = |available| contender.run(program, Some(available), costs, last_iteration);
     let completes = |available| run(available).map(|it| it.completed());

@@ -85,6 +85,16 @@ pub enum ReplayError {
         /// What the allocator said.
         source: FreeError,
     },
+    /// The program needs more than a device without limit is taken to have.
+    #[error(
+        "operation {operation}: what is alive then and {asked} more are too much for any device"
+    )]
+    TooMuch {
+        /// The operation.
+        operation: usize,
+        /// What it asks for.
+        asked: Bytes,
+    },
     /// The state before the first event cannot be taken over.
     #[error("the state before the first event cannot be taken over")]
     Start(#[from] gapless_allocator::caching::AdoptError),

@@ -27,6 +27,8 @@ pub struct Trial {
     pub reserved_curve: Vec<Bytes>,
     /// What the device's calls take by the cost model, in nanoseconds.
     pub modelled_nanos: u64,
+    /// How much of that is before the recording: for what was alive when it began.
+    pub prelude_nanos: u64,
 }
 
 /// What a part of a program took of the device.
@@ -88,10 +90,14 @@ impl Course<'_> {
         let program = self.program;
         let mut replay = Replay::new(program, allocator);
         let mut failed = None;
+        let mut prelude_nanos = 0;
         let (mut before, mut in_span) = (SpanCost::default(), None);
         let mut reserved_curve: Vec<Bytes> = Vec::with_capacity(Trial::PARTS);
         let part = program.operations.len().div_ceil(Trial::PARTS).max(1);
         for index in 0..program.operations.len() {
+            if index == program.prelude() {
+                prelude_nanos = replay.allocator.device().modelled_nanos();
+            }
             if self.span.is_some_and(|span| span.start == index) {
                 before = SpanCost::so_far(replay.allocator.device());
             }
@@ -121,6 +127,7 @@ impl Course<'_> {
             in_span,
             reserved_curve,
             modelled_nanos: device.modelled_nanos(),
+            prelude_nanos,
         })
     }
 }

@@ -54,12 +54,16 @@ impl Replacement {
 }
 
 impl Sweep {
-    /// Puts the recording through the allocator that is offered; nothing where it is not there.
+    /// Puts the recording through the allocator that is offered; nothing where it is not there, or where
+    /// no device holds the program.
     pub fn replace(&self) -> Result<Option<Replacement>, ReplayError> {
         let Some(contender) = Contender::named(OFFERED) else { return Ok(None) };
         let program = self.program().asking_what_failed();
         let costs = &self.terms.costs;
-        let compared = compare(&program, &contender, costs, None)?;
+        let compared = match compare(&program, &contender, costs, None) {
+            Err(ReplayError::TooMuch { .. }) => return Ok(None),
+            compared => compared?,
+        };
         let waste = compared.waste(compared.smallest_capacity);
         let trial = match self.terms.capacity {
             Some(capacity) => {

@@ -35,6 +35,8 @@ pub struct ReplacementFacts {
     pub modelled_us: f64,
     /// The smallest card.
     pub smallest_capacity_bytes: u64,
+    /// What of it the allocator cannot have.
+    pub outside_bytes: u64,
     /// The share of that card within reach that is not alive at the peak.
     pub waste_at_capacity: f64,
 }
@@ -70,6 +72,7 @@ impl ReplacementFacts {
                 + calls.release,
             modelled_us: it.modelled_nanos as f64 / 1e3,
             smallest_capacity_bytes: it.smallest_capacity.get(),
+            outside_bytes: sweep.terms.outside.get(),
             waste_at_capacity: it.waste,
         }
     }
@@ -78,8 +81,11 @@ impl ReplacementFacts {
     pub(super) fn sentence(&self, cost_preset: &str) -> String {
         let reserved = Bytes::new(self.peak_reserved_bytes);
         let smallest = Bytes::new(self.smallest_capacity_bytes);
-        let waste = percent(self.waste_at_capacity);
-        let needs = format!("the smallest card is {smallest}, of which {waste} is never alive");
+        let (outside, waste) = (Bytes::new(self.outside_bytes), percent(self.waste_at_capacity));
+        let needs = format!(
+            "the smallest card is {smallest}, {outside} of it for the context and {waste} of the \
+             rest never alive"
+        );
         let name = self.allocator;
         let brings = match (self.failed_operation, self.headroom_bytes) {
             (Some(operation), _) => {

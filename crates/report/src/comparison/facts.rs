@@ -71,7 +71,9 @@ pub struct ContenderFacts {
     pub granules_mapped_last_iteration: Option<u64>,
     /// What the device's calls take without a limit, by the cost preset.
     pub modelled_us: f64,
-    /// That as a share of how long the recording lasted; null where it has no times.
+    /// How much of that is for what was alive before the recording began.
+    pub modelled_us_before: f64,
+    /// The rest as a share of how long the recording lasted; null where it has no times.
     pub modelled_share_of_recorded: Option<f64>,
     /// What the device's calls of the last iteration take; null where the recording has none.
     pub modelled_us_last_iteration: Option<f64>,
@@ -141,6 +143,7 @@ fn contender(it: &Comparison, device: &ComparedDevice) -> ContenderFacts {
     let calls = it.uncapped.calls;
     let micros = |nanos: u64| nanos as f64 / 1e3;
     let modelled_us = micros(it.uncapped.modelled_nanos);
+    let modelled_us_before = micros(it.uncapped.prelude_nanos);
     let last_us = it.uncapped.in_span.map(|span| micros(span.modelled_nanos));
     let share = |part: f64, Micros(whole): Micros| part / whole as f64;
     ContenderFacts {
@@ -170,7 +173,10 @@ fn contender(it: &Comparison, device: &ComparedDevice) -> ContenderFacts {
         granules_mapped: calls.granules_mapped,
         granules_mapped_last_iteration: it.uncapped.in_span.map(|span| span.granules_mapped),
         modelled_us,
-        modelled_share_of_recorded: device.duration.map(|of| share(modelled_us, of)),
+        modelled_us_before,
+        modelled_share_of_recorded: device
+            .duration
+            .map(|of| share(modelled_us - modelled_us_before, of)),
         modelled_us_last_iteration: last_us,
         modelled_share_of_last_iteration: last_us
             .zip(device.iterations.last().and_then(|last| last.duration))

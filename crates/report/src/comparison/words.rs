@@ -202,6 +202,12 @@ pub(super) fn legend(facts: &ComparisonFacts) -> String {
          calls, pages and time are of that run. Pages are of 2 MiB; access, alloc and free are \
          cuMemSetAccess, cudaMalloc and cudaFree."
     );
+    if facts.allocators.iter().any(|it| 0.0 < it.modelled_us_before) {
+        text.push_str(
+            " What was alive before the recording is asked for first; the share of the recorded time is \
+             without that.",
+        );
+    }
     for it in facts.allocators.iter().filter(|it| !it.note.is_empty()) {
         let _ = write!(text, " {}: {}.", it.name, it.note);
     }
