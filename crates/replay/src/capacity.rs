@@ -5,7 +5,7 @@ use gapless_units::Bytes;
 
 use crate::program::Program;
 use crate::run::{ReplayError, run};
-use crate::setup::{OnFailure, Setup};
+use crate::setup::{ENDLESS, OnFailure, Setup};
 use crate::start::Start;
 
 /// The granules a card's memory comes in.
@@ -33,6 +33,9 @@ pub fn smallest_capacity(
     live_peak: Bytes,
     unlimited_peak: Bytes,
 ) -> Result<SmallestCapacity, ReplayError> {
+    if ENDLESS < live_peak {
+        return Err(ReplayError::TooMuch { live: live_peak });
+    }
     let completes = |available: Bytes| -> Result<bool, ReplayError> {
         let capacity = Some(available + setup.outside);
         let setup = Setup { capacity, on_failure: OnFailure::Stop, ..setup.clone() };

@@ -52,9 +52,8 @@ pub fn compare(
 ) -> Result<Comparison, ReplayError> {
     let peak_live = program.met_peak(|size| size.round_up(Bytes::new(512)));
     let uncapped = contender.run(program, None, costs, last_iteration)?;
-    if let Some((operation, _)) = uncapped.failed {
-        let asked = program.asked_at(operation);
-        return Err(ReplayError::TooMuch { operation, asked });
+    if !uncapped.completed() {
+        return Err(ReplayError::TooMuch { live: peak_live });
     }
     let most = uncapped.peak_reserved;
     let run = |available| contender.run(program, Some(available), costs, last_iteration);

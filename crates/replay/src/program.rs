@@ -207,18 +207,6 @@ impl Program {
         self.events.resize(self.operations.len(), event);
     }
 
-    /// How much an operation asks for.
-    pub fn asked_at(&self, operation: usize) -> Bytes {
-        match self.operations[operation] {
-            Operation::Allocate(id) | Operation::Fail(id) => self.requests[id.index()].size,
-            Operation::Free(_)
-            | Operation::Complete(_)
-            | Operation::RecordStream(..)
-            | Operation::EmptyCache
-            | Operation::Synchronize => Bytes::ZERO,
-        }
-    }
-
     /// How many operations stand before the first of the recording: those of
     /// [`Program::begun_anew`].
     pub fn prelude(&self) -> usize {

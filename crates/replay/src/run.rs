@@ -86,14 +86,10 @@ pub enum ReplayError {
         source: FreeError,
     },
     /// The program needs more than a device without limit is taken to have.
-    #[error(
-        "operation {operation}: what is alive then and {asked} more are too much for any device"
-    )]
+    #[error("{live} are alive at once, too much for any device")]
     TooMuch {
-        /// The operation.
-        operation: usize,
-        /// What it asks for.
-        asked: Bytes,
+        /// What is alive at its peak.
+        live: Bytes,
     },
     /// The state before the first event cannot be taken over.
     #[error("the state before the first event cannot be taken over")]
