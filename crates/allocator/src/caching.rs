@@ -43,7 +43,7 @@ use gapless_device::Device;
 use gapless_trace::{Action, Release, Settings, SizePool};
 use gapless_units::{Addr, Bytes, Extent, PoolId, StreamId};
 
-use crate::failure::{AllocationError, FreeError};
+use crate::failure::{AllocationError, FreeError, Shortage};
 use crate::observer::{Happening, Observer};
 use crate::statistics::Statistics;
 use block::Blocks;
@@ -194,6 +194,7 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
                 tried: size,
                 device_free: self.device.memory().free,
                 limit: self.limit,
+                shortage: Shortage::Device,
             });
         }
         let found = match self.find(&request) {

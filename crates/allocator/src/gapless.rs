@@ -48,7 +48,8 @@
 //! fills all of its pages but two at most; smaller blocks pin pages as they would fragment any heap,
 //! by the logarithm of how much they differ in size in the worst case (J. M. Robson, "Bounds for some
 //! functions concerning dynamic storage allocation", 1974). What other streams have not done yet keeps
-//! its pages until then.
+//! its pages until then, what is pinned for as long as it is, and each private pool the most that it
+//! ever held until it ends: they come on top.
 //!
 //! Not there yet: pages of several sizes at once.
 
@@ -184,7 +185,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// A block of at least `size` bytes for work on `stream`.
     ///
     /// Fails where the device has not enough memory even after everything free was used, with
-    /// the bytes that were missing, or where the device itself fails.
+    /// the bytes that were missing ([`AllocationError::missing`]), or where the device itself fails.
     pub fn allocate(&mut self, size: Bytes, stream: StreamId) -> Result<BlockId, AllocationError> {
         self.allocate_in(PoolId::DEFAULT, size, stream)
     }
@@ -264,9 +265,15 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         end_capture(&mut Alone { books: &mut self.books, device: &mut self.device })
     }
 
+    /// Whether a capture was begun that did not end.
+    pub fn is_capturing(&self) -> bool {
+        self.books.is_capturing()
+    }
+
     /// Lets the pages of a private pool move from now on, those under blocks that are still held
     /// included once they are free: nothing that was captured from it will run again, and what ran on other
-    /// streams than that of its blocks is done. Who asks for a pool of this name later gets a new one.
+    /// streams than that of its blocks is done. A stream that was given the name of one that ended
+    /// ([`GaplessAllocator::end_stream`]) is another. Who asks for a pool of this name later gets a new one.
     pub fn end_pool(&mut self, pool: PoolId) {
         end_pool(&mut Alone { books: &mut self.books, device: &mut self.device }, pool);
     }

@@ -23,8 +23,8 @@ pub mod baselines;
 
 pub use allocator::Allocator;
 pub use caching::{CachingAllocator, Rules};
-pub use failure::{AllocationError, FreeError};
-pub use gapless::shared::{Block as SharedBlock, SharedAllocator, ThreadFront};
+pub use failure::{AllocationError, FreeError, Shortage};
+pub use gapless::shared::{Block as SharedBlock, NotFreed, SharedAllocator, ThreadFront};
 pub use gapless::{BlockId, GaplessAllocator, PageSize, Slack};
 pub use observer::{Happening, Observer, Recorder};
 pub use statistics::{Change, Statistic, Statistics};

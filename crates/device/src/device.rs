@@ -65,8 +65,11 @@ pub enum DeviceError {
 ///
 /// Sizes of virtual memory calls are multiples of [`Device::granule`], as are their addresses.
 /// A call that fails has no effect. An allocator that moves memory maps a handle at several
-/// addresses at once, which then show the same bytes; `suite::check` tries all that is expected
-/// here on a device of yours. Work that uses memory is queued on streams; before memory is
+/// addresses at once, which then show the same bytes; `suite::check` tries what is expected here on a
+/// device of yours, as far as that needs no work on streams. Calls come from any thread that uses the
+/// allocator. Which error a call gives matters: an allocator gives memory back for
+/// [`DeviceError::OutOfMemory`] and asks again with less, and does other things for want of addresses or
+/// mappings; a driver may call all three by one name. Work that uses memory is queued on streams; before memory is
 /// freed, unmapped or handed to another stream, the caller makes sure that such work is done, by
 /// an event or by waiting for the stream.
 pub trait Device {

@@ -19,6 +19,8 @@ pub struct Case<'a> {
     pub sites: &'a Sites,
     /// What made the recording, where known.
     pub framework: Option<&'a Framework>,
+    /// Whether the request that failed last did so while a graph was captured.
+    pub in_capture: bool,
     /// Segments and blocks at the instant in question.
     pub state: &'a State,
     /// The request in question.

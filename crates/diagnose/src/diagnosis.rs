@@ -25,6 +25,8 @@ pub struct Question<'a> {
     pub capacity: Option<Bytes>,
     /// What made the recording, where known.
     pub framework: Option<&'a Framework>,
+    /// Whether the request that failed last did so while our own allocator heard of a capture.
+    pub in_capture: bool,
 }
 
 /// The diagnosis of one device.
@@ -67,6 +69,7 @@ impl Diagnosis {
             stacks,
             sites,
             framework: question.framework,
+            in_capture: question.in_capture,
             state: &state,
             request: request.as_ref(),
             ledger: &ledger,

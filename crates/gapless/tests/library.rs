@@ -4,7 +4,8 @@
 
 use gapless::allocator::SharedBlock as Block;
 use gapless::allocator::{
-    Allocator, GaplessAllocator, Observer, Recorder, SharedAllocator, Slack, ThreadFront,
+    AllocationError, Allocator, GaplessAllocator, Observer, Recorder, SharedAllocator, Shortage,
+    Slack, ThreadFront,
 };
 use gapless::device::{Completion, Host, Locked, Sim, SimSetup};
 use gapless::formats::Limits;
@@ -150,6 +151,54 @@ fn whatever_waits_is_waited_for_before_a_request_fails() {
     assert_eq!(it.usage().stalls, 1);
     it.free(block).unwrap();
     assert_eq!(verdict(it.recording(), 4), "fits");
+}
+
+/// What lies free elsewhere cannot move meanwhile: that is why, and nobody is asked to free blocks in vain.
+#[test]
+fn a_request_that_fails_in_a_capture_is_told_so() {
+    let mut it = allocator(16, ());
+    let free = it.allocate(Bytes::mib(24), COMPUTE).unwrap();
+    it.free(free).unwrap();
+    it.begin_capture();
+    assert!(it.is_capturing());
+    let refused = it.allocate_or(Bytes::mib(12), COPY, |_, bytes| panic!("{bytes} in vain"));
+    let error = refused.unwrap_err();
+    assert!(matches!(error, AllocationError::OutOfMemory { shortage: Shortage::Capture, .. }));
+    let told = gapless::explain(it.recording(), Some(Bytes::mib(32))).unwrap().to_string();
+    assert!(
+        told.contains("A LIMIT WAS REACHED. 12.0 MiB were asked for. A graph was being"),
+        "{told}"
+    );
+    it.end_capture().unwrap();
+    assert!(it.allocate(Bytes::mib(12), COPY).is_ok());
+    // With all that is free it would not do either.
+    it.begin_capture();
+    assert!(it.allocate(Bytes::mib(30), COPY).is_err());
+    assert_eq!(verdict(it.recording(), 16), "true_shortage");
+}
+
+#[test]
+fn what_the_device_never_has_is_not_made_room_for() {
+    let mut it = allocator(8, ());
+    let refused = it.allocate_or(Bytes::mib(17), COMPUTE, |_, bytes| panic!("{bytes} in vain"));
+    let error = refused.unwrap_err();
+    assert!(matches!(error, AllocationError::OutOfMemory { shortage: Shortage::Device, .. }));
+    assert!(error.to_string().ends_with("; it never has so much"), "{error}");
+}
+
+#[test]
+fn pinned_memory_that_lies_free_is_told() {
+    let mut it = allocator(8, ());
+    let block = it.allocate(Bytes::mib(10), COMPUTE).unwrap();
+    let pinned = it.pin(block).unwrap();
+    it.free(block).unwrap();
+    it.trim(Bytes::ZERO).unwrap();
+    assert_eq!(it.reserved(), Bytes::mib(10));
+    let told = gapless::explain(it.recording(), None).unwrap().to_string();
+    assert!(told.contains("10.0 MiB that lie free are pinned, and stay where"), "{told}");
+    assert!(it.unpin(pinned));
+    let told = gapless::explain(it.recording(), None).unwrap().to_string();
+    assert!(!told.contains("are pinned"), "{told}");
 }
 
 #[test]

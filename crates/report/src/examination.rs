@@ -153,7 +153,9 @@ impl Examination {
                 Moment::End => Some(trace.end()),
                 Moment::After(event) => Some(Instant::after(event)),
             };
-            let question = Question { at, capacity: asked.capacity, framework: framework.as_ref() };
+            let in_capture = notes.iter().any(|note| note.code == Note::FAILED_IN_CAPTURE);
+            let framework = framework.as_ref();
+            let question = Question { at, capacity: asked.capacity, framework, in_capture };
             let diagnosis = Diagnosis::of(&trace, &stacks, &sites, &question);
             Examined { trace, diagnosis }
         };

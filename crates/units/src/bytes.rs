@@ -74,10 +74,12 @@ impl Bytes {
         Self(self.0.saturating_sub(other.0))
     }
 
-    /// Rounded up to a multiple of `unit`, which is not zero.
+    /// Rounded up to a multiple of `unit`, which is not zero; that has to fit 64 bits.
     #[must_use]
     pub fn round_up(self, unit: Self) -> Self {
-        Self(self.0.div_ceil(unit.0) * unit.0)
+        let units = self.0.div_ceil(unit.0);
+        // Without the check of this profile a program of others would go on with nothing.
+        units.checked_mul(unit.0).map_or_else(|| panic!("{self} and {unit} do not fit"), Self)
     }
 
     /// Rounded down to a multiple of `unit`, which is not zero.

@@ -4,7 +4,7 @@
 //! the unit. Everywhere else a size is [`Bytes`], a place is an [`Addr`], a range of places is an
 //! [`Extent`] and a time is [`Micros`].
 //!
-//! Arithmetic never wraps. The `checked_*` functions answer with an [`Overflow`] that names both
+//! Arithmetic never wraps, whatever profile it is compiled with. The `checked_*` functions answer with an [`Overflow`] that names both
 //! operands, for numbers that come from a file; the operators are for numbers already known to
 //! fit, and stop the program where they do not.
 

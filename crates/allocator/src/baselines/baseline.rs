@@ -24,7 +24,7 @@ use super::holdings::{Holdings, Owner};
 use super::names::BlockId;
 use super::policy::{Policy, Refusal, Want};
 use crate::allocator::Allocator;
-use crate::failure::{AllocationError, FreeError};
+use crate::failure::{AllocationError, FreeError, Shortage};
 use crate::observer::{Happening, Observer};
 use crate::statistics::Statistics;
 
@@ -197,7 +197,8 @@ impl<P: Policy, D: Device, O: Observer> Baseline<P, D, O> {
     fn out_of_memory(&mut self, want: Want, rounded: Bytes, tried: Bytes) -> AllocationError {
         let device_free = self.holdings.tell_failure(rounded, want.owner());
         let (requested, limit) = (want.size, None);
-        AllocationError::OutOfMemory { requested, rounded, tried, device_free, limit }
+        let shortage = Shortage::Memory;
+        AllocationError::OutOfMemory { requested, rounded, tried, device_free, limit, shortage }
     }
 
     /// Frees what waited for other streams that are done, or for all of them.

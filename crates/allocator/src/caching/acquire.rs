@@ -10,7 +10,7 @@ use super::free_set::Key;
 use super::names::Slot;
 use super::request::{Found, Request};
 use super::rules::share;
-use crate::failure::AllocationError;
+use crate::failure::{AllocationError, Shortage};
 use crate::observer::{Happening, Observer};
 
 /// How a try to get memory from the device ended.
@@ -133,6 +133,7 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
             tried: request.segment,
             device_free,
             limit: self.limit,
+            shortage: Shortage::Memory,
         }
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Books<O> {
     pub(super) stalls: u64,
     /// The request that failed last, and when.
     failure: Option<(Happening, Moment)>,
+    /// Whether a graph was captured then.
+    pub(super) failed_in_capture: bool,
     /// Blocks that requests have cut out and not handed out yet.
     pub(super) serving: u32,
     pub(super) attention: Attention,
@@ -65,6 +67,7 @@ impl<O: Observer> Books<O> {
             clock: 0,
             stalls: 0,
             failure: None,
+            failed_in_capture: false,
             serving: 0,
             attention: Attention::default(),
             waits: Vec::new(),
@@ -215,6 +218,7 @@ impl<O: Observer> Books<O> {
 
     /// Counts and tells a request that failed.
     pub(super) fn note_failure(&mut self, failure: Happening) {
+        self.failed_in_capture = self.is_capturing();
         self.rare.num_ooms += 1;
         self.failure = Some((failure, self.counts.moment()));
         self.observer.observe(failure);

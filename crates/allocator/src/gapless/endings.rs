@@ -20,6 +20,7 @@ pub(super) fn end_pool<H: Hold>(hold: &mut H, pool: PoolId) {
 
 /// Waits for all work on a stream, and asks the device about it no more.
 pub(super) fn end_stream<H: Hold>(hold: &mut H, stream: StreamId) -> Result<(), DeviceError> {
+    hold.books().check_no_capture("end stream")?;
     wait_for_stream(hold, stream)?;
     let (books, device) = hold.parts();
     // A capture may have begun meanwhile: then uses of the stream wait for its end.

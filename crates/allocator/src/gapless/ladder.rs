@@ -14,7 +14,7 @@ use super::planned::take_planned;
 use super::supply::Refusal;
 use super::trim::settle_spare_pages;
 use super::waits::{stall_for_arena, wait_for_arena, wait_for_uses};
-use crate::failure::AllocationError;
+use crate::failure::{AllocationError, Shortage};
 use crate::observer::{Happening, Observer};
 
 /// A block of exactly `rounded` bytes, for a request to have.
@@ -64,7 +64,9 @@ pub(super) fn acquire<H: Hold>(
     let (books, device) = hold.parts();
     let device_free = device.memory().free;
     let asked = books.table.bytes_of(tried.short) + device_free;
-    Err(books.out_of_memory(Shortage { requested, rounded, tried: asked, device_free }, arena))
+    let shortage = if books.is_capturing() { Shortage::Capture } else { Shortage::Memory };
+    let missing = Missing { requested, rounded, tried: asked, device_free, shortage };
+    Err(books.out_of_memory(missing, arena))
 }
 
 /// What was tried for a request.
@@ -197,12 +199,13 @@ fn wait_for<H: Hold>(hold: &mut H, awaited: Awaited) -> Result<(), DeviceError> 
 
 /// What a request that failed would have needed.
 #[derive(Clone, Copy, Debug)]
-struct Shortage {
+struct Missing {
     requested: Bytes,
     rounded: Bytes,
     /// What was asked of the device.
     tried: Bytes,
     device_free: Bytes,
+    shortage: Shortage,
 }
 
 impl<O: Observer> Books<O> {
@@ -215,14 +218,15 @@ impl<O: Observer> Books<O> {
         arena: ArenaIndex,
     ) -> AllocationError {
         let device_free = device.memory().free;
-        let shortage = Shortage { requested, rounded, tried: rounded, device_free };
-        self.out_of_memory(shortage, arena)
+        let shortage = Shortage::Device;
+        let missing = Missing { requested, rounded, tried: rounded, device_free, shortage };
+        self.out_of_memory(missing, arena)
     }
 
     /// Counts and tells a failure.
-    fn out_of_memory(&mut self, shortage: Shortage, arena: ArenaIndex) -> AllocationError {
+    fn out_of_memory(&mut self, missing: Missing, arena: ArenaIndex) -> AllocationError {
         let (pool, stream) = (self.arenas[arena].pool, self.arenas[arena].stream);
-        let Shortage { requested, rounded, tried, device_free } = shortage;
+        let Missing { requested, rounded, tried, device_free, shortage } = missing;
         self.note_failure(Happening {
             action: Action::OutOfMemory,
             addr: Addr::new(device_free.get()),
@@ -230,7 +234,8 @@ impl<O: Observer> Books<O> {
             stream,
             pool,
         });
-        AllocationError::OutOfMemory { requested, rounded, tried, device_free, limit: None }
+        let limit = None;
+        AllocationError::OutOfMemory { requested, rounded, tried, device_free, limit, shortage }
     }
 }
 

@@ -149,6 +149,11 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
         self.hold(|hold| end_capture(hold))
     }
 
+    /// Whether a capture was begun that did not end.
+    pub fn is_capturing(&self) -> bool {
+        self.hold(|hold| hold.books().is_capturing())
+    }
+
     /// Lets the pages of a private pool move from now on, as
     /// [`end_pool`](crate::GaplessAllocator::end_pool) of the other allocator says.
     pub fn end_pool(&self, pool: PoolId) {

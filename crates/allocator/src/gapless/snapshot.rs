@@ -1,8 +1,8 @@
 //! The allocator's state, and its life, as a recording tells them.
 
 use gapless_trace::{
-    BlockState, DeviceRecording, Events, FinalBlock, FinalSegment, Recording, Settings, SizePool,
-    StackId,
+    BlockState, DeviceRecording, Events, FinalBlock, FinalSegment, Note, Recording, Settings,
+    SizePool, StackId,
 };
 use gapless_units::{Addr, Bytes, DeviceId, Extent, MIB};
 
@@ -42,7 +42,36 @@ impl<O: Observer> Books<O> {
             end: Some(end),
             annotations: Vec::new(),
         };
-        Recording::of_one(device, self.observer.stacks().cloned().unwrap_or_default())
+        let stacks = self.observer.stacks().cloned().unwrap_or_default();
+        Recording { notes: self.notes(), ..Recording::of_one(device, stacks) }
+    }
+
+    /// What segments and events do not tell.
+    fn notes(&self) -> Vec<Note> {
+        let mut notes = Vec::new();
+        if self.failed_in_capture {
+            let text = "the last request that failed did so while a graph was captured";
+            notes.push(Note::remark(Note::FAILED_IN_CAPTURE, text));
+        }
+        let pinned = self.pinned_free();
+        if !pinned.is_zero() {
+            let text =
+                format!("{pinned} that lie free are pinned, and stay where they are until `unpin`");
+            notes.push(Note::missing("pinned", text));
+        }
+        notes
+    }
+
+    /// The memory of whole pages in free blocks that is pinned.
+    fn pinned_free(&self) -> Bytes {
+        let territories = self.table.territories();
+        let frames = territories.flat_map(|(index, _)| self.table.frames(index));
+        let pinned = frames.filter(|&frame| {
+            self.table.has_memory(frame)
+                && 0 < self.table.frame(frame).pins
+                && self.block_around(frame).is_some_and(|at| self.blocks[at].state == State::Free)
+        });
+        self.table.bytes_of(pinned.count() as u64)
     }
 
     /// What its segments are like, in PyTorch's words.

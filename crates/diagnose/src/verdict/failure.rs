@@ -6,6 +6,7 @@
 //!
 //! | verdict | proof |
 //! | --- | --- |
+//! | a limit was reached | a graph was captured while our own allocator failed, and all that is free would do |
 //! | a defect of the framework | a gap that may serve the request, freed while it was failing |
 //! | a limit was reached | a gap that only the split limit forbids, or enough free on the card |
 //! | stranded on another stream | a gap of another stream large enough |
@@ -39,7 +40,8 @@ pub(super) fn judge(
 ) -> Verdict {
     let failure = Failure { case, request, card, ledger: case.ledger };
     let verdict = failure
-        .served_by_a_gap()
+        .captured()
+        .or_else(|| failure.served_by_a_gap())
         .or_else(|| failure.limited())
         .or_else(|| failure.stranded_in_one_gap())
         .or_else(|| failure.waiting())
@@ -65,6 +67,20 @@ struct Failure<'a> {
 }
 
 impl Failure<'_> {
+    /// Our own allocator neither moves pages nor waits while a graph is captured.
+    fn captured(&self) -> Option<Verdict> {
+        let free = self.ledger.free_bytes() + self.ledger.bytes(Cause::Pending);
+        if !self.case.in_capture || self.card + free < self.request.segment {
+            return None;
+        }
+        let text = format!(
+            "{} A graph was being captured: nothing moves and nothing is waited for then. {free} \
+             lie free or are about to, and may serve the request as soon as the capture is over.",
+            self.asked()
+        );
+        Some(Verdict::new(VerdictKind::LimitReached, text))
+    }
+
     /// The opening of every sentence: what was asked for.
     fn asked(&self) -> String {
         format!("{} were asked for.", self.request.requested)

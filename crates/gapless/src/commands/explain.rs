@@ -22,6 +22,10 @@ pub(crate) use typed::Typed;
 const RECORD_EARLIER: &str = "to see what happened before the snapshot, call \
      `torch.cuda.memory._record_memory_history()` when the program starts";
 
+/// The same for our own allocator.
+const OBSERVE_EARLIER: &str =
+    "to see what happened before the snapshot, give the allocator a `Recorder` as its observer";
+
 /// The note on a recording without requests.
 const NO_REQUESTS: &str = "no-requests";
 
@@ -114,7 +118,8 @@ fn tell(order: &Order, told: &Told) -> Result<(), Failure> {
             output.write_styled(&text(facts, &look))?;
             let mut notes = facts.iter().flat_map(|facts| &facts.recording.notes);
             if notes.any(|note| note.code == NO_REQUESTS) {
-                output.hint(RECORD_EARLIER);
+                let ours = facts.iter().any(|facts| facts.recording.is_ours());
+                output.hint(if ours { OBSERVE_EARLIER } else { RECORD_EARLIER });
             }
             Ok(())
         }

@@ -30,7 +30,7 @@ pub struct RecordingFacts {
 
 impl RecordingFacts {
     /// Whether our own allocator tells of itself.
-    pub(crate) fn is_ours(&self) -> bool {
+    pub fn is_ours(&self) -> bool {
         self.framework.as_ref().is_some_and(|framework| framework.name == Framework::gapless().name)
     }
 }
