@@ -11,7 +11,7 @@
 //!                 ──► a page from the sparsest gap ──► a new page
 //!                                                   │ the device has no more
 //!                                                   ▼
-//!        merge all fronts, finish frees ──► wait for the smallest event that suffices ──► fail
+//!        merge all fronts, finish frees ──► wait for the fewest events that suffice ──► fail
 //! ```
 //!
 //! Addresses and memory are apart. Addresses are plenty: each stream of each pool has an *arena*

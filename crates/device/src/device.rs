@@ -124,7 +124,8 @@ pub trait Device {
         Err(DeviceError::Invalid { call, reason })
     }
 
-    /// Marks the end of the work queued on `stream` so far (`cudaEventRecord`).
+    /// Marks the end of the work queued on `stream` so far (`cudaEventRecord`). Events of a stream are
+    /// complete in the order in which they were recorded, whichever thread did.
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError>;
 
     /// Whether the work before `event` is done (`cudaEventQuery`).

@@ -25,15 +25,17 @@ struct Waiter {
 }
 
 impl Waiter {
-    fn new(bar: ProgressBar) -> Self {
+    /// None where there can be no more threads.
+    fn new(bar: ProgressBar) -> Option<Self> {
         let (ended, is_ended) = channel();
-        let thread = thread::spawn(move || {
+        let wait = move || {
             if is_ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
                 bar.set_draw_target(ProgressDrawTarget::stderr());
                 bar.tick();
             }
-        });
-        Self { ended, thread }
+        };
+        let thread = thread::Builder::new().spawn(wait).ok()?;
+        Some(Self { ended, thread })
     }
 
     fn end(self) {
@@ -51,7 +53,7 @@ impl Progress {
             bar.set_style(style);
         }
         let allowed = !is_quiet && std::io::stderr().is_terminal();
-        let waiter = allowed.then(|| Waiter::new(bar.clone()));
+        let waiter = allowed.then(|| Waiter::new(bar.clone())).flatten();
         Self { bar, waiter }
     }
 

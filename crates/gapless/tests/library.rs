@@ -171,6 +171,13 @@ fn a_request_that_fails_in_a_capture_is_told_so() {
     );
     it.end_capture().unwrap();
     assert!(it.allocate(Bytes::mib(12), COPY).is_ok());
+    // What lies free in the pool of another graph does not move afterwards either.
+    let mut graphs = allocator(16, ());
+    let other = graphs.allocate_in(PoolId(0, 1), Bytes::mib(24), COMPUTE).unwrap();
+    graphs.free(other).unwrap();
+    graphs.begin_capture();
+    assert!(graphs.allocate_in(PoolId(0, 2), Bytes::mib(12), COMPUTE).is_err());
+    assert_eq!(verdict(graphs.recording(), 16), "stranded_in_pool");
     // With all that is free it would not do either.
     it.begin_capture();
     assert!(it.allocate(Bytes::mib(30), COPY).is_err());

@@ -46,7 +46,7 @@ impl Packing {
     /// lie somewhere lies there.
     ///
     /// Only as many as so many pairs of blocks may be looked at for, each in some 4 ns: 15,000 blocks
-    /// of a recorded program have 2^26 pairs, 11,500 that are all alive at once 2^27.
+    /// of a recorded program have 2^26 pairs, 8,000 that are all alive at once as many.
     pub fn each(cycle: &Cycle, most_pairs: usize) -> impl Iterator<Item = Self> {
         let affordable = RULES.iter().take(most_pairs / pairs(cycle).max(1));
         affordable.map(|&(order, fit)| Self::by(cycle, order, fit))

@@ -125,7 +125,7 @@ impl Search {
         let mut passed = self.least;
         for size in evenly.chain(sizes(halved - close, halved, self.resolution)) {
             if does(size)? {
-                for closer in sizes(passed, size, self.resolution) {
+                for closer in sizes(passed, size, self.stride(size - passed)) {
                     if does(closer)? {
                         return Ok(Some(closer));
                     }

@@ -10,7 +10,7 @@ use gapless_units::{Bytes, StreamId};
 use crate::gapless_settings::GaplessSettings;
 use crate::outcome::{Failure, Outcome};
 use crate::program::{Operation, Program, RequestId};
-use crate::setup::{OnFailure, Setup};
+use crate::setup::{ENDLESS, OnFailure, Setup};
 use crate::start::Start;
 
 /// Streams from here on stand for "whatever other stream still uses this block", one for each
@@ -86,7 +86,7 @@ pub enum ReplayError {
         source: FreeError,
     },
     /// The program needs more than a device without limit is taken to have.
-    #[error("{live} are alive at once, too much for any device")]
+    #[error("with {live} alive at once it needs more than the {ENDLESS} of the largest device")]
     TooMuch {
         /// What is alive at its peak.
         live: Bytes,
@@ -96,7 +96,8 @@ pub enum ReplayError {
     Start(#[from] gapless_allocator::caching::AdoptError),
 }
 
-/// Replays a program through PyTorch's allocator and tells what became of it.
+/// Replays a program through PyTorch's allocator, whatever the setup says of that, and tells what
+/// became of it.
 pub fn run(program: &Program, start: &Start, setup: &Setup) -> Result<Outcome, ReplayError> {
     run_watched(program, start, setup, ()).map(|run| run.outcome)
 }
@@ -118,7 +119,9 @@ pub(crate) fn run_ours<W: Watcher>(
     GaplessSettings { slack, page }: GaplessSettings,
     watcher: W,
 ) -> Result<Run<GaplessAllocator<Sim, W>>, ReplayError> {
-    let device = setup.device(completion_of(program));
+    let told = program.has_completions();
+    let completion = if told { completion_of(program) } else { setup.completion };
+    let device = setup.device(completion);
     let allocator = GaplessAllocator::with_pages(device, page, slack, watcher);
     Replay::new(program, allocator).finish(setup.on_failure)
 }

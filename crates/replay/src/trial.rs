@@ -117,6 +117,9 @@ impl Course<'_> {
             }
         }
         let allocator = replay.allocator;
+        if program.prelude() == program.operations.len() {
+            prelude_nanos = allocator.device().modelled_nanos();
+        }
         let (device, statistics) = (allocator.device(), allocator.statistics());
         let calls = device.calls();
         Ok(Trial {

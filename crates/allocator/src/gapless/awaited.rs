@@ -1,11 +1,13 @@
 //! What a request waits for that finds no pages: the fewest events that free enough.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use gapless_device::EventId;
 use gapless_units::{Bytes, StreamId};
 
 use super::books::Books;
+use super::deferred::Queued;
 use super::names::{ArenaIndex, At};
 use crate::observer::Observer;
 
@@ -46,36 +48,39 @@ impl<O: Observer> Books<O> {
         for (&stream, queue) in &self.deferred.queues {
             let mut gain = Bytes::ZERO;
             let mut is_enough = false;
-            for &(event, at) in queue {
+            for &Queued { event, at, .. } in queue {
                 // All before an event is done when it is.
                 let awaited = Awaited::Uses(stream, event);
-                if self.deferred.waits_once(at) {
-                    gain += self.blocks[at].size;
-                } else {
-                    let of_block = shared.entry(at).or_insert_with(|| Waits {
-                        gain: self.blocks[at].size,
-                        awaited: Vec::new(),
-                    });
+                let block = &self.blocks[at];
+                // What cannot move is waited for last, in case it helps all the same.
+                let helps = block.arena == arena || self.may_move(block.arena);
+                let size = if helps { block.size } else { Bytes::ZERO };
+                if 1 < self.deferred.count_of(at) {
+                    let own = || Waits { gain: size, awaited: Vec::new() };
+                    let of_block = shared.entry(at).or_insert_with(own);
                     of_block.gain += gain;
                     of_block.awaited.push(awaited);
                     continue;
                 }
+                gain += size;
                 if need <= gain && !is_enough {
                     is_enough = true;
                     found.push(Waits::one(gain, awaited));
                 }
             }
-            if let Some(&(event, _)) = queue.back().filter(|_| !is_enough) {
-                found.push(Waits::one(gain, Awaited::Uses(stream, event)));
+            if let Some(last) = queue.back().filter(|_| !is_enough) {
+                found.push(Waits::one(gain, Awaited::Uses(stream, last.event)));
             }
         }
+        // Where another thread waits for one of its events, the others free nothing.
+        shared.retain(|&at, waits| waits.awaited.len() == self.deferred.count_of(at));
         let arenas = self.unsettled(arena).into_iter();
         found.extend(arenas.map(|(arena, gain)| Waits::one(gain, Awaited::Arena(arena))));
         found.extend(shared.into_values());
         let is_enough = |waits: &&Waits| need <= waits.gain;
         let sufficient = found.iter().filter(is_enough).min_by_key(|waits| waits.order());
-        let most = || found.iter().max_by_key(|waits| (waits.gain, waits.awaited.len()));
-        sufficient.or_else(most).filter(|waits| !waits.gain.is_zero()).cloned()
+        let most = || found.iter().max_by_key(|waits| (waits.gain, Reverse(waits.awaited.len())));
+        sufficient.or_else(most).cloned()
     }
 
     /// The pages that lie free in other arenas whose streams may still work on them.
@@ -185,5 +190,18 @@ mod tests {
         let waits = it.books.smallest_sufficient(arena, Bytes::mib(8)).unwrap();
         assert_eq!(waits.gain, Bytes::mib(4));
         assert!(it.unpin(extent));
+    }
+
+    /// Nor is what other streams still use of a private pool, whose pages do not move either.
+    #[test]
+    fn pools_of_others_are_not_waited_for() {
+        let mut it = allocator(8);
+        let graph = it.allocate_in(PoolId(0, 1), Bytes::mib(4), COMPUTE).unwrap();
+        let (free, _held) = (take(&mut it, 6144), take(&mut it, 6144));
+        give(&mut it, graph, &[SIDE]);
+        give(&mut it, free, &[COPY]);
+        assert!(it.allocate(Bytes::mib(4), COMPUTE).is_ok());
+        assert_eq!(it.stalls(), 1);
+        assert_eq!(it.books.deferred.queued(), 1, "the pool's block still waits");
     }
 }

@@ -178,6 +178,10 @@ fn wait_for_pages<H: Hold>(
         && let Some(waits) = hold.books().smallest_sufficient(arena, need)
     {
         for &awaited in &waits.awaited {
+            // A capture may begin between two waits.
+            if hold.books().is_capturing() {
+                return Ok(has_waited);
+            }
             wait_for(hold, awaited)?;
         }
         has_waited = true;
@@ -190,7 +194,9 @@ fn wait_for_pages<H: Hold>(
 fn wait_for<H: Hold>(hold: &mut H, awaited: Awaited) -> Result<(), DeviceError> {
     match awaited {
         Awaited::Uses(stream, until) => {
-            hold.books().stalls += 1;
+            if hold.books().deferred.has(stream, until) {
+                hold.books().stalls += 1;
+            }
             wait_for_uses(hold, stream, until)
         }
         Awaited::Arena(arena) => stall_for_arena(hold, arena),

@@ -8,7 +8,7 @@ use gapless_units::{Addr, Bytes, DeviceId, Extent, MIB};
 
 use super::block::State;
 use super::books::Books;
-use super::names::At;
+use super::names::{At, Frame};
 use crate::observer::{Happening, Observer, Recorder};
 
 /// Up to this size a request is one of the small pool to whoever reads a recording.
@@ -66,10 +66,16 @@ impl<O: Observer> Books<O> {
     fn pinned_free(&self) -> Bytes {
         let territories = self.table.territories();
         let frames = territories.flat_map(|(index, _)| self.table.frames(index));
+        let is_free = |frame: Frame| {
+            self.block_around(frame).is_some_and(|at| {
+                let block = &self.blocks[at];
+                let is_free = matches!(block.state, State::Free | State::Shelved);
+                is_free && self.table.extent(frame).end() <= block.end()
+            })
+        };
         let pinned = frames.filter(|&frame| {
-            self.table.has_memory(frame)
-                && 0 < self.table.frame(frame).pins
-                && self.block_around(frame).is_some_and(|at| self.blocks[at].state == State::Free)
+            let is_pinned = self.table.has_memory(frame) && 0 < self.table.frame(frame).pins;
+            is_pinned && is_free(frame)
         });
         self.table.bytes_of(pinned.count() as u64)
     }

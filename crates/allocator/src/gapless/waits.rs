@@ -9,6 +9,7 @@ use gapless_units::StreamId;
 
 use super::block::State;
 use super::books::Books;
+use super::deferred::Queued;
 use super::hold::Hold;
 use super::names::{ArenaIndex, At};
 use crate::observer::Observer;
@@ -63,8 +64,7 @@ impl<O: Observer> Books<O> {
         for (done, &stream) in uses.iter().enumerate() {
             match device.record_event(stream) {
                 Ok(event) => {
-                    *self.deferred.counts.entry(at).or_default() += 1;
-                    self.deferred.queues.entry(stream).or_default().push_back((event, at));
+                    self.deferred.push(stream, event, at);
                 }
                 Err(error) => {
                     // The block is whose it was, with the uses that no event stands for.
@@ -81,8 +81,8 @@ impl<O: Observer> Books<O> {
         let mut void = Vec::new();
         for (&stream, queue) in &mut self.deferred.queues {
             // Only the last of a queue can be this block's, which was just freed.
-            if let Some((event, _)) = queue.pop_back_if(|&mut (_, waiting)| waiting == at) {
-                void.push(event);
+            if let Some(queued) = queue.pop_back_if(|queued| queued.at == at) {
+                void.push(queued.event);
                 uses.push(stream);
             }
         }
@@ -103,7 +103,7 @@ impl<O: Observer> Books<O> {
         self.record_postponed(device)?;
         let streams: Vec<StreamId> = self.deferred.queues.keys().copied().collect();
         for stream in streams {
-            while let Some((event, at)) = self.deferred.first_of(stream) {
+            while let Some(Queued { event, at, .. }) = self.deferred.first_of(stream) {
                 if !device.is_complete(event)? {
                     break;
                 }
@@ -209,7 +209,7 @@ pub(super) fn wait_for_uses<H: Hold>(
     let (books, device) = hold.parts();
     books.forget_past_waits();
     while answer.is_ok()
-        && let Some(&(event, at)) = reached.front()
+        && let Some(&Queued { event, at, .. }) = reached.front()
     {
         answer = device.drop_event(event);
         if answer.is_ok() {

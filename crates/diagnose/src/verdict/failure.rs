@@ -18,7 +18,7 @@
 //! | outside memory | with the memory others hold, beyond a context's, it would do |
 //! | true shortage | what is in use and the request exceed all of it |
 
-use gapless_trace::{Action, Event, Framework, Release, State};
+use gapless_trace::{Action, Event, Framework, Release, Segment, State};
 use gapless_units::Bytes;
 
 use super::{Verdict, VerdictKind};
@@ -69,7 +69,15 @@ struct Failure<'a> {
 impl Failure<'_> {
     /// Our own allocator neither moves pages nor waits while a graph is captured.
     fn captured(&self) -> Option<Verdict> {
-        let free = self.ledger.free_bytes() + self.ledger.bytes(Cause::Pending);
+        // What lies in private pools of others never moves.
+        let request = self.request;
+        let segments = self.case.state.segments.iter();
+        let own = segments.filter(|it| !it.pool.is_private() || it.pool == request.pool);
+        let held = |segment: &Segment| {
+            let held = segment.blocks.iter().filter(|block| !block.pending);
+            held.map(|block| block.extent.size()).sum::<Bytes>()
+        };
+        let free: Bytes = own.map(|segment| segment.extent.size() - held(segment)).sum();
         if !self.case.in_capture || self.card + free < self.request.segment {
             return None;
         }

@@ -19,8 +19,8 @@ use super::rhythm::{Fingerprint, mixed};
 const TRIES: usize = 16;
 
 /// Making a plan takes time with the square of the requests at the worst, so long cycles have fewer
-/// tries, this divided by the square: one with more than 11,500 requests has one.
-const TRIED_SQUARES: usize = 1 << 28;
+/// tries, this divided by the square: one with more than 8,000 requests has one.
+const TRIED_SQUARES: usize = 1 << 27;
 
 /// For so many cycles longer than in its routine a program may be astray.
 const ASTRAY: usize = 16;
