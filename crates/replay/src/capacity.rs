@@ -12,7 +12,7 @@ use crate::start::Start;
 pub(crate) const GRANULE: Bytes = Sim::GRANULE;
 
 /// How many sizes right below what halving found are tried one by one.
-const CLOSE: u64 = 16;
+const CLOSE: u64 = 12;
 
 /// What a search for the smallest card found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -49,7 +49,12 @@ fn comparisons(path: &Path) -> Vec<Vec<Comparison>> {
     let alive = programs.filter(|program| !program.met_peak(|size| size).is_zero());
     let all = |program: Program| {
         let catalog = Contender::catalog();
-        catalog.iter().map(|it| compare(&program, it, &costs, None).unwrap()).collect()
+        std::thread::scope(|scope| {
+            let (program, costs) = (&program, &costs);
+            let run = |it| scope.spawn(move || compare(program, it, costs, None).unwrap());
+            let runs: Vec<_> = catalog.iter().map(run).collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect()
+        })
     };
     alive.map(all).collect()
 }

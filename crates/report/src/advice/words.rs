@@ -241,8 +241,8 @@ pub(super) fn shown(device: &DeviceAdviceFacts) -> (Vec<[String; 6]>, usize) {
     (rows, left)
 }
 
-/// A row of the smallest cards.
-pub(super) fn card_row(card: &CardFacts) -> [String; 4] {
+/// A row of the smallest cards, with so many names at most.
+pub(super) fn card_row(card: &CardFacts, names: usize) -> [String; 4] {
     let name = if card.settings.is_empty() { "default settings" } else { &card.settings };
     let name = SHORT.iter().fold(name.to_owned(), |text, (key, short)| text.replace(key, short));
     let capacity = Bytes::new(card.smallest_capacity_bytes);
@@ -250,7 +250,7 @@ pub(super) fn card_row(card: &CardFacts) -> [String; 4] {
     let cards = if card.cards.is_empty() {
         "none of the catalog".to_owned()
     } else {
-        card.cards.join(", ")
+        card.cards[..names.min(card.cards.len())].join(", ")
     };
     [
         clean(&name.replace(',', ", ")),
