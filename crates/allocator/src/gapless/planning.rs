@@ -9,9 +9,9 @@ use super::habit::Learnt;
 use super::names::{ArenaIndex, TerritoryIndex};
 use crate::observer::Observer;
 
-/// Pairs of blocks that may be looked at for a plan: a quarter of a second, half of one at the worst with
-/// all that has to be put in order, in which no other thread has the books.
-const MOST_PAIRS: usize = 1 << 26;
+/// Pairs of blocks that may be looked at for a plan: half a second at the worst, with all that has to be
+/// put in order, in which no other thread has the books.
+const MOST_PAIRS: usize = 100_000_000;
 
 impl<O: Observer> Books<O> {
     /// Where the blocks of an arena go whose cycle begins now, around what lies there: behind an address,
