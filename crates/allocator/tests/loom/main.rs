@@ -11,19 +11,20 @@
 #![expect(clippy::print_stdout, reason = "the number of orders is worth reading")]
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
-#[path = "gapless/watched.rs"]
+#[path = "../gapless/watched.rs"]
 #[allow(dead_code, reason = "other tests look at more of it")]
 mod watched;
+
+mod driver_state;
 
 use gapless_allocator::SharedBlock as Block;
 use gapless_allocator::{AllocationError, SharedAllocator, Slack, ThreadFront};
 use gapless_device::{Completion, Faulty, Locked, SharedDevice, Sim, SimSetup};
 use gapless_trace::FinalSegment;
-use gapless_units::{Bytes, DeviceId, KIB, PoolId, StreamId};
+use gapless_units::{Bytes, KIB, PoolId, StreamId};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
-use watched::Watched;
 
 type Front = ThreadFront<Locked<Sim>>;
 
@@ -386,65 +387,5 @@ fn trimming_meets_an_alias_in_the_way() {
         first.free(again).unwrap();
         first.free(guard).unwrap();
         thread.join().unwrap();
-    });
-}
-
-/// A graph is captured while another thread is about to wait for a stream, or to ask about it: that is
-/// done before the capture begins, or not at all.
-#[test]
-fn a_capture_meets_a_request_that_waits() {
-    explore(Some(3), || {
-        let device = Locked::new(Watched::new(Bytes::mib(4), u64::MAX));
-        let allocator = SharedAllocator::new(device.clone(), Slack::NONE, ());
-        let mut front = allocator.front();
-        let block = front.allocate(Bytes::mib(4), COPY).unwrap();
-        front.free(block).unwrap();
-        let other = allocator.clone();
-        let thread = thread::spawn(move || {
-            let mut front = other.front();
-            // Its pages are the other stream's.
-            let block = front.allocate(Bytes::mib(4), COMPUTE);
-            let is_met = block.map(|block| front.free(block).unwrap()).is_ok();
-            // Whatever is refused meanwhile may be had afterwards.
-            let _ = other.trim(Bytes::ZERO);
-            is_met
-        });
-        allocator.begin_capture();
-        device.with(|device| device.is_capturing = true);
-        if let Ok(mut block) = front.allocate(Bytes::mib(4), COPY) {
-            block.record_stream(COMPUTE);
-            front.free(block).unwrap();
-        }
-        device.with(|device| device.is_capturing = false);
-        allocator.end_capture().unwrap();
-        thread.join().unwrap();
-        check_end(&allocator, &device);
-        assert_eq!(device.with(|device| device.complaint.clone()), None);
-    });
-}
-
-/// Another device is let in while a request brings pages elsewhere: it has access there.
-#[test]
-fn a_peer_meets_a_request_that_maps() {
-    explore(Some(3), || {
-        let device = Locked::new(Watched::new(Bytes::mib(8), u64::MAX));
-        let allocator = SharedAllocator::new(device.clone(), Slack::NONE, ());
-        let mut front = allocator.front();
-        let before = front.allocate(Bytes::mib(4), COMPUTE).unwrap();
-        let guard = front.allocate(Bytes::mib(2), COMPUTE).unwrap();
-        front.free(before).unwrap();
-        let other = allocator.clone();
-        let thread = thread::spawn(move || {
-            let mut front = other.front();
-            front.allocate(Bytes::mib(6), COMPUTE).unwrap()
-        });
-        allocator.enable_peer_access(DeviceId(1)).unwrap();
-        for block in [guard, thread.join().unwrap()] {
-            let is_open = device.with(|device| device.pieces(block.extent()).is_some());
-            assert!(is_open, "{block:?} is closed to the peer");
-            front.free(block).unwrap();
-        }
-        check_end(&allocator, &device);
-        assert_eq!(device.with(|device| device.complaint.clone()), None);
     });
 }
