@@ -2,6 +2,7 @@
 
 mod run;
 
+mod advice;
 mod comparisons;
 mod endings;
 mod examples;

@@ -21,6 +21,14 @@ pub(crate) const LATE: &str = "gpt2m_adamw.ring6000_late.pickle.gz";
 /// A recording with side streams, on which more memory is not always better.
 pub(crate) const STREAMS: &str = "vit_prefetch_streams.mss128_late.pickle.gz";
 
+/// Two blocks of 600 MiB on a card of 1 GiB.
+pub(crate) const TOO_MUCH: &[u8] = b"alloc,1,629145600,0\nalloc,2,629145600,0\nfree,1\nfree,2\n";
+
+/// The gaps of 100 MiB blocks do not hold one of 150 MiB.
+pub(crate) const GAPS: &[u8] = b"alloc,1,104857600,0\nalloc,2,104857600,0\nalloc,3,104857600,0\n\
+                      alloc,4,104857600,0\nfree,1\nfree,3\nalloc,5,2097152,0\nalloc,6,2097152,0\n\
+                      alloc,7,157286400,0\n";
+
 /// What the program did.
 #[derive(Debug)]
 pub(crate) struct Run {
