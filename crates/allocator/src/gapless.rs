@@ -110,7 +110,6 @@ use crate::observer::Observer;
 use crate::statistics::Statistics;
 use crate::usage::Usage;
 use books::Books;
-use captures::{begin_capture, end_capture};
 use endings::{end_pool, end_stream};
 use hold::Alone;
 use ladder::acquire;
@@ -243,31 +242,6 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// threads are mapping.
     pub fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
         enable_peer_access(&mut Alone { books: &mut self.books, device: &mut self.device }, peer)
-    }
-
-    /// Tells that a graph is about to be captured, once for each, whatever stream and thread it is. Until
-    /// [`GaplessAllocator::end_capture`] the device is called for addresses, memory and mappings alone: a
-    /// driver answers nothing about work then, and gives the capture up where it is asked. No page moves,
-    /// so that requests without memory take new pages of the device; blocks that were freed and used on
-    /// other streams wait for the end; a request that would have to wait fails, and so do
-    /// [`GaplessAllocator::trim`] and [`GaplessAllocator::end_stream`].
-    ///
-    /// What is captured uses its addresses again each time that the graph runs: it comes from a private
-    /// pool, whose pages stay where they are until [`GaplessAllocator::end_pool`].
-    pub fn begin_capture(&mut self) {
-        begin_capture(&mut Alone { books: &mut self.books, device: &mut self.device });
-    }
-
-    /// Tells that a capture is over, after the device was told to end it. Fails where none was begun, or
-    /// where the device does: the capture is over then, and what was freed meanwhile and used on other
-    /// streams is asked about later.
-    pub fn end_capture(&mut self) -> Result<(), DeviceError> {
-        end_capture(&mut Alone { books: &mut self.books, device: &mut self.device })
-    }
-
-    /// Whether a capture was begun that did not end.
-    pub fn is_capturing(&self) -> bool {
-        self.books.is_capturing()
     }
 
     /// Lets the pages of a private pool move from now on, those under blocks that are still held

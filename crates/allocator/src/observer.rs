@@ -18,6 +18,14 @@ pub struct Happening {
     pub pool: PoolId,
 }
 
+impl Happening {
+    /// It as an event of a trace, at this time and with this stack and label.
+    pub fn event(self, time: Micros, stack: StackId, label: LabelId) -> Event {
+        let Self { action, addr, size, stream, pool } = self;
+        Event { action, addr, size, stream, pool: Some(pool), time, stack, label }
+    }
+}
+
 /// Is told what an allocator does, in the middle of doing it: one that panics leaves the allocator's
 /// books half written.
 pub trait Observer {
@@ -100,12 +108,9 @@ pub struct Recorder {
 
 impl Observer for Recorder {
     fn observe(&mut self, happening: Happening) {
-        let Happening { action, addr, size, stream, pool } = happening;
-        let pool = Some(pool);
-        let time = self.time;
         let stack = if self.stacks.has_stack(self.stack) { self.stack } else { StackId::NONE };
         let label = if self.stacks.has_label(self.label) { self.label } else { LabelId::EMPTY };
-        self.events.push(Event { action, addr, size, stream, pool, time, stack, label });
+        self.events.push(happening.event(self.time, stack, label));
     }
 
     fn events(&self) -> Option<&Events> {

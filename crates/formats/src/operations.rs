@@ -224,6 +224,7 @@ impl List {
             devices: vec![device],
             pinned_host: None,
             stacks: Stacks::default(),
+            failed_in_capture: false,
             notes: self.notes,
         }
     }

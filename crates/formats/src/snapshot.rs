@@ -43,7 +43,7 @@ use self::frames::Frames;
 use crate::document::{Document, Value, View};
 use crate::error::ReadError;
 
-pub(crate) use self::release::FRAMEWORK_KEY;
+pub(crate) use self::release::{CAPTURE_KEY, FRAMEWORK_KEY};
 pub(crate) use self::settings::PAGE_KEY;
 
 /// More devices than any machine has; a list longer than this is not one of devices.
@@ -84,6 +84,7 @@ pub(crate) fn decode(document: &Document, format: Format) -> Result<Recording, R
         devices: devices.into_values().collect(),
         pinned_host,
         stacks: decoder.stacks,
+        failed_in_capture: document.get(root, CAPTURE_KEY).is_some(),
         notes: document.notes().iter().cloned().chain(decoder.complaints.into_notes()).collect(),
     })
 }
@@ -170,7 +171,9 @@ impl Decoder<'_> {
     }
 
     fn unknown_keys(&mut self, root: Value) {
-        const KNOWN: [&str; 6] = [
+        const KNOWN: [&str; 8] = [
+            FRAMEWORK_KEY,
+            CAPTURE_KEY,
             "segments",
             "device_traces",
             "allocator_settings",

@@ -12,7 +12,7 @@ use gapless_trace::{
 use gapless_units::{Bytes, DeviceId};
 use rustc_hash::FxHashMap;
 
-use crate::snapshot::{FRAMEWORK_KEY, PAGE_KEY};
+use crate::snapshot::{CAPTURE_KEY, FRAMEWORK_KEY, PAGE_KEY};
 use pickler::{BATCH, Memo, Pickler};
 
 /// Why a recording cannot be written as a snapshot.
@@ -68,6 +68,9 @@ impl Writer<'_> {
             writer.key("external_annotations", |writer| writer.annotations(&recording.devices));
             if let Some(framework) = recording.framework.as_ref().filter(|it| it.is_gapless()) {
                 writer.text(FRAMEWORK_KEY, &framework.name);
+            }
+            if recording.failed_in_capture {
+                writer.number(CAPTURE_KEY, 1);
             }
         });
     }

@@ -169,6 +169,10 @@ fn a_request_that_fails_in_a_capture_is_told_so() {
         told.contains("A LIMIT WAS REACHED. 12.0 MiB were asked for. A graph was being"),
         "{told}"
     );
+    let bytes = gapless::snapshot(&it.recording()).unwrap();
+    let read = gapless::formats::read(bytes, &Limits::default()).unwrap();
+    assert_eq!(read.notes, []);
+    assert_eq!(verdict(read, 16), "limit_reached");
     it.end_capture().unwrap();
     assert!(it.allocate(Bytes::mib(12), COPY).is_ok());
     // What lies free in the pool of another graph does not move afterwards either.

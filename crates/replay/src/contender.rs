@@ -6,7 +6,7 @@ use gapless_allocator::baselines::{
     Baseline, Bfc, GmLake, PageSteal, Policy, RmmArena, StreamPool, Tlsf,
 };
 use gapless_allocator::{CachingAllocator, GaplessAllocator};
-use gapless_device::{Costs, Sim, SimSetup};
+use gapless_device::{Completion, Costs, Sim, SimSetup};
 use gapless_trace::Settings;
 use gapless_units::Bytes;
 
@@ -133,6 +133,6 @@ fn caching(device: Sim, settings: &str) -> CachingAllocator<Sim> {
 fn device(program: &Program, available: Option<Bytes>, costs: &Costs) -> Sim {
     let outside = available.map_or(Bytes::ZERO, |_| Setup::USUAL_OUTSIDE);
     let total = available.map_or(ENDLESS, |available| available + outside);
-    let (costs, completion) = (costs.clone(), completion_of(program));
+    let (costs, completion) = (costs.clone(), completion_of(program, Completion::AtOnce));
     Sim::new(SimSetup { outside, costs, completion, ..SimSetup::new(total) })
 }

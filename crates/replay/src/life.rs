@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use gapless_allocator::{Allocator, Happening, Observer};
-use gapless_trace::{
-    DeviceRecording, Event, Events, FinalSegment, LabelId, Settings, StackId, Trace,
-};
+use gapless_trace::{DeviceRecording, Events, FinalSegment, LabelId, Settings, StackId, Trace};
 use gapless_units::{Addr, Micros};
 
 use crate::outcome::Outcome;
@@ -23,16 +21,17 @@ pub struct Life {
     pub recording: DeviceRecording,
 }
 
-/// Replays the program of `trace` and writes down the allocator's life. Our own allocator begins
+/// Replays the program of `trace` through this allocator and writes down its life. Our own begins
 /// with nothing, whatever the start.
 pub fn live(
     trace: &Trace,
     program: &Program,
     start: &Start,
+    by: ReplayedBy,
     setup: &Setup,
 ) -> Result<Life, ReplayError> {
     let scribe = Scribe::new(trace);
-    match setup.by {
+    match by {
         ReplayedBy::PyTorch => {
             let run = run_watched(program, start, setup, scribe)?;
             let settings = Settings { text: setup.settings.to_text(), ..setup.settings.clone() };
@@ -104,10 +103,7 @@ impl<'t> Scribe<'t> {
 
 impl Observer for Scribe<'_> {
     fn observe(&mut self, happening: Happening) {
-        let Happening { action, addr, size, stream, pool } = happening;
-        let (stack, label, time) = (self.stack, self.label, self.time);
-        let pool = Some(pool);
-        self.events.push(Event { action, addr, size, stream, pool, time, stack, label });
+        self.events.push(happening.event(self.time, self.stack, self.label));
     }
 }
 

@@ -96,8 +96,7 @@ pub enum ReplayError {
     Start(#[from] gapless_allocator::caching::AdoptError),
 }
 
-/// Replays a program through PyTorch's allocator, whatever the setup says of that, and tells what
-/// became of it.
+/// Replays a program through PyTorch's allocator and tells what became of it.
 pub fn run(program: &Program, start: &Start, setup: &Setup) -> Result<Outcome, ReplayError> {
     run_watched(program, start, setup, ()).map(|run| run.outcome)
 }
@@ -119,20 +118,21 @@ pub(crate) fn run_ours<W: Watcher>(
     GaplessSettings { slack, page }: GaplessSettings,
     watcher: W,
 ) -> Result<Run<GaplessAllocator<Sim, W>>, ReplayError> {
-    let told = program.has_completions();
-    let completion = if told { completion_of(program) } else { setup.completion };
-    let device = setup.device(completion);
+    let device = setup.device(completion_of(program, setup.completion));
     let allocator = GaplessAllocator::with_pages(device, page, slack, watcher);
     Replay::new(program, allocator).finish(setup.on_failure)
 }
 
-/// When work on streams is done: where the recording says, or at once.
-pub(crate) fn completion_of(program: &Program) -> Completion {
-    if program.has_completions() {
-        Completion::WhenToldFrom(StreamId(LINGERING))
-    } else {
-        Completion::AtOnce
-    }
+/// When work on streams is done: where the recording says, or else as given.
+pub(crate) fn completion_of(program: &Program, untold: Completion) -> Completion {
+    if program.has_completions() { Completion::WhenToldFrom(StreamId(LINGERING)) } else { untold }
+}
+
+/// A request that was refused.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    request: RequestId,
+    pub(crate) reason: AllocationError,
 }
 
 /// A program on its way through an allocator.
@@ -170,9 +170,9 @@ impl<'p, A: Allocator<Device = Sim>> Replay<'p, A> {
         Self { program, allocator, blocks: vec![None; program.requests.len()] }
     }
 
-    /// Carries out one operation; why it fails where it is a request that does.
+    /// Carries out one operation; what was refused where it is a request that fails.
     #[inline]
-    pub(crate) fn step(&mut self, index: usize) -> Result<Option<AllocationError>, ReplayError> {
+    pub(crate) fn step(&mut self, index: usize) -> Result<Option<Refused>, ReplayError> {
         let freed = |source| ReplayError::Free { operation: index, source };
         let device = |source| ReplayError::Device { operation: index, source };
         match self.program.operations[index] {
@@ -206,7 +206,7 @@ impl<'p, A: Allocator<Device = Sim>> Replay<'p, A> {
         &mut self,
         operation: usize,
         id: RequestId,
-    ) -> Result<Option<AllocationError>, ReplayError> {
+    ) -> Result<Option<Refused>, ReplayError> {
         let request = &self.program.requests[id.index()];
         if request.size.is_zero() {
             // PyTorch answers such a request before its allocator hears of it.
@@ -218,7 +218,7 @@ impl<'p, A: Allocator<Device = Sim>> Replay<'p, A> {
                 Ok(None)
             }
             Err(AllocationError::Device(source)) => Err(ReplayError::Device { operation, source }),
-            Err(reason) => Ok(Some(reason)),
+            Err(reason) => Ok(Some(Refused { request: id, reason })),
         }
     }
 
@@ -231,21 +231,17 @@ impl<'p, A: Allocator<Device = Sim>> Replay<'p, A> {
         self.allocator.free(block)
     }
 
-    fn failure(&self, operation: usize, reason: AllocationError) -> Option<Failure> {
-        let (Operation::Allocate(id) | Operation::Fail(id)) = self.program.operations[operation]
-        else {
-            return None;
-        };
-        let request = &self.program.requests[id.index()];
-        Some(Failure {
+    fn failure(&self, operation: usize, refused: Refused) -> Failure {
+        let request = &self.program.requests[refused.request.index()];
+        Failure {
             operation,
             event: self.program.events[operation] as usize,
             requested: request.size,
             stream: request.stream,
             pool: request.pool,
             totals: current(&self.allocator.statistics()),
-            reason,
-        })
+            reason: refused.reason,
+        }
     }
 
     fn ended(self, failures: Vec<Failure>, operations: usize) -> Run<A> {
@@ -271,8 +267,8 @@ impl<A: Watched> Replay<'_, A> {
         let mut operations = self.program.operations.len();
         for index in 0..self.program.operations.len() {
             self.allocator.watcher_mut().next_operation(self.program, index);
-            if let Some(reason) = self.step(index)? {
-                failures.extend(self.failure(index, reason));
+            if let Some(refused) = self.step(index)? {
+                failures.push(self.failure(index, refused));
                 if on_failure == OnFailure::Stop {
                     operations = index;
                     break;

@@ -24,18 +24,16 @@ pub enum OnFailure {
 /// Whose allocator a program is replayed through.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum ReplayedBy {
-    /// PyTorch's, under the setup's settings by the rules of its release.
+    /// PyTorch's, under the settings of a setup by the rules of its release.
     #[default]
     PyTorch,
     /// Our own, which has settings of its own.
     Gapless(GaplessSettings),
 }
 
-/// The allocator, its settings and the device of a replay.
+/// The settings and the release of PyTorch's allocator, and the device of a replay.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Whose allocator it is.
-    pub by: ReplayedBy,
     /// The settings of PyTorch's allocator.
     pub settings: Settings,
     /// The framework's release.
@@ -62,7 +60,6 @@ impl Setup {
     /// PyTorch's newest release under these settings, on a device without a limit.
     pub fn new(settings: Settings) -> Self {
         Self {
-            by: ReplayedBy::PyTorch,
             settings,
             release: Rules::NEWEST,
             capacity: None,

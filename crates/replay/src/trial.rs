@@ -102,7 +102,7 @@ impl Course<'_> {
                 before = SpanCost::so_far(replay.allocator.device());
             }
             if !matches!(program.operations[index], Operation::Fail(_)) {
-                failed = replay.step(index)?.map(|reason| (index, reason));
+                failed = replay.step(index)?.map(|refused| (index, refused.reason));
             }
             if failed.is_some() || self.ends_at_stall && 0 < replay.allocator.stalls() {
                 break;

@@ -134,7 +134,8 @@ impl Examination {
 
     /// Rebuilds and diagnoses a recording.
     pub fn of(recording: Recording, source: Source, asked: &Asked) -> Result<Self, ExamineError> {
-        let Recording { format, framework, devices, pinned_host, stacks, notes } = recording;
+        let Recording { format, framework, devices, pinned_host, stacks, notes, .. } = recording;
+        let in_capture = recording.failed_in_capture;
         let traces = rebuild(devices, asked)?;
         let known = traces.iter().map(|trace| trace.events.len()).max().unwrap_or(0);
         match asked.at {
@@ -153,7 +154,6 @@ impl Examination {
                 Moment::End => Some(trace.end()),
                 Moment::After(event) => Some(Instant::after(event)),
             };
-            let in_capture = notes.iter().any(|note| note.code == Note::FAILED_IN_CAPTURE);
             let framework = framework.as_ref();
             let question = Question { at, capacity: asked.capacity, framework, in_capture };
             let diagnosis = Diagnosis::of(&trace, &stacks, &sites, &question);

@@ -317,6 +317,7 @@ mod tests {
             devices: vec![device],
             pinned_host: None,
             stacks,
+            failed_in_capture: false,
             notes: Vec::new(),
         });
         let shown = |id: StackId| -> Vec<String> {

@@ -23,9 +23,6 @@ pub struct Note {
 }
 
 impl Note {
-    /// The code of the note that the last request that failed did so while a graph was captured.
-    pub const FAILED_IN_CAPTURE: &'static str = "failed-in-capture";
-
     /// A note that takes nothing away.
     pub fn remark(code: &'static str, text: impl Into<String>) -> Self {
         Self { weight: Weight::Remark, code, text: text.into() }

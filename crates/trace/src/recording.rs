@@ -44,6 +44,9 @@ pub struct Recording {
     pub pinned_host: Option<DeviceRecording>,
     /// The call stacks and labels of all devices.
     pub stacks: Stacks,
+    /// Whether our own allocator heard of a capture of a graph when the last request failed: then it
+    /// neither moved pages nor waited.
+    pub failed_in_capture: bool,
     /// What the reader could not read, and what it wants to be known.
     pub notes: Vec<Note>,
 }
@@ -57,6 +60,7 @@ impl Recording {
             devices: vec![device],
             pinned_host: None,
             stacks,
+            failed_in_capture: false,
             notes: Vec::new(),
         }
     }

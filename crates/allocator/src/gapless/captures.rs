@@ -6,8 +6,9 @@
 
 use gapless_device::{Device, DeviceError};
 
+use super::GaplessAllocator;
 use super::books::Books;
-use super::hold::Hold;
+use super::hold::{Alone, Hold};
 use super::names::At;
 use crate::observer::Observer;
 
@@ -23,6 +24,33 @@ pub(super) fn end_capture<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
     let none = DeviceError::Invalid { call: "end capture", reason: "none was begun" };
     books.captures = books.captures.checked_sub(1).ok_or(none)?;
     books.record_postponed(device)
+}
+
+impl<D: Device, O: Observer> GaplessAllocator<D, O> {
+    /// Tells that a graph is about to be captured, once for each, whatever stream and thread it is. Until
+    /// [`GaplessAllocator::end_capture`] the device is called for addresses, memory and mappings alone: a
+    /// driver answers nothing about work then, and gives the capture up where it is asked. No page moves,
+    /// so that requests without memory take new pages of the device; blocks that were freed and used on
+    /// other streams wait for the end; a request that would have to wait fails, and so do
+    /// [`GaplessAllocator::trim`] and [`GaplessAllocator::end_stream`].
+    ///
+    /// What is captured uses its addresses again each time that the graph runs: it comes from a private
+    /// pool, whose pages stay where they are until [`GaplessAllocator::end_pool`].
+    pub fn begin_capture(&mut self) {
+        begin_capture(&mut Alone { books: &mut self.books, device: &mut self.device });
+    }
+
+    /// Tells that a capture is over, after the device was told to end it. Fails where none was begun, or
+    /// where the device does: the capture is over then, and what was freed meanwhile and used on other
+    /// streams is asked about later.
+    pub fn end_capture(&mut self) -> Result<(), DeviceError> {
+        end_capture(&mut Alone { books: &mut self.books, device: &mut self.device })
+    }
+
+    /// Whether a capture was begun that did not end.
+    pub fn is_capturing(&self) -> bool {
+        self.books.is_capturing()
+    }
 }
 
 impl<O: Observer> Books<O> {

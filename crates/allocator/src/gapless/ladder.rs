@@ -194,10 +194,9 @@ fn wait_for_pages<H: Hold>(
 fn wait_for<H: Hold>(hold: &mut H, awaited: Awaited) -> Result<(), DeviceError> {
     match awaited {
         Awaited::Uses(stream, until) => {
-            if hold.books().deferred.has(stream, until) {
-                hold.books().stalls += 1;
-            }
-            wait_for_uses(hold, stream, until)
+            let has_waited = wait_for_uses(hold, stream, until)?;
+            hold.books().stalls += u64::from(has_waited);
+            Ok(())
         }
         Awaited::Arena(arena) => stall_for_arena(hold, arena),
     }

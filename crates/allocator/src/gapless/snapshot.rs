@@ -43,16 +43,16 @@ impl<O: Observer> Books<O> {
             annotations: Vec::new(),
         };
         let stacks = self.observer.stacks().cloned().unwrap_or_default();
-        Recording { notes: self.notes(), ..Recording::of_one(device, stacks) }
+        Recording {
+            failed_in_capture: self.failed_in_capture,
+            notes: self.notes(),
+            ..Recording::of_one(device, stacks)
+        }
     }
 
     /// What segments and events do not tell.
     fn notes(&self) -> Vec<Note> {
         let mut notes = Vec::new();
-        if self.failed_in_capture {
-            let text = "the last request that failed did so while a graph was captured";
-            notes.push(Note::remark(Note::FAILED_IN_CAPTURE, text));
-        }
         let pinned = self.pinned_free();
         if !pinned.is_zero() {
             let text =

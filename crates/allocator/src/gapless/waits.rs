@@ -190,18 +190,18 @@ impl<O: Observer> Books<O> {
     }
 }
 
-/// Waits for an event of a stream, and frees what waited for it and those before it alone. Does nothing
-/// where somebody else has met it meanwhile.
+/// Waits for an event of a stream, and frees what waited for it and those before it alone. Says whether
+/// there was anything to wait for: somebody else may have met it meanwhile.
 pub(super) fn wait_for_uses<H: Hold>(
     hold: &mut H,
     stream: StreamId,
     until: EventId,
-) -> Result<(), DeviceError> {
+) -> Result<bool, DeviceError> {
     hold.books().check_no_capture("wait for event")?;
     // Out of the queue, so that nobody else drops the events meanwhile.
     let mut reached = hold.books().deferred.take_until(stream, until);
     if reached.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let waiting = hold.books().note_wait(stream);
     let mut answer = hold.outside(|device| device.wait_for_event(until));
@@ -218,7 +218,7 @@ pub(super) fn wait_for_uses<H: Hold>(
         }
     }
     books.deferred.put_back(stream, reached);
-    answer
+    answer.map(|()| true)
 }
 
 /// Waits for all events of a stream that are queued now.
@@ -227,7 +227,7 @@ pub(super) fn wait_for_all_uses<H: Hold>(
     stream: StreamId,
 ) -> Result<(), DeviceError> {
     match hold.books().deferred.last_of(stream) {
-        Some(last) => wait_for_uses(hold, stream, last),
+        Some(last) => wait_for_uses(hold, stream, last).map(|_| ()),
         None => Ok(()),
     }
 }

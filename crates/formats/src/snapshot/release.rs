@@ -7,6 +7,9 @@ use crate::document::{Document, Value};
 /// Where a snapshot of ours says whose it is.
 pub(crate) const FRAMEWORK_KEY: &str = "framework";
 
+/// It is there where a snapshot of ours was written after a request that failed in a capture.
+pub(crate) const CAPTURE_KEY: &str = "gapless_failed_in_capture";
+
 /// The releases, told by the newest key that is there and the oldest that is missing.
 pub(super) fn release(document: &Document, root: Value) -> Framework {
     let ours = Framework::gapless();

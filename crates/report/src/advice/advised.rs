@@ -2,7 +2,7 @@
 
 use gapless_diagnose::advice::{Advice, Sweep};
 use gapless_diagnose::{Diagnosis, Question};
-use gapless_replay::{Check, Start, live};
+use gapless_replay::{Check, ReplayedBy, Start, live};
 use gapless_trace::Trace;
 
 use crate::examination::{Examination, Examined};
@@ -37,7 +37,8 @@ impl AdvisedDevice {
         let run = |candidate: usize| {
             let setup = sweep.setup(candidate, sweep.terms.capacity);
             // A run that was tried before does not break off now.
-            let life = live(trace, sweep.program(), &Start::empty(), &setup).ok()?;
+            let life =
+                live(trace, sweep.program(), &Start::empty(), ReplayedBy::PyTorch, &setup).ok()?;
             Trace::rebuild(life.recording).ok()
         };
         let now = run(0).map(|trace| {

@@ -18,6 +18,9 @@ use crate::facts::{
 /// The name and number of the schema.
 pub const REPLAY_SCHEMA: &str = "gapless.replay/1";
 
+/// What our own allocator is called.
+const OURS: &str = "gapless";
+
 /// Everything gapless says about a replay.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplayFacts {
@@ -198,7 +201,7 @@ impl ReplayFacts {
 impl RunFacts {
     /// Whether it went through our own allocator.
     pub(super) fn is_ours(&self) -> bool {
-        self.framework.is_none()
+        self.allocator == OURS
     }
 
     fn of(run: &ReplayedRun, recorded: &Examination) -> Self {
@@ -208,9 +211,9 @@ impl RunFacts {
         let failures: Vec<_> = outcome.failures.iter().map(failure).collect();
         let diagnosis = &life.diagnosis;
         let at = AtFacts::of(&life.trace, diagnosis.at);
-        let (allocator, settings, release) = match setup.by {
+        let (allocator, settings, release) = match run.by {
             ReplayedBy::PyTorch => ("caching", setup.settings.to_text(), Some(setup.release)),
-            ReplayedBy::Gapless(settings) => ("gapless", settings.to_string(), None),
+            ReplayedBy::Gapless(settings) => (OURS, settings.to_string(), None),
         };
         Self {
             device: trace.device.0,

@@ -93,6 +93,8 @@ impl Origin {
 pub struct ReplayedRun {
     /// The device's place in the examination.
     pub place: usize,
+    /// Through whose allocator.
+    pub by: ReplayedBy,
     /// Under what it was replayed.
     pub setup: Setup,
     /// Where the settings came from.
@@ -121,11 +123,6 @@ pub struct ReplayedRun {
 }
 
 impl ReplayedRun {
-    /// Whether it went through our own allocator.
-    pub fn is_ours(&self) -> bool {
-        matches!(self.setup.by, ReplayedBy::Gapless(_))
-    }
-
     /// The segments at the end.
     pub fn segments(&self) -> &[FinalSegment] {
         self.life_recording.end.as_deref().unwrap_or_default()
@@ -180,10 +177,11 @@ impl Replayed {
     pub fn recording(&self) -> Recording {
         Recording {
             format: Format::SnapshotPickle,
-            framework: self.runs.first().and_then(|run| framework(&self.recorded, run.setup.by)),
+            framework: self.runs.first().and_then(|run| framework(&self.recorded, run.by)),
             devices: self.runs.iter().map(|run| run.life_recording.clone()).collect(),
             pinned_host: None,
             stacks: self.recorded.stacks.clone(),
+            failed_in_capture: false,
             notes: Vec::new(),
         }
     }
@@ -212,7 +210,6 @@ fn replay(
     let (release, release_from) = conditions.release(check.as_ref());
     let (outside, outside_from) = conditions.outside();
     let setup = Setup {
-        by: conditions.by,
         release,
         capacity: conditions.capacity,
         outside,
@@ -221,18 +218,21 @@ fn replay(
         ..Setup::new(settings)
     };
     let own = own.unwrap_or_default();
-    let same = setup.by == ReplayedBy::PyTorch && behaves_alike(&setup.settings, &own);
+    let by = conditions.by;
+    let same = by == ReplayedBy::PyTorch && behaves_alike(&setup.settings, &own);
     let warm = same && check.is_some() && 0 < program.older;
     let (program, start) = match &check {
         Some(check) if same => (program, check.start.clone()),
         Some(_) | None => (program.begun_anew(), Start::empty()),
     };
-    let Life { outcome, recording } = live(trace, &program, &start, &setup).map_err(failed)?;
-    let life = explained(recorded, recording.clone(), &setup)
+    let life = live(trace, &program, &start, by, &setup).map_err(failed)?;
+    let Life { outcome, recording } = life;
+    let life = explained(recorded, recording.clone(), by, setup.capacity)
         .map_err(|source| Unreplayable::Life { device, source })?;
     let rules = SizeRules::new(&setup.settings);
     Ok(ReplayedRun {
         place,
+        by,
         settings_from,
         release_from,
         outside_from,
@@ -252,12 +252,12 @@ fn replay(
 fn explained(
     recorded: &Examination,
     recording: DeviceRecording,
-    setup: &Setup,
+    by: ReplayedBy,
+    capacity: Option<Bytes>,
 ) -> Result<Examined, RebuildError> {
     let trace = Trace::rebuild(recording)?;
-    let framework = framework(recorded, setup.by);
-    let question =
-        Question { capacity: setup.capacity, framework: framework.as_ref(), ..Question::default() };
+    let framework = framework(recorded, by);
+    let question = Question { capacity, framework: framework.as_ref(), ..Question::default() };
     let diagnosis = Diagnosis::of(&trace, &recorded.stacks, &recorded.sites, &question);
     Ok(Examined { trace, diagnosis })
 }

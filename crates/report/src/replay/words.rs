@@ -8,9 +8,6 @@ use crate::facts::RecordingFacts;
 use crate::figures::{counted, grouped, percent};
 use crate::words::{clean, file_name, site};
 
-/// What our own allocator is called.
-const OURS: &str = "gapless' own allocator";
-
 /// What was replayed under what, in pieces.
 pub(super) fn headline(facts: &ReplayFacts, run: &RunFacts) -> Vec<String> {
     let settings = match run.settings.as_str() {
@@ -30,7 +27,7 @@ pub(super) fn headline(facts: &ReplayFacts, run: &RunFacts) -> Vec<String> {
     };
     let allocator = match &run.framework {
         Some(framework) => format!("PyTorch {framework}{release}"),
-        None => OURS.to_owned(),
+        None => "gapless' own allocator".to_owned(),
     };
     let card = match run.capacity_bytes {
         Some(capacity) => {
