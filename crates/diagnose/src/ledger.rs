@@ -11,14 +11,15 @@
 //! | rounding | of held blocks, beyond what was asked |
 //! | pending | let go by the program, still waiting for another stream |
 //! | pinned gap | free, and cannot go back to the device because of a live block |
-//! | releasable | free, and goes back to the device when the cache is flushed and no private pool has it |
+//! | releasable | free, and goes back to the device when the cache is flushed, unless a private pool or a pin keeps it |
 //!
 //! A gap goes back as a whole segment, or, in an expandable segment, by its whole pages; what is
 //! left of it at both sides is pinned. A private pool gives its gaps back only when it is over, which
-//! no snapshot tells: [`Ledger::flushable`] counts none of them.
+//! no snapshot tells; pages that the program pinned stay until they are unpinned. [`Ledger::flushable`]
+//! counts neither.
 
 use gapless_trace::{Gap, Segment, SizePool, State, Trace};
-use gapless_units::{Bytes, PoolId, StreamId};
+use gapless_units::{Bytes, Extent, PoolId, StreamId};
 
 use crate::request::Request;
 
@@ -160,6 +161,9 @@ pub struct Ledger {
     pub causes: [Bytes; 5],
     /// The same by pool, size pool and stream, the largest first.
     pub pools: Vec<PoolShare>,
+    /// Of what is releasable and in no private pool, what the program pinned: it stays until it is
+    /// unpinned.
+    pub pinned_free: Bytes,
     /// The segments.
     pub segments: usize,
     /// The segments with a pinned gap.
@@ -177,6 +181,7 @@ impl Ledger {
         let mut ledger = Self {
             causes: [Bytes::ZERO; 5],
             pools: Vec::new(),
+            pinned_free: pinned_free(state),
             segments: state.segments.len(),
             segments_with_gaps: 0,
             largest_gap: Bytes::ZERO,
@@ -233,10 +238,11 @@ impl Ledger {
         self.causes[cause as usize]
     }
 
-    /// What is releasable and in no private pool: what a flush gives back now.
+    /// What is releasable, in no private pool and not pinned: what a flush gives back now.
     pub fn flushable(&self) -> Bytes {
         let shared = self.pools.iter().filter(|share| !share.pool.is_private());
-        shared.map(|share| share.causes[Cause::Releasable as usize]).sum()
+        let shared: Bytes = shared.map(|share| share.causes[Cause::Releasable as usize]).sum();
+        shared - self.pinned_free
     }
 
     /// All that is reserved.
@@ -262,6 +268,25 @@ impl Ledger {
 
 fn nothing_behind(obstacle: Obstacle) -> FreeShare {
     FreeShare { obstacle, bytes: Bytes::ZERO, gaps: 0, largest: Bytes::ZERO }
+}
+
+/// The pinned pages among what is releasable and in no private pool.
+fn pinned_free(state: &State) -> Bytes {
+    if state.pinned.is_empty() {
+        return Bytes::ZERO;
+    }
+    let shared = state.segments.iter().filter(|segment| !segment.pool.is_private());
+    let releasable = shared.flat_map(|it| it.gaps().map(|gap| it.releasable(gap)));
+    let pinned_in = |extent: Extent| {
+        let first = state.pinned.partition_point(|pinned| pinned.end() <= extent.start());
+        let inside = state.pinned[first..].iter().take_while(|it| it.start() < extent.end());
+        let parts = inside.map(|pinned| {
+            let start = pinned.start().max(extent.start());
+            Extent::between(start, pinned.end().min(extent.end())).size()
+        });
+        parts.sum::<Bytes>()
+    };
+    releasable.map(pinned_in).sum()
 }
 
 /// The bytes of a segment by cause.

@@ -17,7 +17,7 @@
 use gapless_trace::{AllocationId, Block, Segment, State, Trace};
 use gapless_units::{Bytes, Extent};
 
-use crate::ledger::{Cause, Ledger, Obstacle};
+use crate::ledger::{Ledger, Obstacle};
 use crate::request::{Origin, Request};
 
 /// The unit that segment sizes are multiples of.
@@ -89,9 +89,9 @@ fn is_held(trace: &Trace, state: &State, request: &Request) -> bool {
 
 /// Whether the device has enough once the cache is flushed, and had too little before.
 fn flush_serves(ledger: &Ledger, request: &Request) -> bool {
-    request.device_free().is_some_and(|free| {
-        free < request.segment && request.segment <= free + ledger.bytes(Cause::Releasable)
-    })
+    request
+        .device_free()
+        .is_some_and(|free| free < request.segment && request.segment <= free + ledger.flushable())
 }
 
 /// What releasing a block costs: one the program has already let go of costs only patience.
@@ -159,7 +159,7 @@ fn shortest_runs(segment: &Segment, size: Bytes) -> Vec<Run> {
 /// The cheapest segments to empty so that the device has enough; known only where the recording
 /// says what the device had, that is, where the request failed.
 fn whole_segments(state: &State, ledger: &Ledger, request: &Request) -> Option<Ransom> {
-    let free = request.device_free()? + ledger.bytes(Cause::Releasable);
+    let free = request.device_free()? + ledger.flushable();
     let needed = request.segment.saturating_sub(free);
     if needed.is_zero() {
         return None;

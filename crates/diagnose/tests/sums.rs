@@ -57,6 +57,7 @@ fn segment(index: usize, draft: &Draft) -> FinalSegment {
         allocated: None,
         stack: StackId::NONE,
         blocks: blocks.collect(),
+        pinned: Vec::new(),
     }
 }
 

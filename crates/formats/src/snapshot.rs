@@ -44,6 +44,7 @@ use crate::document::{Document, Value, View};
 use crate::error::ReadError;
 
 pub(crate) use self::release::{CAPTURE_KEY, FRAMEWORK_KEY};
+pub(crate) use self::segments::PINNED_KEY;
 pub(crate) use self::settings::PAGE_KEY;
 
 /// More devices than any machine has; a list longer than this is not one of devices.

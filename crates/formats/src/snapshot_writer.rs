@@ -12,7 +12,7 @@ use gapless_trace::{
 use gapless_units::{Bytes, DeviceId};
 use rustc_hash::FxHashMap;
 
-use crate::snapshot::{CAPTURE_KEY, FRAMEWORK_KEY, PAGE_KEY};
+use crate::snapshot::{CAPTURE_KEY, FRAMEWORK_KEY, PAGE_KEY, PINNED_KEY};
 use pickler::{BATCH, Memo, Pickler};
 
 /// Why a recording cannot be written as a snapshot.
@@ -150,6 +150,13 @@ impl Writer<'_> {
             writer.flag("is_expandable", segment.expandable);
             writer.key("frames", |writer| writer.stack(segment.stack));
             writer.key("blocks", |writer| writer.list(&segment.blocks, Self::block));
+            if !segment.pinned.is_empty() {
+                writer.key(PINNED_KEY, |writer| {
+                    writer.list(&segment.pinned, |writer, pinned| {
+                        writer.pickle.pair(pinned.start().get(), pinned.size().get());
+                    });
+                });
+            }
         });
     }
 

@@ -5,6 +5,7 @@
 
 use gapless_formats::{Limits, read};
 use gapless_trace::{DeviceRecording, Recording};
+use gapless_units::{Addr, Extent};
 
 /// What a reader may make beside one entry for each byte of the file.
 const FREE_ENTRIES: usize = 1 << 18;
@@ -86,6 +87,40 @@ fn blocks_in_many_segments() {
     let segments: Vec<_> = std::iter::once(first).chain(others).collect();
     let (recording, most) = check(&[("segments", list(&segments))], true);
     assert!(count(&recording, blocks) <= most);
+}
+
+fn pinned_segment(addr: i32, pinned: Vec<u8>) -> Vec<u8> {
+    let size = ("total_size", number(4096));
+    dict(&[("device", number(addr)), ("address", number(addr)), size, ("gapless_pinned", pinned)])
+}
+
+#[test]
+fn pins_in_many_segments() {
+    let pages = list(&vec![list(&[number(512), number(512)]); 5000]);
+    let first = pinned_segment(1, [&pages[..], b"q\x02"].concat());
+    let others = (2..2000).map(|addr| pinned_segment(addr, b"h\x02".to_vec()));
+    let segments: Vec<_> = std::iter::once(first).chain(others).collect();
+    let (recording, most) = check(&[("segments", list(&segments))], true);
+    let pinned = |device: &DeviceRecording| {
+        device.end.iter().flatten().map(|segment| segment.pinned.len()).sum()
+    };
+    assert!(count(&recording, pinned) <= most);
+}
+
+#[test]
+fn pins_that_are_none_are_left_out_and_said() {
+    let good = list(&[number(512), number(1024)]);
+    let pins = [good, list(&[number(512)]), number(7), list(&[number(512), number(-1)])];
+    let segment = pinned_segment(512, list(&pins));
+    let (recording, _) = check(&[("segments", list(&[segment]))], false);
+    let end = recording.devices[0].end.as_deref().unwrap_or_default();
+    assert_eq!(end[0].pinned, [Extent::between(Addr::new(512), Addr::new(1536))]);
+    let told = &recording.notes[0].text;
+    assert!(
+        told.contains("pinned pages without an address and a size")
+            && told.contains("segments[0].gapless_pinned[1]"),
+        "{told}"
+    );
 }
 
 #[test]

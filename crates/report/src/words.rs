@@ -134,7 +134,9 @@ pub(crate) fn about_cause(name: &str, bytes: Bytes, ledger: &LedgerFacts) -> Str
         ),
         "releasable" if bytes.is_zero() => "nothing to give back".to_owned(),
         "releasable" => match ledger.flushable() {
-            Bytes::ZERO => "private pools keep it".to_owned(),
+            Bytes::ZERO if ledger.pinned_free_bytes == 0 => "private pools keep it".to_owned(),
+            Bytes::ZERO if ledger.pinned_free_bytes == bytes.get() => "pinned pages".to_owned(),
+            Bytes::ZERO => "private pools and pins keep it".to_owned(),
             all if all == bytes => "a flush gives it back".to_owned(),
             part => format!("a flush gives {part}"),
         },

@@ -1,6 +1,6 @@
 //! Segments and blocks as a snapshot lists them.
 
-use gapless_units::{Addr, Bytes, PoolId, StreamId};
+use gapless_units::{Addr, Bytes, Extent, PoolId, StreamId};
 
 use crate::stacks::StackId;
 
@@ -71,4 +71,7 @@ pub struct FinalSegment {
     pub stack: StackId,
     /// Its blocks in the order of the file.
     pub blocks: Vec<FinalBlock>,
+    /// Whole pages of it that the program pinned, which stay where they are also while they are
+    /// free; only our own allocator tells.
+    pub pinned: Vec<Extent>,
 }

@@ -18,6 +18,9 @@ pub struct State {
     pub segments: Vec<Segment>,
     /// Blocks that lie in no segment or on another block; none where the recording is consistent.
     pub misplaced: Vec<AllocationId>,
+    /// Whole pages that the program pinned, by address: they stay also while they are free. Only our
+    /// own allocator tells, and only of the end.
+    pub pinned: Vec<Extent>,
 }
 
 /// A segment at an instant. Its blocks and gaps together are all of it.
@@ -108,7 +111,7 @@ impl State {
         } else {
             alone(&blocks, allocations, rules)
         };
-        let mut state = Self { instant, segments, misplaced: Vec::new() };
+        let mut state = Self { instant, segments, misplaced: Vec::new(), pinned: Vec::new() };
         state.place(blocks);
         state
     }

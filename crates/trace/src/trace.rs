@@ -1,6 +1,6 @@
 //! The trace of one device: the model that all of gapless works on.
 
-use gapless_units::{Bytes, DeviceId};
+use gapless_units::{Bytes, DeviceId, Extent};
 
 use crate::allocation::{Allocation, AllocationId, Subjects};
 use crate::event::{Action, Events};
@@ -41,6 +41,7 @@ pub struct Trace {
     pub notes: Vec<Note>,
     subjects: Subjects,
     placed: bool,
+    pinned: Vec<Extent>,
     summary: Summary,
 }
 
@@ -109,6 +110,7 @@ impl Trace {
             notes,
             subjects,
             placed: recording.end.is_some(),
+            pinned: recording.end.into_iter().flatten().flat_map(|end| end.pinned).collect(),
             summary: Summary::default(),
         };
         trace.sum_up();
@@ -196,7 +198,17 @@ impl Trace {
 
     /// Segments, blocks and gaps at `instant`.
     pub fn state_at(&self, instant: Instant) -> State {
-        State::of(instant, &self.allocations, &self.mappings, &self.rules, self.placed)
+        let state = State::of(instant, &self.allocations, &self.mappings, &self.rules, self.placed);
+        let pinned = if self.is_as_at_the_end(instant) { self.pinned.clone() } else { Vec::new() };
+        State { pinned, ..state }
+    }
+
+    /// Whether nothing after `instant` changed what is held.
+    fn is_as_at_the_end(&self, instant: Instant) -> bool {
+        let later = self.events.actions().get(instant.events()..).unwrap_or_default();
+        later.iter().all(|action| {
+            matches!(action, Action::OutOfMemory | Action::Snapshot | Action::Annotate)
+        })
     }
 }
 

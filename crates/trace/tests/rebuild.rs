@@ -5,7 +5,7 @@ use gapless_trace::{
     Action, BlockState, DeviceRecording, Event, Events, FinalBlock, FinalSegment, Instant, LabelId,
     SizePool, StackId, Totals, Trace, Weight,
 };
-use gapless_units::{Addr, Bytes, DeviceId, MIB, Micros, PoolId, StreamId};
+use gapless_units::{Addr, Bytes, DeviceId, Extent, MIB, Micros, PoolId, StreamId};
 
 const SMALL: u64 = 2 * MIB;
 const LARGE: u64 = 20 * MIB;
@@ -77,6 +77,7 @@ impl Script {
             allocated: None,
             stack: StackId::NONE,
             blocks: listed,
+            pinned: Vec::new(),
         });
         self
     }
@@ -255,6 +256,24 @@ fn overlapping_blocks_and_segments_are_contradictions() {
         .ends_with(0, SMALL, &[])
         .rebuild();
     check_contradicts(&trace, "overlapping-blocks");
+}
+
+#[test]
+fn pinned_pages_outside_their_segment_or_each_other_are_contradictions() {
+    let page = |start: u64, end: u64| Extent::between(Addr::new(start), Addr::new(end));
+    let pinned = |pages: &[Extent]| {
+        let mut script = Script::default().ends_with(0, SMALL, &[]);
+        script.end[0].pinned = pages.to_vec();
+        script.rebuild()
+    };
+    let trace = pinned(&[page(512, 1024), page(0, 512)]);
+    assert!(trace.is_consistent());
+    assert_eq!(trace.state_at(trace.end()).pinned, [page(0, 512), page(512, 1024)]);
+    for wrong in [page(512, SMALL + 512), page(0, 1024)] {
+        let trace = pinned(&[page(0, 512), wrong]);
+        check_contradicts(&trace, "impossible-pins");
+        assert_eq!(trace.state_at(trace.end()).pinned, [page(0, 512)]);
+    }
 }
 
 #[test]

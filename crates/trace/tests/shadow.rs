@@ -96,6 +96,7 @@ impl Shadow {
             allocated: None,
             stack: StackId::NONE,
             blocks: self.blocks.range(addr..addr + SEGMENT).map(final_block).collect(),
+            pinned: Vec::new(),
         };
         self.segments.iter().map(segment).collect()
     }

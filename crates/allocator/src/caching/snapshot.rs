@@ -39,6 +39,7 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
                 allocated: Some(held.map(|block| block.size).sum::<Bytes>()),
                 stack: StackId::default(),
                 blocks: mapped.iter().map(|block| final_block(block)).collect(),
+                pinned: Vec::new(),
             });
         }
     }

@@ -1,8 +1,8 @@
 //! The allocator's state, and its life, as a recording tells them.
 
 use gapless_trace::{
-    BlockState, DeviceRecording, Events, FinalBlock, FinalSegment, Note, Recording, Settings,
-    SizePool, StackId,
+    BlockState, DeviceRecording, Events, FinalBlock, FinalSegment, Recording, Settings, SizePool,
+    StackId,
 };
 use gapless_units::{Addr, Bytes, DeviceId, Extent, MIB};
 
@@ -43,41 +43,8 @@ impl<O: Observer> Books<O> {
             annotations: Vec::new(),
         };
         let stacks = self.observer.stacks().cloned().unwrap_or_default();
-        Recording {
-            failed_in_capture: self.failed_in_capture,
-            notes: self.notes(),
-            ..Recording::of_one(device, stacks)
-        }
-    }
-
-    /// What segments and events do not tell.
-    fn notes(&self) -> Vec<Note> {
-        let mut notes = Vec::new();
-        let pinned = self.pinned_free();
-        if !pinned.is_zero() {
-            let text =
-                format!("{pinned} that lie free are pinned, and stay where they are until `unpin`");
-            notes.push(Note::missing("pinned", text));
-        }
-        notes
-    }
-
-    /// The memory of whole pages in free blocks that is pinned.
-    fn pinned_free(&self) -> Bytes {
-        let territories = self.table.territories();
-        let frames = territories.flat_map(|(index, _)| self.table.frames(index));
-        let is_free = |frame: Frame| {
-            self.block_around(frame).is_some_and(|at| {
-                let block = &self.blocks[at];
-                let is_free = matches!(block.state, State::Free | State::Shelved);
-                is_free && self.table.extent(frame).end() <= block.end()
-            })
-        };
-        let pinned = frames.filter(|&frame| {
-            let is_pinned = self.table.has_memory(frame) && 0 < self.table.frame(frame).pins;
-            is_pinned && is_free(frame)
-        });
-        self.table.bytes_of(pinned.count() as u64)
+        let failed_in_capture = self.failed_in_capture;
+        Recording { failed_in_capture, ..Recording::of_one(device, stacks) }
     }
 
     /// What its segments are like, in PyTorch's words.
@@ -102,7 +69,9 @@ impl<O: Observer> Books<O> {
                 let extent = self.table.span_of(run);
                 let ends_behind = |&at: &At| extent.start() < self.blocks[at].end();
                 first = self.blocks.from(first).find(ends_behind).unwrap_or(first);
-                segments.push(self.segment(extent, first));
+                let mut segment = self.segment(extent, first);
+                segment.pinned = self.pinned_of(run);
+                segments.push(segment);
             }
         }
         segments.sort_by_key(|segment| segment.addr);
@@ -126,7 +95,15 @@ impl<O: Observer> Books<O> {
             allocated: Some(held.map(|block| block.size).sum::<Bytes>()),
             stack: StackId::default(),
             blocks,
+            pinned: Vec::new(),
         }
+    }
+
+    /// The pinned ones of a run of frames.
+    fn pinned_of(&self, run: &[Frame]) -> Vec<Extent> {
+        let is_pinned = |&frame: &Frame| 0 < self.table.frame(frame).pins;
+        let runs = run.chunk_by(|a, b| is_pinned(a) == is_pinned(b));
+        runs.filter(|run| is_pinned(&run[0])).map(|run| self.table.span_of(run)).collect()
     }
 
     /// The part of a block that lies in a segment: all of it, unless it is free.

@@ -15,7 +15,7 @@ use gapless_units::Bytes;
 use super::worth::worth;
 use crate::case::Case;
 use crate::finding::Finding;
-use crate::ledger::Cause;
+use crate::ledger::{Cause, Ledger};
 use crate::request::Request;
 
 pub(super) const CODE: &str = "surplus";
@@ -47,11 +47,7 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
             "{} of it lie beside live blocks{}, where no flush reaches them: see what holds the \
              gaps.",
             surplus - flushable,
-            if flushable < case.ledger.bytes(Cause::Releasable) {
-                " or in private pools"
-            } else {
-                ""
-            }
+            elsewhere(case.ledger)
         ));
     }
     vec![Finding {
@@ -62,6 +58,18 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
         evidence: Vec::new(),
         advice,
     }]
+}
+
+/// Where else a flush does not reach.
+fn elsewhere(ledger: &Ledger) -> &'static str {
+    let pinned = ledger.pinned_free;
+    let in_pools = ledger.bytes(Cause::Releasable) - ledger.flushable() - pinned;
+    match (in_pools.is_zero(), pinned.is_zero()) {
+        (true, true) => "",
+        (false, true) => " or in private pools",
+        (true, false) => " or in pinned pages",
+        (false, false) => ", in private pools or in pinned pages",
+    }
 }
 
 /// The most that was in use at once after the first iteration, or in a recording that saw it all;

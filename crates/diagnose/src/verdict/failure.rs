@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | a limit was reached | a graph was captured while our own allocator failed, and all that is free would do |
 //! | a defect of the framework | a gap that may serve the request, freed while it was failing |
+//! | a limit was reached | with the free pages that the program pinned the card would do |
 //! | a limit was reached | a gap that only the split limit forbids, or enough free on the card |
 //! | stranded on another stream | a gap of another stream large enough |
 //! | stranded in another pool | a gap of another pool large enough |
@@ -42,6 +43,7 @@ pub(super) fn judge(
     let verdict = failure
         .captured()
         .or_else(|| failure.served_by_a_gap())
+        .or_else(|| failure.pinned())
         .or_else(|| failure.limited())
         .or_else(|| failure.stranded_in_one_gap())
         .or_else(|| failure.waiting())
@@ -78,6 +80,7 @@ impl Failure<'_> {
             held.map(|block| block.extent.size()).sum::<Bytes>()
         };
         let free: Bytes = own.map(|segment| segment.extent.size() - held(segment)).sum();
+        let free = free - self.ledger.pinned_free;
         if !self.case.in_capture || self.card + free < self.request.segment {
             return None;
         }
@@ -148,6 +151,22 @@ impl Failure<'_> {
         false
     }
 
+    /// Pages that the program pinned serve requests where they lie, and no others.
+    fn pinned(&self) -> Option<Verdict> {
+        let (pinned, flushable) = (self.ledger.pinned_free, self.ledger.flushable());
+        let without = self.card + flushable;
+        if self.request.segment <= without || without + pinned < self.request.segment {
+            return None;
+        }
+        let text = format!(
+            "{} {pinned} lie free and are pinned: they cannot move to where they are needed until \
+             `unpin`. {} were free on the card, and {flushable} in other whole pages.",
+            self.asked(),
+            self.card
+        );
+        Some(Verdict::new(VerdictKind::LimitReached, text).with("pinned_free_bytes", pinned))
+    }
+
     fn limited(&self) -> Option<Verdict> {
         let (asked, card) = (self.asked(), self.card);
         let behind = self.ledger.behind(Obstacle::SplitLimit);
@@ -186,7 +205,7 @@ impl Failure<'_> {
         let asked = self.asked();
         if let Some(largest) = large_enough(Obstacle::OtherStream) {
             let rule = if self.case.is_ours() {
-                "only whole pages change streams"
+                "only whole pages change streams, none that are pinned"
             } else {
                 "cached memory never changes streams"
             };

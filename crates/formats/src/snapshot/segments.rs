@@ -1,14 +1,17 @@
 //! The entries of `segments`, with their blocks.
 
 use gapless_trace::{BlockState, FinalBlock, FinalSegment, SizePool};
-use gapless_units::{Addr, Bytes, DeviceId, PoolId, StreamId};
+use gapless_units::{Addr, Bytes, DeviceId, Extent, PoolId, StreamId};
 
 use super::complaints::Place;
 use super::fields::Fields;
 use super::{Decoder, numbers};
 use crate::document::{Value, View};
 
-const SEGMENT_KEYS: [&str; 10] = [
+/// The extents of a segment of ours that are pinned, each an address and a size.
+pub(crate) const PINNED_KEY: &str = "gapless_pinned";
+
+const SEGMENT_KEYS: [&str; 11] = [
     "device",
     "address",
     "total_size",
@@ -19,6 +22,7 @@ const SEGMENT_KEYS: [&str; 10] = [
     "is_expandable",
     "frames",
     "blocks",
+    PINNED_KEY,
 ];
 /// What repeats what the blocks say.
 const SEGMENT_SUMS: &[&str] = &["active_size", "requested_size"];
@@ -28,7 +32,7 @@ const SMALL_SEGMENT: u64 = 2 << 20;
 
 /// Where the keys of segments and blocks are.
 struct Shared {
-    segment: Fields<10>,
+    segment: Fields<11>,
     block: Fields<6>,
 }
 
@@ -65,7 +69,7 @@ impl Decoder<'_> {
     ) -> Result<(DeviceId, FinalSegment), &'static str> {
         let document = self.document;
         let (allowance, complaints) = (&mut self.allowance, &mut self.complaints);
-        let [device, addr, size, allocated, stream, kind, pool, expandable, frames, blocks] =
+        let [device, addr, size, allocated, stream, kind, pool, expandable, frames, blocks, pinned] =
             shared.segment.of(document, entry, allowance, complaints);
         let count = |value: Option<Value>| value.and_then(|value| numbers::count(document, value));
         let address = |value: Value| numbers::address(document, value);
@@ -94,8 +98,35 @@ impl Decoder<'_> {
             blocks: blocks
                 .map(|list| self.blocks(&mut shared.block, addr, list, place))
                 .unwrap_or_default(),
+            pinned: pinned.map(|list| self.pinned(list, place)).unwrap_or_default(),
         };
         Ok((DeviceId(device), segment))
+    }
+
+    /// The pinned extents of a segment.
+    fn pinned(&mut self, list: Value, place: Place<'_>) -> Vec<Extent> {
+        let document = self.document;
+        let mut pinned = Vec::with_capacity(self.allowance.at_most(document.len(list)));
+        for (index, entry) in document.items(list).enumerate() {
+            let place = || Place { list: &format!("{place}.{PINNED_KEY}"), index }.to_string();
+            if !self.allowance.take(1 + document.len(entry)) {
+                self.complaints.cut_off(place);
+                break;
+            }
+            let mut parts = document.items(entry);
+            let addr = parts.next().and_then(|addr| numbers::address(document, addr));
+            let size = parts.next().and_then(|size| numbers::count(document, size));
+            let extent = addr.zip(size);
+            let extent =
+                extent.and_then(|(addr, size)| Extent::new(Addr::new(addr), Bytes::new(size)).ok());
+            if let Some(extent) = extent {
+                pinned.push(extent);
+            } else {
+                let what = "pinned pages without an address and a size";
+                self.complaints.skipped(what, place);
+            }
+        }
+        pinned
     }
 
     /// The blocks of a segment; where they have no address each follows the one before.

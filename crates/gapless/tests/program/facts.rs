@@ -34,7 +34,7 @@ fn the_keys_are_those_that_were_promised() {
     assert_snapshot!(keys(&device["end"]), @"active_bytes allocated_bytes largest_gap_bytes requested_bytes reserved_bytes segments");
     assert_snapshot!(keys(&device["failure"]), @"device_free_bytes event failures is_last requested_bytes site stack");
     assert_snapshot!(keys(&device["request"]), @"event origin pool requested_bytes rounded_bytes segment_bytes site size_pool stack stream");
-    assert_snapshot!(keys(&device["ledger"]), @"at causes free instant_events largest_gap_bytes pools reserved_bytes segments segments_with_gaps");
+    assert_snapshot!(keys(&device["ledger"]), @"at causes free instant_events largest_gap_bytes pinned_free_bytes pools reserved_bytes segments segments_with_gaps");
     assert_snapshot!(keys(&device["ledger"]["free"][0]), @"bytes gaps largest_bytes obstacle");
     assert_snapshot!(keys(&device["ledger"]["pools"][0]), @"causes pool reserved_bytes segments size_pool stream");
     assert_snapshot!(keys(&device["verdict"]), @"active_bytes cache_free_bytes device_free_bytes kind largest_gap_bytes request_bytes reserved_bytes segment_bytes summary title");

@@ -22,6 +22,9 @@ pub struct LedgerFacts {
     pub free: Vec<FreeFacts>,
     /// The bytes by pool and stream, the largest first.
     pub pools: Vec<PoolFacts>,
+    /// Of the releasable bytes in no private pool, those that the program pinned: they stay until they
+    /// are unpinned. Only our own allocator tells, and only of the end.
+    pub pinned_free_bytes: u64,
     /// The segments.
     pub segments: usize,
     /// The segments with a pinned gap.
@@ -80,6 +83,7 @@ impl LedgerFacts {
             causes: causes(ledger.causes),
             free: shares.map(FreeFacts::of).collect(),
             pools: ledger.pools.iter().map(PoolFacts::of).collect(),
+            pinned_free_bytes: ledger.pinned_free.get(),
             segments: ledger.segments,
             segments_with_gaps: ledger.segments_with_gaps,
             largest_gap_bytes: ledger.largest_gap.get(),
@@ -91,10 +95,11 @@ impl LedgerFacts {
         bytes_of(&self.causes, cause)
     }
 
-    /// What is releasable and in no private pool: what a flush gives back now.
+    /// What is releasable, in no private pool and not pinned: what a flush gives back now.
     pub fn flushable(&self) -> Bytes {
         let shared = self.pools.iter().filter(|share| share.pool == [0, 0]);
-        shared.map(|share| share.bytes(Cause::Releasable)).sum()
+        let shared: Bytes = shared.map(|share| share.bytes(Cause::Releasable)).sum();
+        shared - Bytes::new(self.pinned_free_bytes)
     }
 
     /// The free bytes, pinned and releasable.

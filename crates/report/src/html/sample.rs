@@ -75,5 +75,6 @@ fn segment(addr: u64, size: u64, held: &[(u64, u64)]) -> FinalSegment {
         allocated: None,
         stack: StackId::NONE,
         blocks,
+        pinned: Vec::new(),
     }
 }

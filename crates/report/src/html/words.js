@@ -135,7 +135,7 @@ const CAUSES = [
   ["rounding", "rounding", "alive, beyond what was asked"],
   ["pending", "pending", "freed by the program, waiting for another stream"],
   ["pinned_gap", "pinned gap", "free, held in place by a live block beside it"],
-  ["releasable", "releasable", "free in whole pieces: a cache flush gives it back, unless a private pool has it"],
+  ["releasable", "releasable", "free in whole pieces: a cache flush gives it back, unless a private pool or a pin keeps it"],
 ];
 
 /** What a pool is called: PyTorch gives it a pair of numbers. */

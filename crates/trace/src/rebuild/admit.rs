@@ -1,8 +1,8 @@
 //! Refuses what cannot be, before anything is computed from it.
 //!
 //! After this step every extent lies inside the address space and is no larger than a device can
-//! be, the segments of the end are sorted and disjoint, and their blocks are sorted, disjoint and
-//! inside their segment.
+//! be, the segments of the end are sorted and disjoint, and their blocks and pinned pages are sorted,
+//! disjoint and inside their segment.
 
 use gapless_units::{Addr, Bytes, Extent};
 
@@ -42,6 +42,7 @@ pub(crate) fn admit(recording: &mut DeviceRecording, notes: &mut Vec<Note>) {
         admit_segments(segments, notes);
         for segment in segments {
             admit_blocks(segment, notes);
+            admit_pinned(segment, notes);
         }
     }
 }
@@ -123,5 +124,29 @@ fn admit_blocks(segment: &mut FinalSegment, notes: &mut Vec<Note>) {
         Note::contradiction,
         "impossible-blocks",
         &format!("blocks of the segment at {place} that overlap another or leave it, left out"),
+    ));
+}
+
+fn admit_pinned(segment: &mut FinalSegment, notes: &mut Vec<Note>) {
+    let place = segment.addr;
+    let whole = Extent::between(segment.addr, segment.addr + segment.size);
+    let mut refused = Tally::default();
+    segment.pinned.sort();
+    let mut end = segment.addr;
+    segment.pinned.retain(|&pinned| {
+        let fits = end <= pinned.start() && whole.contains(pinned);
+        if fits {
+            end = pinned.end();
+        } else {
+            refused.add(|| format!("{} at {}", pinned.size(), pinned.start()));
+        }
+        fits
+    });
+    notes.extend(refused.note(
+        Note::contradiction,
+        "impossible-pins",
+        &format!(
+            "pinned pages of the segment at {place} that overlap others or leave it, left out"
+        ),
     ));
 }
