@@ -8,17 +8,21 @@
 #![expect(clippy::unwrap_used, reason = "a call that makes sense and fails stops the test")]
 #![expect(clippy::disallowed_methods, reason = "it is about threads")]
 
+#[path = "real/memory.rs"]
+mod memory;
+
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use gapless_allocator::SharedBlock as Block;
 use gapless_allocator::{AllocationError, PageSize, SharedAllocator, Slack, ThreadFront};
-use gapless_device::{Device, Host, HostSetup};
+use gapless_device::{Device, Host, HostSetup, SharedDevice};
 use gapless_units::{Bytes, KIB, StreamId};
+
+use memory::{Card, Memory};
 
 const THREADS: u64 = 4;
 const STREAMS: u64 = 3;
-const GRANULE: Bytes = Bytes::new(64 * KIB);
 
 /// A generator of numbers that are always the same (Knuth's constants for 64 bits).
 struct Numbers(u64);
@@ -42,10 +46,12 @@ struct Held {
 }
 
 /// A thread's part of the program.
-struct Worker<'t> {
-    allocator: SharedAllocator<Host>,
-    front: ThreadFront<Host>,
-    host: Host,
+struct Worker<'t, M: Memory> {
+    allocator: SharedAllocator<M::Device>,
+    front: ThreadFront<M::Device>,
+    memory: &'t M,
+    /// The unit of sizes.
+    unit: u64,
     numbers: Numbers,
     held: Vec<Held>,
     /// What threads leave for whichever comes by.
@@ -54,7 +60,7 @@ struct Worker<'t> {
     refused: u64,
 }
 
-impl Worker<'_> {
+impl<M: Memory> Worker<'_, M> {
     fn run(mut self, steps: u64) -> u64 {
         for _ in 0..steps {
             match self.numbers.below(40) {
@@ -65,7 +71,7 @@ impl Worker<'_> {
                 36..38 => self.find(),
                 38 => self.allocator.process_events().unwrap(),
                 _ => {
-                    let keep = Bytes::new(self.numbers.below(40) * GRANULE.get());
+                    let keep = Bytes::new(self.numbers.below(40) * self.unit);
                     self.allocator.trim(keep).unwrap();
                 }
             }
@@ -77,18 +83,18 @@ impl Worker<'_> {
     }
 
     fn allocate(&mut self) {
-        let unit = GRANULE.get();
+        let unit = self.unit;
         let size = match self.numbers.below(4) {
             0 => 1 + self.numbers.below(unit / 8),
             1 | 2 => 1 + self.numbers.below(3 * unit),
             _ => 2 * unit + self.numbers.below(5 * unit),
         };
-        let stream = StreamId(self.numbers.below(STREAMS));
+        let stream = self.memory.stream(self.numbers.below(STREAMS));
         match self.front.allocate(Bytes::new(size), stream) {
             Ok(block) => {
                 let seed = self.next_seed;
                 self.next_seed += THREADS;
-                self.host.fill(stream, block.extent(), seed).unwrap();
+                self.memory.fill(stream, block.extent(), seed);
                 self.held.push(Held { block, stream, seed });
             }
             Err(AllocationError::OutOfMemory { .. }) => {
@@ -106,7 +112,7 @@ impl Worker<'_> {
         }
         let which = self.numbers.place(self.held.len());
         let Held { block, stream, seed } = self.held.swap_remove(which);
-        self.host.check(stream, block.extent(), seed).unwrap();
+        self.memory.check(stream, block.extent(), seed);
         self.front.free(block).unwrap();
     }
 
@@ -115,12 +121,10 @@ impl Worker<'_> {
             return;
         }
         let which = self.numbers.place(self.held.len());
-        let stream = StreamId(self.numbers.below(STREAMS));
+        let stream = self.memory.stream(self.numbers.below(STREAMS));
         let held = &mut self.held[which];
-        let filled = self.host.record_event(held.stream).unwrap();
-        self.host.make_wait(stream, filled).unwrap();
-        self.host.drop_event(filled).unwrap();
-        self.host.check(stream, held.block.extent(), held.seed).unwrap();
+        self.memory.let_follow(held.stream, stream);
+        self.memory.check(stream, held.block.extent(), held.seed);
         held.block.record_stream(stream);
     }
 
@@ -136,18 +140,19 @@ impl Worker<'_> {
     }
 }
 
-fn run(granules: u64, page: PageSize, steps: u64) {
-    let setup =
-        HostSetup { granule: GRANULE, ..HostSetup::new(Bytes::new(granules * GRANULE.get())) };
-    let host = Host::new(setup).unwrap();
-    let allocator = SharedAllocator::with_pages(host.clone(), page, Slack::NONE, ());
+/// Lets threads take so many steps each, in memory of so many granules at most.
+fn run<M: Memory>(memory: &M, page: PageSize, steps: u64) {
+    let device = memory.device();
+    let unit = device.granule().get();
+    let allocator = SharedAllocator::with_pages(device, page, Slack::NONE, ());
     let left = Mutex::new(Vec::new());
     let refused: u64 = thread::scope(|scope| {
         let workers = (0..THREADS).map(|seed| {
             let worker = Worker {
                 allocator: allocator.clone(),
                 front: allocator.front(),
-                host: host.clone(),
+                memory,
+                unit,
                 numbers: Numbers(seed),
                 held: Vec::new(),
                 left: &left,
@@ -160,17 +165,24 @@ fn run(granules: u64, page: PageSize, steps: u64) {
         workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     });
     // A program that always finds room would show little.
-    assert!(0 < refused, "{granules} granules are plenty");
+    assert!(0 < refused, "the memory is plenty");
     let mut front = allocator.front();
     for held in left.into_inner().unwrap() {
-        host.check(held.stream, held.block.extent(), held.seed).unwrap();
+        memory.check(held.stream, held.block.extent(), held.seed);
         front.free(held.block).unwrap();
     }
     drop(front);
-    host.wait_for_device().unwrap();
+    memory.wait_for_device();
     allocator.process_events().unwrap();
     allocator.check_invariants().unwrap();
-    assert_eq!(host.complaints(), []);
+    assert_eq!(memory.complaint(), None);
+    check_statistics(&allocator);
+    allocator.trim(Bytes::ZERO).unwrap();
+    memory.check_empty();
+}
+
+/// Everything went back, and the statistics say so.
+fn check_statistics<D: SharedDevice>(allocator: &SharedAllocator<D>) {
     let statistics = allocator.statistics();
     for (name, statistic) in statistics.by_pool() {
         let net = statistic.all.allocated - statistic.all.freed;
@@ -183,15 +195,24 @@ fn run(granules: u64, page: PageSize, steps: u64) {
     assert_eq!(statistics.requested_bytes.all.current, 0);
     assert_eq!(statistics.active_bytes.all.current, 0);
     assert!(0 < statistics.allocation.all.allocated);
-    allocator.trim(Bytes::ZERO).unwrap();
-    assert_eq!(host.memory().free, host.memory().total);
-    assert_eq!(host.resident(), Bytes::ZERO);
 }
 
 #[test]
 fn threads_lose_no_data() {
+    let granule = Bytes::new(64 * KIB);
     for granules in [40, 60, 90] {
-        run(granules, PageSize::SMALLEST, 4000);
-        run(granules, PageSize::at_least(Bytes::new(2 * GRANULE.get())), 4000);
+        let total = Bytes::new(granules * granule.get());
+        for page in [PageSize::SMALLEST, PageSize::at_least(Bytes::new(2 * granule.get()))] {
+            let setup = HostSetup { granule, ..HostSetup::new(total) };
+            run(&Host::new(setup).unwrap(), page, 4000);
+        }
+    }
+}
+
+#[test]
+fn threads_lose_no_data_on_a_card() {
+    for granules in [40, 60, 90] {
+        let Some(card) = Card::open(Bytes::mib(2 * granules), STREAMS) else { return };
+        run(&card, PageSize::SMALLEST, 4000);
     }
 }

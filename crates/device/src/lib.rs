@@ -12,6 +12,8 @@
 //! mappings are the kernel's, streams are threads. What a stream wrote can be read back, so a test
 //! sees what happens to data.
 //!
+//! [`Cuda`] is an NVIDIA card, through the driver that is found when the program runs.
+//!
 //! [`suite::check`] is what every device must pass. [`Faulty`] lets calls of any device fail,
 //! [`Locked`] lets several threads use one.
 
@@ -28,11 +30,13 @@ mod books;
 mod sim;
 #[cfg(target_os = "linux")]
 mod host;
+mod cuda;
 
 pub mod suite;
 
 pub use cards::Card;
 pub use costs::{Costs, CostsError};
+pub use cuda::{Cuda, CudaError, CudaGraph, CudaSetup, CudaWork};
 pub use device::{Device, DeviceError, EventId, Handle, MemoryInfo, SharedDevice};
 pub use faulty::Faulty;
 #[cfg(target_os = "linux")]

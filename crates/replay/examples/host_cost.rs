@@ -11,6 +11,9 @@
 #![expect(clippy::disallowed_methods, reason = "it measures time and reads the files it is given")]
 #![expect(clippy::print_stdout, reason = "it is a program")]
 
+#[path = "steps/steps.rs"]
+mod steps;
+
 use std::error::Error;
 use std::hint::black_box;
 use std::thread;
@@ -18,61 +21,14 @@ use std::time::Instant;
 
 use gapless_allocator::{Allocator, BlockId, GaplessAllocator, SharedAllocator, Slack};
 use gapless_device::{Locked, SharedDevice, Sim, SimSetup};
-use gapless_replay::{Operation, Program};
-use gapless_trace::Trace;
-use gapless_units::{Bytes, KIB, MIB, PoolId, StreamId};
+use gapless_units::{Bytes, KIB, MIB, StreamId};
+
+use steps::{Step, Steps};
 
 /// Requests and frees of a pass over one size.
 const PAIRS: usize = 100_000;
 
 type Answer<T> = Result<T, Box<dyn Error>>;
-
-/// An operation with what it needs, so that carrying it out looks nothing up.
-#[derive(Clone, Copy)]
-enum Step {
-    Allocate { place: usize, size: Bytes, stream: StreamId, pool: PoolId },
-    Free { place: usize },
-    Use { place: usize, stream: StreamId },
-}
-
-/// The steps of a program, which in the end gives back all it has.
-fn steps(program: &Program) -> Vec<Step> {
-    let mut held = vec![false; program.requests.len()];
-    let mut steps = Vec::with_capacity(program.operations.len());
-    for &operation in &program.operations {
-        match operation {
-            Operation::Allocate(id) => {
-                let request = &program.requests[id.index()];
-                if request.size.is_zero() {
-                    continue;
-                }
-                held[id.index()] = true;
-                steps.push(Step::Allocate {
-                    place: id.index(),
-                    size: request.size,
-                    stream: request.stream,
-                    pool: request.pool,
-                });
-            }
-            Operation::Free(id) if held[id.index()] => {
-                held[id.index()] = false;
-                steps.push(Step::Free { place: id.index() });
-            }
-            Operation::RecordStream(id, stream) if held[id.index()] => {
-                steps.push(Step::Use { place: id.index(), stream });
-            }
-            Operation::Free(_)
-            | Operation::RecordStream(..)
-            | Operation::Fail(_)
-            | Operation::Complete(_)
-            | Operation::EmptyCache
-            | Operation::Synchronize => {}
-        }
-    }
-    let rest = (0..held.len()).filter(|&place| held[place]);
-    steps.extend(rest.map(|place| Step::Free { place }));
-    steps
-}
 
 /// A device that no program is too large for.
 fn device() -> Sim {
@@ -192,14 +148,8 @@ fn main() -> Answer<()> {
         return print_hits(passes);
     }
     for path in arguments {
-        let bytes = std::fs::read(&path)?;
-        let recording = gapless_formats::read(bytes, &gapless_formats::Limits::default())?;
-        let device = recording.devices.into_iter().next().ok_or("it tells of no device")?;
-        let trace = Trace::rebuild(device)?;
-        let program = Program::of(&trace);
-        let program = if trace.is_placed() { program.begun_anew() } else { program };
-        let steps = steps(&program);
-        let mut bench = Bench::new(program.requests.len());
+        let Steps { steps, places } = Steps::read(&path)?;
+        let mut bench = Bench::new(places);
         let nanos =
             best(passes, steps.len(), || steps.iter().try_for_each(|&step| bench.step(step)))?;
         let (mut slow, mut mapped) = (f64::INFINITY, 0);

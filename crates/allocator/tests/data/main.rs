@@ -12,6 +12,8 @@
 
 #[path = "../shadow/counted.rs"]
 mod counted;
+#[path = "../real/memory.rs"]
+mod memory;
 mod program;
 
 use gapless_allocator::{
@@ -22,6 +24,7 @@ use gapless_trace::{Action, Release, Settings};
 use gapless_units::{Bytes, KIB, MIB};
 use proptest::prelude::*;
 
+use memory::Card;
 use program::{Program, Step};
 
 const STREAMS: u64 = 3;
@@ -115,6 +118,27 @@ fn a_long_program_loses_no_data() {
     }
 }
 
+/// The same on a card, where there is one: kernels write and look, and streams lag because they are busy.
+/// `GAPLESS_STEPS` makes it longer.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how long to test is said in the environment")]
+fn a_long_program_loses_no_data_on_a_card() {
+    let steps = std::env::var("GAPLESS_STEPS").map_or(20_000, |text| text.parse().unwrap());
+    let granule = Bytes::mib(2);
+    let Some(card) = Card::open(Bytes::mib(48), STREAMS) else { return };
+    let program = Program::new(card, |cuda| GaplessAllocator::new(cuda, Slack::NONE, ()));
+    let allocator = program.run(long_program(steps, granule.get()));
+    let statistics = allocator.statistics();
+    assert!(0 < statistics.num_ooms);
+    assert!(0 < allocator.stalls());
+    println!(
+        "{} {steps} steps: {:?}, {} stalls",
+        allocator.device().memory().total,
+        statistics.allocated_bytes.all,
+        allocator.stalls()
+    );
+}
+
 /// Counts frames that get memory.
 #[derive(Debug, Default)]
 struct Mapped(u64);
@@ -176,7 +200,7 @@ fn a_program_that_is_planned_loses_no_data() {
             let before = program.allocator.observer().0;
             for step in turn {
                 program.step(step);
-                assert_eq!(program.host.complaints(), [], "{step:?}");
+                program.check_data(&step);
             }
             mapped.push(program.allocator.observer().0 - before);
         }

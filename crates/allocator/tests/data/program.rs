@@ -1,10 +1,11 @@
 //! A program over real memory, which knows what it wrote where.
 
 use gapless_allocator::{AllocationError, Allocator, CachingAllocator, GaplessAllocator, Observer};
-use gapless_device::{Device, Host};
+use gapless_device::Device;
 use gapless_units::{Bytes, Extent, PoolId, StreamId};
 
 use crate::counted::check_counts;
+use crate::memory::Memory;
 
 /// What a program does; the numbers choose among what there is.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,7 @@ pub(super) enum Step {
 const PRIVATE: PoolId = PoolId(0, 1);
 
 /// An allocator with what not all of them can do.
-pub(super) trait Tested: Allocator<Device = Host> {
+pub(super) trait Tested: Allocator {
     /// Whether it can do that.
     const DOES_ALL: bool = false;
 
@@ -50,9 +51,9 @@ pub(super) trait Tested: Allocator<Device = Host> {
     fn end_pool(&mut self, _pool: PoolId) {}
 }
 
-impl Tested for CachingAllocator<Host> {}
+impl<D: Device> Tested for CachingAllocator<D> {}
 
-impl<O: Observer> Tested for GaplessAllocator<Host, O> {
+impl<D: Device, O: Observer> Tested for GaplessAllocator<D, O> {
     const DOES_ALL: bool = true;
 
     fn trim(&mut self, keep: Bytes) {
@@ -91,10 +92,10 @@ struct Held<B> {
     is_used_elsewhere: bool,
 }
 
-pub(super) struct Program<A: Tested> {
+pub(super) struct Program<A: Tested, M> {
     pub(super) allocator: A,
-    /// The allocator's device, to queue work on.
-    pub(super) host: Host,
+    /// The memory of the allocator's device, to queue work on.
+    memory: M,
     held: Vec<Held<A::Block>>,
     next_seed: u64,
     pinned: Vec<Extent>,
@@ -110,11 +111,11 @@ const PLACES_OF_GRAPHS: usize = 64;
 /// After so many steps what is counted is looked at.
 const STEPS_BETWEEN_COUNTS: u64 = 64;
 
-impl<A: Tested> Program<A> {
-    pub(super) fn new(host: Host, make: impl FnOnce(Host) -> A) -> Self {
+impl<A: Tested, M: Memory> Program<A, M> {
+    pub(super) fn new(memory: M, make: impl FnOnce(M::Device) -> A) -> Self {
         Self {
-            allocator: make(host.clone()),
-            host,
+            allocator: make(memory.device()),
+            memory,
             held: Vec::new(),
             next_seed: 0,
             pinned: Vec::new(),
@@ -128,7 +129,7 @@ impl<A: Tested> Program<A> {
     pub(super) fn run(mut self, steps: impl IntoIterator<Item = Step>) -> A {
         for step in steps {
             self.step(step);
-            assert_eq!(self.host.complaints(), [], "{step:?}");
+            self.check_data(&step);
         }
         while !self.held.is_empty() {
             self.step(Step::Free(0));
@@ -138,12 +139,17 @@ impl<A: Tested> Program<A> {
         }
         self.step(Step::EndCapture);
         self.step(Step::EndPool);
-        self.host.wait_for_device().unwrap();
+        self.memory.wait_for_device();
         self.step(Step::EmptyCache);
-        assert_eq!(self.host.complaints(), []);
-        assert_eq!(self.host.memory().free, self.host.memory().total);
-        assert_eq!(self.host.resident(), Bytes::ZERO);
+        self.check_data(&"the end");
+        self.memory.check_empty();
         self.allocator
+    }
+
+    /// Stops where wrong bytes were seen until now.
+    #[track_caller]
+    pub(super) fn check_data(&self, when: &dyn std::fmt::Debug) {
+        assert_eq!(self.memory.complaint(), None, "{when:?}");
     }
 
     pub(super) fn step(&mut self, step: Step) {
@@ -154,16 +160,18 @@ impl<A: Tested> Program<A> {
         let count = self.held.len();
         match step {
             Step::Allocate { size, stream, private } => {
-                self.allocate(Bytes::new(size), StreamId(stream), private && A::DOES_ALL);
+                self.allocate(Bytes::new(size), self.memory.stream(stream), private && A::DOES_ALL);
             }
             Step::Free(which) if 0 < count => self.free(which % count),
             Step::Use { which, stream } if 0 < count => {
-                self.use_elsewhere(which % count, StreamId(stream));
+                self.use_elsewhere(which % count, self.memory.stream(stream));
             }
-            Step::Wait(stream) => self.host.wait_for_stream(StreamId(stream)).unwrap(),
+            Step::Wait(stream) => {
+                self.memory.device().wait_for_stream(self.memory.stream(stream)).unwrap();
+            }
             Step::EmptyCache if !self.is_capturing => self.allocator.empty_cache().unwrap(),
             Step::Trim(keep) if !self.is_capturing => {
-                self.allocator.trim(Bytes::new(keep * self.host.granule().get()));
+                self.allocator.trim(Bytes::new(keep * self.memory.device().granule().get()));
             }
             Step::Pin(which) if 0 < count => {
                 self.pinned.extend(self.allocator.pin(self.held[which % count].block));
@@ -199,7 +207,7 @@ impl<A: Tested> Program<A> {
 
     fn free(&mut self, which: usize) {
         let held = self.held.swap_remove(which);
-        self.host.check(held.stream, held.extent, held.seed).unwrap();
+        self.memory.check(held.stream, held.extent, held.seed);
         self.allocator.free(held.block).unwrap();
         let has_room = self.of_graphs.len() < PLACES_OF_GRAPHS;
         if held.is_of_graphs && !held.is_used_elsewhere && has_room {
@@ -210,10 +218,8 @@ impl<A: Tested> Program<A> {
     fn use_elsewhere(&mut self, which: usize, stream: StreamId) {
         let held = &mut self.held[which];
         held.is_used_elsewhere = true;
-        let filled = self.host.record_event(held.stream).unwrap();
-        self.host.make_wait(stream, filled).unwrap();
-        self.host.drop_event(filled).unwrap();
-        self.host.check(stream, held.extent, held.seed).unwrap();
+        self.memory.let_follow(held.stream, stream);
+        self.memory.check(stream, held.extent, held.seed);
         self.allocator.record_stream(held.block, stream).unwrap();
     }
 
@@ -221,18 +227,17 @@ impl<A: Tested> Program<A> {
     fn run_graphs(&mut self) {
         for &(extent, stream) in &self.of_graphs {
             self.next_seed += 1;
-            self.host.fill(stream, extent, self.next_seed).unwrap();
+            self.memory.fill(stream, extent, self.next_seed);
         }
     }
 
     fn check_counts(&self) {
         let statistics = self.allocator.statistics();
         let bytes: Bytes = self.held.iter().map(|held| held.extent.size()).sum();
-        let memory = self.host.memory();
         let sums = [
             ("allocation", statistics.allocation, self.held.len() as u64),
             ("allocated_bytes", statistics.allocated_bytes, bytes.get()),
-            ("reserved_bytes", statistics.reserved_bytes, (memory.total - memory.free).get()),
+            ("reserved_bytes", statistics.reserved_bytes, self.memory.used().get()),
         ];
         check_counts(&sums).unwrap();
     }
@@ -247,7 +252,7 @@ impl<A: Tested> Program<A> {
         let extent = self.allocator.extent(block).unwrap();
         let seed = self.next_seed;
         self.next_seed += 1;
-        self.host.fill(stream, extent, seed).unwrap();
+        self.memory.fill(stream, extent, seed);
         self.of_graphs.retain(|(other, _)| !other.overlaps(extent));
         let is_used_elsewhere = false;
         self.held.push(Held { block, extent, stream, seed, is_of_graphs, is_used_elsewhere });

@@ -1,0 +1,235 @@
+//! NVIDIA cards, through the driver that is there when the program runs.
+//!
+//! ```text
+//!   program            cuda                                    driver
+//!   create, map  ────► memory   books, and whose handle  ────► cuMemCreate, cuMemMap …
+//!   record, wait ────► streams  events and streams by id ────► cuEventRecord …
+//!                      context  each call, on this card
+//!                      library  the driver's functions, found by name
+//! ```
+//!
+//! Nothing is linked: where there is no driver, [`Cuda::open`] says so, and that is all.
+
+#[expect(
+    unsafe_code,
+    reason = "a library that another program brought has no types that Rust knows"
+)]
+mod library;
+#[expect(unsafe_code, reason = "calls into that library")]
+mod context;
+#[expect(unsafe_code, reason = "likewise")]
+mod stream;
+#[expect(unsafe_code, reason = "likewise")]
+mod graph;
+#[expect(unsafe_code, reason = "likewise")]
+mod kernel;
+mod memory;
+mod streams;
+mod work;
+
+use std::ffi::c_void;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gapless_units::{Addr, Bytes, DeviceId, Extent, StreamId};
+
+use crate::device::{Device, DeviceError, EventId, Handle, MemoryInfo, SharedDevice};
+
+use context::{Context, Refusal};
+pub use library::CudaError;
+use memory::Memory;
+use streams::Streams;
+pub use work::{CudaGraph, CudaWork};
+
+/// Which card, and how much of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CudaSetup {
+    /// The card, as the driver counts those it shows to this process.
+    pub ordinal: u32,
+    /// The most memory to take; all that the card has where none is said.
+    pub limit: Option<Bytes>,
+}
+
+/// A card. Clones are the same card with the same books.
+///
+/// Its context is the *primary* one, which the CUDA runtime and the frameworks use as well: what is
+/// mapped here is there for their kernels. A call leaves the context that is current in its thread as it
+/// found it.
+///
+/// # Streams
+///
+/// A stream's id is the driver's own pointer to it, as in PyTorch's snapshots; 0 is the default stream,
+/// which is always known. Others are made here ([`Cuda::make_stream`]) or, where another library made
+/// them, have to be told of ([`Cuda::adopt_stream`]); calls for others are refused.
+///
+/// # What it costs
+///
+/// [`Costs`](crate::Costs) has measured figures of each call. Nothing but [`Device::free`] and the calls
+/// that wait by name waits for work of the card. While a graph is captured on a stream of the process,
+/// the driver refuses much and gives the capture up where it is asked about events.
+#[derive(Clone, Debug)]
+pub struct Cuda(Arc<Card>);
+
+#[derive(Debug)]
+struct Card {
+    context: Arc<Context>,
+    granule: Bytes,
+    memory: Mutex<Memory>,
+    streams: Mutex<Streams>,
+}
+
+impl Cuda {
+    /// Opens a card.
+    pub fn open(setup: CudaSetup) -> Result<Self, CudaError> {
+        let context = Arc::new(Context::open(setup.ordinal)?);
+        let granule = context.granule()?;
+        let (_, total) = context.memory()?;
+        let capacity = setup.limit.map_or(total, |limit| limit.min(total));
+        let card = Card {
+            granule,
+            memory: Mutex::new(Memory::new(Arc::clone(&context), granule, capacity)),
+            streams: Mutex::new(Streams::new(Arc::clone(&context))),
+            context,
+        };
+        Ok(Self(Arc::new(card)))
+    }
+
+    /// A stream of its own, which does not wait for the default stream (`cuStreamCreate`).
+    pub fn make_stream(&self) -> Result<StreamId, DeviceError> {
+        self.streams().make()
+    }
+
+    /// Makes a stream known that another library made.
+    ///
+    /// # Safety
+    ///
+    /// It is a stream of this card's primary context, and lives until [`Cuda::forget_stream`].
+    #[expect(unsafe_code, reason = "only the caller knows what the pointer points to")]
+    pub unsafe fn adopt_stream(&self, stream: *mut c_void) -> StreamId {
+        // SAFETY: the caller says so.
+        unsafe { self.streams().adopt(stream) }
+    }
+
+    /// Ends a stream that was made here once its work is done, or forgets one that was adopted.
+    pub fn forget_stream(&self, stream: StreamId) -> Result<(), DeviceError> {
+        self.streams().forget(stream)
+    }
+
+    /// Lets `stream` go on once the work before `event` is done (`cuStreamWaitEvent`).
+    pub fn make_wait(&self, stream: StreamId, event: EventId) -> Result<(), DeviceError> {
+        let call = "make a stream wait";
+        let (stream, event) = {
+            let streams = self.streams();
+            (streams.stream(call, stream)?, streams.event(call, event)?)
+        };
+        stream.wait_for(&event).map_err(|refusal| refusal.told(call))
+    }
+
+    /// Waits until all work of the process on this card is done (`cuCtxSynchronize`).
+    pub fn wait_for_device(&self) -> Result<(), DeviceError> {
+        self.0.context.wait().map_err(|refusal| refusal.told("wait for device"))
+    }
+
+    /// What is allocated or created here and did not go back, in whole granules.
+    pub fn used(&self) -> Bytes {
+        self.memory().used()
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn streams(&self) -> MutexGuard<'_, Streams> {
+        self.0.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SharedDevice for Cuda {}
+
+impl Device for Cuda {
+    /// What the driver has left for anybody, or less where a limit is nearer. After a fault of the card
+    /// nothing is left.
+    fn memory(&self) -> MemoryInfo {
+        self.memory().info()
+    }
+
+    fn granule(&self) -> Bytes {
+        self.0.granule
+    }
+
+    fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {
+        self.memory().allocate(size)
+    }
+
+    fn free(&mut self, addr: Addr) -> Result<(), DeviceError> {
+        let (extent, allocated) = self.memory().take_allocated(addr)?;
+        // The driver waits for the whole card; others have the books meanwhile.
+        let freed = self.0.context.free(allocated);
+        self.memory().settle_free(extent, freed)
+    }
+
+    fn reserve(&mut self, size: Bytes) -> Result<Extent, DeviceError> {
+        self.memory().reserve(size)
+    }
+
+    fn unreserve(&mut self, reservation: Extent) -> Result<(), DeviceError> {
+        self.memory().unreserve(reservation)
+    }
+
+    fn create(&mut self, size: Bytes) -> Result<Handle, DeviceError> {
+        self.memory().create(size)
+    }
+
+    fn release(&mut self, handle: Handle) -> Result<(), DeviceError> {
+        self.memory().release(handle)
+    }
+
+    fn map(&mut self, addr: Addr, handle: Handle) -> Result<(), DeviceError> {
+        self.memory().map(addr, handle)
+    }
+
+    fn set_access(&mut self, range: Extent) -> Result<(), DeviceError> {
+        self.memory().set_access(range)
+    }
+
+    fn unmap(&mut self, range: Extent) -> Result<(), DeviceError> {
+        self.memory().unmap(range)
+    }
+
+    fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
+        self.memory().enable_peer_access(peer)
+    }
+
+    fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
+        self.streams().record(stream)
+    }
+
+    fn is_complete(&mut self, event: EventId) -> Result<bool, DeviceError> {
+        let call = "query event";
+        let event = self.streams().event(call, event)?;
+        event.is_complete().map_err(|refusal| refusal.told(call))
+    }
+
+    fn wait_for_event(&mut self, event: EventId) -> Result<(), DeviceError> {
+        let call = "wait for event";
+        // Looked up in a statement of its own, so that nobody waits for the books meanwhile.
+        let event = self.streams().event(call, event)?;
+        event.wait().map_err(|refusal| refusal.told(call))
+    }
+
+    fn drop_event(&mut self, event: EventId) -> Result<(), DeviceError> {
+        self.streams().drop_event(event)
+    }
+
+    fn wait_for_stream(&mut self, stream: StreamId) -> Result<(), DeviceError> {
+        let call = "wait for stream";
+        let stream = self.streams().stream(call, stream)?;
+        stream.wait().map_err(|refusal| refusal.told(call))
+    }
+}
+
+impl Refusal {
+    /// The refusal of a call for which no other error is meant.
+    fn told(&self, call: &'static str) -> DeviceError {
+        DeviceError::Driver { call, reason: self.to_string() }
+    }
+}

@@ -1,0 +1,179 @@
+//! What a card gave: books that say whether a call makes sense, and whose handles the driver's are.
+
+use std::sync::Arc;
+
+use gapless_units::{Addr, Bytes, DeviceId, Extent};
+use rustc_hash::FxHashMap;
+
+use super::context::{Allocated, Context, GivenBack, Physical, Refusal};
+use crate::books::{Books, Mapping};
+use crate::device::{DeviceError, Handle, MemoryInfo};
+
+#[derive(Debug)]
+pub(super) struct Memory {
+    context: Arc<Context>,
+    books: Books,
+    capacity: Bytes,
+    allocated: FxHashMap<Addr, Allocated>,
+    created: FxHashMap<Handle, Physical>,
+    peers: Vec<DeviceId>,
+}
+
+impl Memory {
+    pub(super) fn new(context: Arc<Context>, granule: Bytes, capacity: Bytes) -> Self {
+        Self {
+            context,
+            books: Books::new(granule, capacity),
+            capacity,
+            allocated: FxHashMap::default(),
+            created: FxHashMap::default(),
+            peers: Vec::new(),
+        }
+    }
+
+    pub(super) fn used(&self) -> Bytes {
+        self.books.used()
+    }
+
+    pub(super) fn info(&self) -> MemoryInfo {
+        let free = self.context.memory_now().map_or(Bytes::ZERO, |(free, _)| free);
+        MemoryInfo { free: free.min(self.books.free()), total: self.capacity }
+    }
+
+    pub(super) fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {
+        self.books.check_room(self.books.memory_of(size)?)?;
+        let allocated =
+            self.context.allocate(size).map_err(|it| self.no_memory("allocate", size, &it))?;
+        let addr = allocated.addr();
+        self.books.allocated(Extent::between(addr, addr + size));
+        self.allocated.insert(addr, allocated);
+        Ok(addr)
+    }
+
+    /// What is to be freed, which nobody else can free from now on.
+    pub(super) fn take_allocated(
+        &mut self,
+        addr: Addr,
+    ) -> Result<(Extent, Allocated), DeviceError> {
+        let extent = self.books.check_free(addr)?;
+        let reason = "another thread frees it";
+        let allocated = self.allocated.remove(&addr);
+        let allocated = allocated.ok_or(DeviceError::Invalid { call: "free", reason })?;
+        Ok((extent, allocated))
+    }
+
+    /// Writes down that it was freed, or that it was not.
+    pub(super) fn settle_free(
+        &mut self,
+        extent: Extent,
+        freed: GivenBack<Allocated>,
+    ) -> Result<(), DeviceError> {
+        match freed {
+            Ok(()) => {
+                self.books.freed(extent);
+                Ok(())
+            }
+            Err((allocated, refusal)) => {
+                self.allocated.insert(extent.start(), allocated);
+                Err(refusal.told("free"))
+            }
+        }
+    }
+
+    pub(super) fn reserve(&mut self, size: Bytes) -> Result<Extent, DeviceError> {
+        self.books.check_size("reserve", size)?;
+        let start = self.context.reserve(size).map_err(|refusal| {
+            if refusal.is_shortage() {
+                DeviceError::OutOfAddresses { requested: size }
+            } else {
+                refusal.told("reserve")
+            }
+        })?;
+        let reservation = Extent::between(start, start + size);
+        self.books.reserved(reservation);
+        Ok(reservation)
+    }
+
+    pub(super) fn unreserve(&mut self, reservation: Extent) -> Result<(), DeviceError> {
+        self.books.check_unreserve(reservation)?;
+        self.context.unreserve(reservation).map_err(|refusal| refusal.told("unreserve"))?;
+        self.books.unreserved(reservation);
+        Ok(())
+    }
+
+    pub(super) fn create(&mut self, size: Bytes) -> Result<Handle, DeviceError> {
+        self.books.check_size("create", size)?;
+        self.books.check_room(size)?;
+        let physical =
+            self.context.create(size).map_err(|it| self.no_memory("create", size, &it))?;
+        let handle = self.books.created(size);
+        self.created.insert(handle, physical);
+        Ok(handle)
+    }
+
+    pub(super) fn release(&mut self, handle: Handle) -> Result<(), DeviceError> {
+        self.books.check_handle("release", handle)?;
+        if let Some(physical) = self.created.remove(&handle)
+            && let Err((physical, refusal)) = self.context.release(physical)
+        {
+            self.created.insert(handle, physical);
+            return Err(refusal.told("release"));
+        }
+        self.books.released(handle);
+        Ok(())
+    }
+
+    pub(super) fn map(&mut self, addr: Addr, handle: Handle) -> Result<(), DeviceError> {
+        let extent = self.books.check_map(addr, handle)?;
+        let reason = "there is no such handle";
+        let physical = self.created.get(&handle);
+        let physical = physical.ok_or(DeviceError::Invalid { call: "map", reason })?;
+        self.context.map(addr, physical).map_err(|refusal| no_mapping("map", &refusal))?;
+        self.books.mapped(extent, handle);
+        Ok(())
+    }
+
+    pub(super) fn set_access(&mut self, range: Extent) -> Result<(), DeviceError> {
+        self.books.check_access(range)?;
+        let set = self.context.set_access(range, &self.peers);
+        set.map_err(|refusal| no_mapping("set access", &refusal))
+    }
+
+    pub(super) fn unmap(&mut self, range: Extent) -> Result<(), DeviceError> {
+        let mappings = self.books.check_unmap(range)?;
+        let are_neighbors = |a: &Mapping, b: &Mapping| a.extent.end() == b.extent.start();
+        // The driver takes away what is mapped throughout.
+        for run in mappings.chunk_by(are_neighbors) {
+            let run = Extent::between(run[0].extent.start(), run[run.len() - 1].extent.end());
+            self.context.unmap(run).map_err(|refusal| no_mapping("unmap", &refusal))?;
+            for &mapping in mappings.iter().filter(|mapping| run.contains(mapping.extent)) {
+                self.books.unmapped(mapping);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
+        let call = "enable peer access";
+        if !self.context.can_access(peer).map_err(|refusal| refusal.told(call))? {
+            let reason = "the device cannot use this one's memory";
+            return Err(DeviceError::Invalid { call, reason });
+        }
+        if !self.peers.contains(&peer) {
+            self.peers.push(peer);
+        }
+        Ok(())
+    }
+
+    fn no_memory(&self, call: &'static str, size: Bytes, refusal: &Refusal) -> DeviceError {
+        if refusal.is_shortage() {
+            DeviceError::OutOfMemory { requested: size, free: self.info().free }
+        } else {
+            refusal.told(call)
+        }
+    }
+}
+
+fn no_mapping(call: &'static str, refusal: &Refusal) -> DeviceError {
+    if refusal.is_shortage() { DeviceError::OutOfMappings { call } } else { refusal.told(call) }
+}
