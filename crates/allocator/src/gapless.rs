@@ -92,6 +92,7 @@ mod planning;
 mod planned;
 mod cheapest;
 mod contest;
+mod detour;
 mod trim;
 mod ladder;
 mod pins;

@@ -13,7 +13,7 @@ const LOOKED_AT: usize = 64;
 
 /// What a run of frames costs beyond its pages, which cost one each: two calls more. An A100's driver
 /// takes as long for them as for 41 pages, that of an H100 no longer than for the pages in it.
-const RUN: usize = 16;
+pub(super) const RUN: usize = 16;
 
 /// A gap that is larger by more than this part of the request is cut, not filled.
 const LOOSE: u64 = 8;
@@ -78,7 +78,7 @@ impl<O: Observer> Books<O> {
     /// in, and a run more where a gap is cut that a larger request would fill. Counted until it is
     /// `enough`.
     fn cost(&self, place: Place, enough: usize) -> usize {
-        let mut cost = if self.is_loose(place) { RUN } else { 0 };
+        let mut cost = self.cost_of_cut(place);
         let mut last = None;
         let mut missing = self.missing(place);
         while cost < enough
@@ -91,10 +91,12 @@ impl<O: Observer> Books<O> {
         cost
     }
 
-    fn is_loose(&self, place: Place) -> bool {
+    /// What it costs that a gap is cut which a larger request would fill.
+    pub(super) fn cost_of_cut(&self, place: Place) -> usize {
         let size = place.size();
         let beside = self.blocks[place.at()].size - size;
-        self.table.page_size.max(Bytes::new(size.get() / LOOSE)) < beside
+        let is_loose = self.table.page_size.max(Bytes::new(size.get() / LOOSE)) < beside;
+        if is_loose { RUN } else { 0 }
     }
 
     /// The frames of a place that need another page than they had.

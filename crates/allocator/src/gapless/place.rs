@@ -68,7 +68,7 @@ pub(super) fn take_best<H: Hold>(
     }
 }
 
-/// A block where no mapping is in the way. Where the arena has no such addresses, the request has to
+/// A block where no frame is in the way. Where the arena has no such addresses, the request has to
 /// wait: to reserve more each time would never end.
 pub(super) fn take_elsewhere<H: Hold>(
     hold: &mut H,
@@ -76,8 +76,9 @@ pub(super) fn take_elsewhere<H: Hold>(
     size: Bytes,
 ) -> Result<At, Refusal> {
     let books = hold.books();
-    let elsewhere = books.fresh_place(arena, size).or_else(|| books.ready_place(arena, size));
-    let place = match elsewhere {
+    let elsewhere = books.detour(arena, size);
+    let elsewhere = elsewhere.or_else(|| books.fresh_place(arena, size));
+    let place = match elsewhere.or_else(|| books.ready_place(arena, size)) {
         Some(place) => place,
         // Nothing is waited for while a graph is captured, and that ends.
         None if books.is_capturing() => new_territory(hold, arena, size)?,
