@@ -139,9 +139,10 @@ pub struct GaplessAllocator<D, O = ()> {
 
 impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// An allocator that holds nothing yet, over a device whose granules are a power of two. Panics
-    /// where they are not.
+    /// where they are not. Its pages are as large as the device says is best ([`Device::page`]).
     pub fn new(device: D, slack: Slack, observer: O) -> Self {
-        Self::with_pages(device, PageSize::SMALLEST, slack, observer)
+        let page = PageSize::at_least(device.page());
+        Self::with_pages(device, page, slack, observer)
     }
 
     /// The same with pages of another size. Where one is larger than the device's memory, every

@@ -40,6 +40,10 @@ use memory::Memory;
 use streams::Streams;
 pub use work::{CudaGraph, CudaWork};
 
+/// A card has at least so many pages, where these are larger than its granules: then few that are partly
+/// used are a small part of the whole.
+const PAGES: u64 = 1 << 14;
+
 /// Which card, and how much of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CudaSetup {
@@ -154,6 +158,14 @@ impl Device for Cuda {
 
     fn granule(&self) -> Bytes {
         self.0.granule
+    }
+
+    /// The driver takes as long for 128 MiB as for 2 MiB, so larger cards have larger pages: the largest
+    /// power of two of which there are 16,384 in all that may be taken. Of 80 GiB that is 4 MiB.
+    fn page(&self) -> Bytes {
+        let share = self.memory().capacity().get() / PAGES;
+        let power = share.checked_ilog2().map_or(0, |power| 1 << power);
+        Bytes::new(power).max(self.0.granule)
     }
 
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {

@@ -79,6 +79,13 @@ pub trait Device {
     /// The smallest size that can be mapped.
     fn granule(&self) -> Bytes;
 
+    /// How much memory is best created, mapped and moved as one: a granule, or a power of two of them
+    /// where calls take as long for more. What is lost in parts of it should be little beside all that
+    /// the device has.
+    fn page(&self) -> Bytes {
+        self.granule()
+    }
+
     /// How many mappings to stay below at all times, as far as that is known: beyond, calls that make
     /// or take away one may fail with [`DeviceError::OutOfMappings`].
     fn mapping_limit(&self) -> u64 {

@@ -81,6 +81,10 @@ impl<D: Device> Device for Faulty<D> {
         self.device.granule()
     }
 
+    fn page(&self) -> Bytes {
+        self.device.page()
+    }
+
     fn mapping_limit(&self) -> u64 {
         self.device.mapping_limit()
     }

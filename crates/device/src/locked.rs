@@ -58,6 +58,10 @@ impl<D: Device> Device for Locked<D> {
         self.lock().granule()
     }
 
+    fn page(&self) -> Bytes {
+        self.lock().page()
+    }
+
     fn mapping_limit(&self) -> u64 {
         self.lock().mapping_limit()
     }

@@ -99,3 +99,14 @@ fn there_is_no_card_of_any_number() {
     let error = Cuda::open(CudaSetup { ordinal: 999, limit: None }).unwrap_err();
     assert!(error.to_string().starts_with("the NVIDIA driver refuses card 999: "), "{error}");
 }
+
+#[test]
+fn larger_cards_have_larger_pages() {
+    for (limit, page) in [(1, 2), (31, 2), (63, 2), (64, 4), (127, 4)] {
+        let limit = Bytes::gib(limit);
+        let opened = Cuda::open(CudaSetup { ordinal: 0, limit: Some(limit) });
+        let Ok(card) = opened else { return };
+        let has_so_much = card.memory().total == limit;
+        assert!(!has_so_much || card.page() == Bytes::mib(page), "{limit}: {}", card.page());
+    }
+}

@@ -98,8 +98,22 @@ impl Contender {
         costs: &Costs,
         span: Option<&Range<usize>>,
     ) -> Result<Trial, ReplayError> {
-        let course = Course { program, span, ends_at_stall: false };
-        self.put_through(device(program, available, costs), &course)
+        let course = Course { program, span, ends_at_stall: false, behind: None };
+        self.put_through(device(program, available, costs, Completion::AtOnce), &course)
+    }
+
+    /// The same on a device without limit whose streams are behind, as a card's are: their work is done
+    /// after every so many operations, and not before.
+    pub fn run_behind(
+        &self,
+        program: &Program,
+        costs: &Costs,
+        span: Option<&Range<usize>>,
+        operations: usize,
+    ) -> Result<Trial, ReplayError> {
+        let course = Course { program, span, ends_at_stall: false, behind: Some(operations) };
+        let device = device(program, None, costs, Completion::WhenTold);
+        self.put_through(device, &course)
     }
 
     /// Whether it completes a program on such a device without a wait for it.
@@ -109,8 +123,9 @@ impl Contender {
         available: Bytes,
         costs: &Costs,
     ) -> Result<bool, ReplayError> {
-        let course = Course { program, span: None, ends_at_stall: true };
-        let trial = self.put_through(device(program, Some(available), costs), &course)?;
+        let course = Course { program, span: None, ends_at_stall: true, behind: None };
+        let device = device(program, Some(available), costs, Completion::AtOnce);
+        let trial = self.put_through(device, &course)?;
         Ok(trial.is_stall_free())
     }
 
@@ -130,9 +145,11 @@ fn caching(device: Sim, settings: &str) -> CachingAllocator<Sim> {
 }
 
 /// A device with so much memory for the allocator.
-fn device(program: &Program, available: Option<Bytes>, costs: &Costs) -> Sim {
+fn device(program: &Program, available: Option<Bytes>, costs: &Costs, untold: Completion) -> Sim {
     let outside = available.map_or(Bytes::ZERO, |_| Setup::USUAL_OUTSIDE);
     let total = available.map_or(ENDLESS, |available| available + outside);
-    let (costs, completion) = (costs.clone(), completion_of(program, Completion::AtOnce));
+    let completion =
+        if untold == Completion::AtOnce { completion_of(program, untold) } else { untold };
+    let costs = costs.clone();
     Sim::new(SimSetup { outside, costs, completion, ..SimSetup::new(total) })
 }

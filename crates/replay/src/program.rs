@@ -1,5 +1,7 @@
 //! What a recorded program asked for, without where it got it.
 
+use std::collections::BTreeSet;
+
 use gapless_trace::{Action, Allocation, AllocationId, Instant, StackId, Trace};
 use gapless_units::{Bytes, PoolId, StreamId};
 
@@ -211,6 +213,21 @@ impl Program {
     /// [`Program::begun_anew`].
     pub fn prelude(&self) -> usize {
         self.prelude
+    }
+
+    /// The streams that it names.
+    pub(crate) fn streams(&self) -> BTreeSet<StreamId> {
+        let own = self.requests.iter().map(|request| request.stream);
+        let others = self.operations.iter().filter_map(|operation| match *operation {
+            Operation::RecordStream(_, stream) => Some(stream),
+            Operation::Allocate(_)
+            | Operation::Fail(_)
+            | Operation::Free(_)
+            | Operation::Complete(_)
+            | Operation::EmptyCache
+            | Operation::Synchronize => None,
+        });
+        own.chain(others).collect()
     }
 
     /// The first operation of the recording at or behind an instant of it.

@@ -1,5 +1,6 @@
 //! A program through any allocator over a simulated device.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use gapless_allocator::{AllocationError, Allocator};
@@ -78,6 +79,8 @@ pub(crate) struct Course<'a> {
     pub(crate) span: Option<&'a Range<usize>>,
     /// Whether it ends at the first wait for the device, which is all that is asked for then.
     pub(crate) ends_at_stall: bool,
+    /// After how many operations the work of all streams is done, where it is not when asked about.
+    pub(crate) behind: Option<usize>,
 }
 
 impl Course<'_> {
@@ -88,6 +91,7 @@ impl Course<'_> {
         allocator: A,
     ) -> Result<Trial, ReplayError> {
         let program = self.program;
+        let streams = if self.behind.is_some() { program.streams() } else { BTreeSet::new() };
         let mut replay = Replay::new(program, allocator);
         let mut failed = None;
         let mut prelude_nanos = 0;
@@ -100,6 +104,11 @@ impl Course<'_> {
             }
             if self.span.is_some_and(|span| span.start == index) {
                 before = SpanCost::so_far(replay.allocator.device());
+            }
+            if self.behind.is_some_and(|operations| index.is_multiple_of(operations)) {
+                for &stream in &streams {
+                    replay.allocator.device_mut().finish_work_on(stream);
+                }
             }
             if !matches!(program.operations[index], Operation::Fail(_)) {
                 failed = replay.step(index)?.map(|refused| (index, refused.reason));

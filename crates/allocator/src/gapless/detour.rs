@@ -146,3 +146,121 @@ impl<O: Observer> Books<O> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gapless_device::{Completion, Sim, SimSetup};
+    use gapless_units::{PoolId, StreamId};
+
+    use super::*;
+    use crate::allocator::Allocator;
+    use crate::gapless::block::State;
+    use crate::gapless::names::are_neighbors;
+    use crate::gapless::request::rounded;
+    use crate::gapless::turns::{Numbers, turn};
+    use crate::gapless::{GaplessAllocator, Slack};
+
+    /// A device whose streams are behind until they are told.
+    fn allocator() -> GaplessAllocator<Sim> {
+        let completion = Completion::WhenTold;
+        let device = Sim::new(SimSetup { completion, ..SimSetup::new(Bytes::gib(8)) });
+        GaplessAllocator::new(device, Slack::NONE, ())
+    }
+
+    /// One page that cannot come is no reason to move all others.
+    #[test]
+    fn a_frame_in_the_way_is_passed_by() {
+        let mut it = allocator();
+        let take = |it: &mut GaplessAllocator<Sim>, mib| {
+            let block = it.allocate(Bytes::mib(mib), StreamId(0)).unwrap();
+            (block, it.extent(block).unwrap().start())
+        };
+        let (first, _) = take(&mut it, 20);
+        let _apart = take(&mut it, 2);
+        it.free(first).unwrap();
+        // All of its pages move here, and back again.
+        let (behind, place) = take(&mut it, 22);
+        it.free(behind).unwrap();
+        let (first, _) = take(&mut it, 18);
+        // One of them is in use now, while work may still go on where it was in between.
+        let _last = take(&mut it, 2);
+        it.free(first).unwrap();
+        let before = it.device().calls().map;
+        let (_, beside) = take(&mut it, 22);
+        assert_eq!(beside - place, Bytes::mib(2));
+        assert_eq!(it.device().calls().map - before, 1);
+        assert_eq!(it.stalls(), 0);
+        it.check_invariants().unwrap();
+    }
+
+    impl Books<()> {
+        /// Every place of an arena that a detour may lead to, with its rank.
+        fn detours_one_by_one(&self, arena: ArenaIndex, size: Bytes) -> Vec<(usize, Bytes, Addr)> {
+            let territories = self.table.territories().filter(|(_, book)| book.arena == arena);
+            let all = territories.flat_map(|(_, book)| self.blocks.from(book.first));
+            let gaps = all
+                .filter(|&at| self.blocks[at].state == State::Free && size <= self.blocks[at].size);
+            let settled = self.arenas[arena].settled;
+            let mut ranks = Vec::new();
+            for at in gaps {
+                let extent = self.within_reach(at, size);
+                let territory = self.blocks[at].territory;
+                let starts = self.table.touched(territory, extent).map(|it| self.table.addr(it));
+                let ends = [extent.start(), extent.start() + (extent.size() - size)];
+                for start in starts.chain(ends) {
+                    let part = Extent::between(start, start + size);
+                    let frames: Vec<Frame> = self.table.touched(territory, part).collect();
+                    let ground = |&frame: &Frame| self.ground(frame, settled);
+                    let is_blocked = frames.iter().any(|it| ground(it) == Ground::Blocked);
+                    if !extent.contains(part) || is_blocked {
+                        continue;
+                    }
+                    let bare: Vec<Frame> =
+                        frames.into_iter().filter(|it| ground(it) == Ground::Bare).collect();
+                    let runs = bare.chunk_by(are_neighbors).count();
+                    let cost = bare.len() + RUN * runs + self.cost_of_cut(Place::new(at, part));
+                    ranks.push((cost, self.blocks[at].size, start));
+                }
+            }
+            ranks
+        }
+    }
+
+    /// Against all places one by one, in a program that is short of pages and whose stream is behind.
+    #[test]
+    fn no_detour_is_cheaper() {
+        let mut numbers = Numbers(9);
+        let turn = turn(&mut numbers, 120);
+        let mut it = allocator();
+        let mut held = Vec::new();
+        let (mut blocked, mut moved) = (0, 0);
+        for (request, asked) in turn.iter().cycle().take(20 * turn.len()).enumerate() {
+            for (_, block) in held.extract_if(.., |&mut (end, _)| end <= request) {
+                it.free(block).unwrap();
+            }
+            if request.is_multiple_of(300) {
+                it.device_mut().finish_all_work();
+            }
+            let books = &mut it.books;
+            books.clear_front();
+            let arena = books.arenas.of(PoolId::DEFAULT, StreamId(0));
+            let size = rounded(asked.size);
+            if let Some(tightest) = books.best_place(arena, size)
+                && 0 < books.missing(tightest).count()
+            {
+                let best = books.detours_one_by_one(arena, size).into_iter().min();
+                let found = books.detour(arena, size);
+                let found = found.map(|place| (books.blocks[place.at()].size, place.start()));
+                assert_eq!(found, best.map(|(_, gap, start)| (gap, start)), "request {request}");
+                let settled = books.arenas[arena].settled;
+                let is_blocked = |frame| books.ground(frame, settled) == Ground::Blocked;
+                blocked += usize::from(books.missing(tightest).any(is_blocked));
+                moved += 1;
+            }
+            let block = it.allocate(asked.size, StreamId(0)).unwrap();
+            held.push((request + asked.life, block));
+        }
+        assert!(100 < moved && 20 < blocked, "{moved} {blocked}");
+        it.check_invariants().unwrap();
+    }
+}

@@ -14,7 +14,7 @@ const MOST: Bytes = Bytes::gib(1024);
 pub struct PageSize(Bytes);
 
 impl PageSize {
-    /// The smallest that the device can map, and the default: it wastes least.
+    /// The smallest that the device can map: it wastes least.
     pub const SMALLEST: Self = Self(Bytes::ZERO);
 
     /// The next power of two that is at least so much and that the device can map.

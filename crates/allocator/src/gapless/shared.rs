@@ -76,9 +76,10 @@ impl<D, O> fmt::Debug for SharedAllocator<D, O> {
 
 impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     /// An allocator that holds nothing yet, over a device whose granules are a power of two. Panics
-    /// where they are not.
+    /// where they are not. Its pages are as large as the device says is best ([`gapless_device::Device::page`]).
     pub fn new(device: D, slack: Slack, observer: O) -> Self {
-        Self::with_pages(device, PageSize::SMALLEST, slack, observer)
+        let page = PageSize::at_least(device.page());
+        Self::with_pages(device, page, slack, observer)
     }
 
     /// The same with pages of another size, as [`crate::GaplessAllocator::with_pages`] says.

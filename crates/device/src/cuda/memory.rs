@@ -35,6 +35,11 @@ impl Memory {
         self.books.used()
     }
 
+    /// The most that may be taken.
+    pub(super) fn capacity(&self) -> Bytes {
+        self.capacity
+    }
+
     pub(super) fn info(&self) -> MemoryInfo {
         let free = self.context.memory_now().map_or(Bytes::ZERO, |(free, _)| free);
         MemoryInfo { free: free.min(self.books.free()), total: self.capacity }

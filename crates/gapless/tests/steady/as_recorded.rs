@@ -15,7 +15,7 @@ fn programs_on_a_card_move_nothing_in_their_last_iteration() {
             let last = device.iterations.len() - 1;
             let operations = &device.iterations[last].operations;
             let Moved { pages, shares } =
-                Moved::within(&device.program, operations, micros(&device, last));
+                Moved::within(&device.program, operations, micros(&device, last), None);
             let [percent, other] = shares.map(|share| 100.0 * share);
             println!("{name}: {pages} pages, {percent:.3} % by a100, {other:.2} % by h100");
             assert!(pages == 0 && shares[0] <= MOST, "{name}: {percent} % of the time");

@@ -21,13 +21,23 @@ pub(crate) struct Moved {
 }
 
 impl Moved {
-    /// In these of a program's operations, which took `micros`.
-    pub(crate) fn within(program: &Program, operations: &Range<usize>, micros: u64) -> Self {
+    /// In these of a program's operations, which took `micros`. Its streams are so many operations behind
+    /// at most; none where all work is done when it is asked about.
+    pub(crate) fn within(
+        program: &Program,
+        operations: &Range<usize>,
+        micros: u64,
+        behind: Option<usize>,
+    ) -> Self {
         let ours = Contender::named("gapless").unwrap();
         let mut moved = Self::default();
         for (share, preset) in moved.shares.iter_mut().zip(PRESETS) {
             let costs = Costs::preset(preset).unwrap();
-            let cost = ours.run(program, None, &costs, Some(operations)).unwrap().in_span.unwrap();
+            let trial = match behind {
+                None => ours.run(program, None, &costs, Some(operations)),
+                Some(behind) => ours.run_behind(program, &costs, Some(operations), behind),
+            };
+            let cost = trial.unwrap().in_span.unwrap();
             moved.pages = cost.granules_mapped;
             *share = cost.modelled_nanos as f64 / 1e3 / micros as f64;
         }

@@ -73,6 +73,10 @@ impl<D: Device> Device for Timed<D> {
         self.device.granule()
     }
 
+    fn page(&self) -> Bytes {
+        self.device.page()
+    }
+
     fn mapping_limit(&self) -> u64 {
         self.device.mapping_limit()
     }
