@@ -9,10 +9,11 @@
 //! for the sake of one that cannot.
 
 use gapless_units::{Addr, Bytes, Extent};
+use rustc_hash::FxHashMap;
 
 use super::books::Books;
 use super::cheapest::RUN;
-use super::names::{ArenaIndex, At, Frame};
+use super::names::{ArenaIndex, At, Frame, PageIndex};
 use super::place::Place;
 use crate::observer::Observer;
 
@@ -22,8 +23,8 @@ const LOOKED_AT: usize = 1 << 15;
 /// What a frame means for a block that comes to lie there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ground {
-    /// It has its page, or gets it back without a call.
-    Ready,
+    /// It has this page, or gets it back without a call.
+    Ready(PageIndex),
     /// It gets another page.
     Bare,
     /// No page can come there now.
@@ -36,22 +37,40 @@ struct Stretch {
     first: u32,
     bare: Vec<usize>,
     runs: Vec<usize>,
-    blocked: Vec<usize>,
     is_bare: Vec<bool>,
+    /// For each frame the first from which on no frame up to here is in the way.
+    clear_from: Vec<usize>,
 }
 
 impl Stretch {
     fn of(first: u32, grounds: impl Iterator<Item = Ground>) -> Self {
-        let (mut bare, mut runs, mut blocked) = (vec![0], vec![0], vec![0]);
-        let mut is_bare = Vec::new();
-        for ground in grounds {
-            let begins = ground == Ground::Bare && !is_bare.last().copied().unwrap_or(false);
-            bare.push(bare[bare.len() - 1] + usize::from(ground == Ground::Bare));
-            runs.push(runs[runs.len() - 1] + usize::from(begins));
-            blocked.push(blocked[blocked.len() - 1] + usize::from(ground == Ground::Blocked));
-            is_bare.push(ground == Ground::Bare);
+        let mut it = Self {
+            first,
+            bare: vec![0],
+            runs: vec![0],
+            is_bare: Vec::new(),
+            clear_from: Vec::new(),
+        };
+        let mut clear_from = 0;
+        let mut seen: FxHashMap<PageIndex, usize> = FxHashMap::default();
+        for (at, ground) in grounds.enumerate() {
+            match ground {
+                // A page comes to one frame of a block only.
+                Ground::Ready(page) => {
+                    let before = seen.insert(page, at);
+                    clear_from = before.map_or(clear_from, |before| clear_from.max(before + 1));
+                }
+                Ground::Bare => {}
+                Ground::Blocked => clear_from = at + 1,
+            }
+            let is_bare = ground == Ground::Bare;
+            let begins = is_bare && !it.is_bare.last().copied().unwrap_or(false);
+            it.bare.push(it.bare[at] + usize::from(is_bare));
+            it.runs.push(it.runs[at] + usize::from(begins));
+            it.is_bare.push(is_bare);
+            it.clear_from.push(clear_from);
         }
-        Self { first, bare, runs, blocked, is_bare }
+        it
     }
 
     /// What it costs to bring memory to so many frames from one on, as [`Books::cheapest_place`]
@@ -59,7 +78,7 @@ impl Stretch {
     fn cost(&self, from: u32, count: usize) -> Option<usize> {
         let from = (from - self.first) as usize;
         let behind = from + count;
-        if self.blocked[behind] != self.blocked[from] {
+        if from < self.clear_from[behind - 1] {
             return None;
         }
         let goes_on = 0 < from && self.is_bare[from] && self.is_bare[from - 1];
@@ -131,24 +150,21 @@ impl<O: Observer> Books<O> {
     }
 
     fn ground(&self, frame: Frame, settled: u64) -> Ground {
-        if self.table.has_memory(frame) {
-            return Ground::Ready;
-        }
         let book = self.table.frame(frame);
-        if book.underway {
-            Ground::Blocked
-        } else if self.can_revive(frame) {
-            Ground::Ready
-        } else if book.page.is_some() && settled < book.left {
-            Ground::Blocked
-        } else {
-            Ground::Bare
+        let is_ready = self.table.has_memory(frame) || !book.underway && self.can_revive(frame);
+        match book.page {
+            Some(page) if is_ready => Ground::Ready(page),
+            _ if book.underway => Ground::Blocked,
+            Some(_) if settled < book.left => Ground::Blocked,
+            Some(_) | None => Ground::Bare,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use gapless_device::{Completion, Sim, SimSetup};
     use gapless_units::{PoolId, StreamId};
 
@@ -212,7 +228,12 @@ mod tests {
                     let frames: Vec<Frame> = self.table.touched(territory, part).collect();
                     let ground = |&frame: &Frame| self.ground(frame, settled);
                     let is_blocked = frames.iter().any(|it| ground(it) == Ground::Blocked);
-                    if !extent.contains(part) || is_blocked {
+                    let mut back = BTreeSet::new();
+                    let comes_twice = frames.iter().any(|it| match ground(it) {
+                        Ground::Ready(page) => !back.insert(page),
+                        Ground::Bare | Ground::Blocked => false,
+                    });
+                    if !extent.contains(part) || is_blocked || comes_twice {
                         continue;
                     }
                     let bare: Vec<Frame> =

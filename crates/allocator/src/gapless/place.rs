@@ -68,6 +68,9 @@ pub(super) fn take_best<H: Hold>(
     }
 }
 
+/// How a place is found.
+type Way<H> = fn(&Books<<H as Hold>::Observer>, ArenaIndex, Bytes) -> Option<Place>;
+
 /// A block where no frame is in the way. Where the arena has no such addresses, the request has to
 /// wait: to reserve more each time would never end.
 pub(super) fn take_elsewhere<H: Hold>(
@@ -75,15 +78,20 @@ pub(super) fn take_elsewhere<H: Hold>(
     arena: ArenaIndex,
     size: Bytes,
 ) -> Result<At, Refusal> {
-    let books = hold.books();
-    let elsewhere = books.detour(arena, size);
-    let elsewhere = elsewhere.or_else(|| books.fresh_place(arena, size));
-    let place = match elsewhere.or_else(|| books.ready_place(arena, size)) {
-        Some(place) => place,
-        // Nothing is waited for while a graph is captured, and that ends.
-        None if books.is_capturing() => new_territory(hold, arena, size)?,
-        None => return Err(Refusal::Busy),
-    };
+    for way in [Books::detour, Books::fresh_place, Books::ready_place] as [Way<H>; 3] {
+        let Some(place) = way(hold.books(), arena, size) else { continue };
+        match carve(hold, place) {
+            // A page may not come back that was expected to: its stream is behind as well.
+            Err(Refusal::Busy) => {}
+            Err(Refusal::Short(short)) => return take_cheapest(hold, arena, size, short),
+            done => return done,
+        }
+    }
+    if !hold.books().is_capturing() {
+        return Err(Refusal::Busy);
+    }
+    // Nothing is waited for while a graph is captured, and that ends.
+    let place = new_territory(hold, arena, size)?;
     match carve(hold, place) {
         Err(Refusal::Short(short)) => take_cheapest(hold, arena, size, short),
         done => done,
