@@ -60,6 +60,13 @@ pub(super) fn take_best<H: Hold>(
         Some(place) => books.lasting_place(place),
         None => new_territory(hold, arena, size)?,
     };
+    // Known before anything is moved there in vain.
+    let (books, device) = hold.parts();
+    let missing: Vec<Frame> = books.missing(best).collect();
+    match books.check_unmappable(device, arena, &missing) {
+        Err(Refusal::Busy) => return take_elsewhere(hold, arena, size),
+        answer => answer?,
+    }
     match carve(hold, best) {
         Err(Refusal::Busy) => take_elsewhere(hold, arena, size),
         // The device has less than the budget.

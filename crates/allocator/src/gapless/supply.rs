@@ -279,7 +279,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// Other pages can only come under frames whose addresses no work uses any more.
-    fn check_unmappable(
+    pub(super) fn check_unmappable(
         &mut self,
         device: &mut impl Device,
         arena: ArenaIndex,
