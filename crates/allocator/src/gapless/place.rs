@@ -60,12 +60,14 @@ pub(super) fn take_best<H: Hold>(
         Some(place) => books.lasting_place(place),
         None => new_territory(hold, arena, size)?,
     };
-    // Known before anything is moved there in vain.
     let (books, device) = hold.parts();
-    let missing: Vec<Frame> = books.missing(best).collect();
-    match books.check_unmappable(device, arena, &missing) {
-        Err(Refusal::Busy) => return take_elsewhere(hold, arena, size),
-        answer => answer?,
+    if books.arenas[arena].checkpoint.is_some() {
+        // Its stream was behind when it was asked about last: nothing is to be moved there in vain.
+        let missing: Vec<Frame> = books.missing(best).collect();
+        match books.check_unmappable(device, arena, &missing) {
+            Err(Refusal::Busy) => return take_elsewhere(hold, arena, size),
+            answer => answer?,
+        }
     }
     match carve(hold, best) {
         Err(Refusal::Busy) => take_elsewhere(hold, arena, size),
