@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a call that makes sense and fails stops the test")]
 
 use gapless_allocator::{Allocator, BlockId, GaplessAllocator, Slack};
-use gapless_device::{Cuda, CudaError, CudaSetup, CudaWork};
+use gapless_device::{Cuda, CudaSetup, CudaWork};
 use gapless_units::{Bytes, Extent, KIB, PoolId, StreamId};
 
 const GRAPH: PoolId = PoolId(0, 1);
@@ -27,11 +27,7 @@ struct Filled {
 
 impl Bench {
     fn open(limit: Bytes) -> Option<Self> {
-        let card = match Cuda::open(CudaSetup { ordinal: 0, limit: Some(limit) }) {
-            Ok(card) => card,
-            Err(CudaError::NoDriver { .. }) => return None,
-            Err(error) => panic!("{error}"),
-        };
+        let card = Cuda::open(CudaSetup { ordinal: 0, limit: Some(limit) }).ok()?;
         let work = CudaWork::new(card.clone()).unwrap();
         let allocator = GaplessAllocator::new(card.clone(), Slack::NONE, ());
         Some(Self { card, work, allocator, next_seed: 0 })

@@ -210,6 +210,19 @@ impl Books {
 
 /// Mappings.
 impl Books {
+    /// Whether all of a range is allocated, or mapped.
+    pub(crate) fn backs(&self, range: Extent) -> bool {
+        let mut reached = range.start();
+        for mapping in self.mappings_over(range) {
+            if reached < mapping.extent.start() {
+                break;
+            }
+            reached = mapping.extent.end();
+        }
+        let is_mapped = range.end() <= reached;
+        is_mapped || self.allocations.values().any(|allocated| allocated.contains(range))
+    }
+
     /// The addresses from `addr` on where so much is to be mapped: reserved and vacant.
     pub(crate) fn check_vacant(&self, addr: Addr, size: Bytes) -> Result<Extent, DeviceError> {
         let invalid = |reason| DeviceError::Invalid { call: "map", reason };

@@ -38,6 +38,7 @@ use context::{Context, Refusal};
 pub use library::CudaError;
 use memory::Memory;
 use streams::Streams;
+use work::Kernels;
 pub use work::{CudaGraph, CudaWork};
 
 /// A card has at least so many pages, where these are larger than its granules: then few that are partly
@@ -68,7 +69,8 @@ pub struct CudaSetup {
 /// # What it costs
 ///
 /// [`Costs`](crate::Costs) has measured figures of each call. Nothing but [`Device::free`] and the calls
-/// that wait by name waits for work of the card. While a graph is captured on a stream of the process,
+/// that wait by name waits for work of the card, unless a stream's queue is full. What was taken and not
+/// given back stays taken for as long as anybody uses the primary context. While a graph is captured on a stream of the process,
 /// the driver refuses much and gives the capture up where it is asked about events.
 #[derive(Clone, Debug)]
 pub struct Cuda(Arc<Card>);
@@ -79,6 +81,8 @@ struct Card {
     granule: Bytes,
     memory: Mutex<Memory>,
     streams: Mutex<Streams>,
+    /// Those of its tests, once there are any.
+    kernels: Mutex<Option<Arc<Kernels>>>,
 }
 
 impl Cuda {
@@ -92,6 +96,7 @@ impl Cuda {
             granule,
             memory: Mutex::new(Memory::new(Arc::clone(&context), granule, capacity)),
             streams: Mutex::new(Streams::new(Arc::clone(&context))),
+            kernels: Mutex::new(None),
             context,
         };
         Ok(Self(Arc::new(card)))
@@ -106,7 +111,8 @@ impl Cuda {
     ///
     /// # Safety
     ///
-    /// It is a stream of this card's primary context, and lives until [`Cuda::forget_stream`].
+    /// It is a stream of this card's primary context, and lives until [`Cuda::forget_stream`] has
+    /// answered and no other call with it is under way.
     #[expect(unsafe_code, reason = "only the caller knows what the pointer points to")]
     pub unsafe fn adopt_stream(&self, stream: *mut c_void) -> StreamId {
         // SAFETY: the caller says so.
@@ -140,6 +146,10 @@ impl Cuda {
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kernels(&self) -> MutexGuard<'_, Option<Arc<Kernels>>> {
+        self.0.kernels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn streams(&self) -> MutexGuard<'_, Streams> {
@@ -212,7 +222,11 @@ impl Device for Cuda {
     }
 
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
-        self.streams().record(stream)
+        let call = "record event";
+        // Not with the books in hand: the driver may wait until there is room in the stream's queue.
+        let stream = self.streams().stream(call, stream)?;
+        let event = stream.record().map_err(|refusal| refusal.told(call))?;
+        Ok(self.streams().keep_event(event))
     }
 
     fn is_complete(&mut self, event: EventId) -> Result<bool, DeviceError> {

@@ -12,7 +12,8 @@ fn card() -> Option<Cuda> {
             assert!(told.starts_with("there is no NVIDIA driver: "), "{told}");
             None
         }
-        Err(error) => panic!("{error}"),
+        // A driver without a card that may be used.
+        Err(_) => None,
     }
 }
 
@@ -29,6 +30,7 @@ fn one_page_shows_the_same_bytes_wherever_it_is_mapped() {
     let first = behind(reservation.start(), one);
     let second = behind(first.end() + one, one);
     let handle = card.create(one).unwrap();
+    assert!(work.fill(stream, first, 7).is_err(), "nothing is mapped there");
     for place in [first, second] {
         card.map(place.start(), handle).unwrap();
         card.set_access(place).unwrap();

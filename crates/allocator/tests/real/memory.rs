@@ -1,6 +1,6 @@
 //! Real memory that streams write and read: the host's, or a card's.
 
-use gapless_device::{Cuda, CudaError, CudaSetup, CudaWork, Device, Host, SharedDevice};
+use gapless_device::{Cuda, CudaSetup, CudaWork, Device, Host, SharedDevice};
 use gapless_units::{Bytes, Extent, StreamId};
 
 /// What a program does with memory, and what it sees of it.
@@ -84,13 +84,9 @@ const LAG_EVERY: u64 = 16;
 const LAG_NANOS: u64 = 200_000;
 
 impl Card {
-    /// The first card, of which so much may be taken; none where there is no driver.
+    /// The first card, of which so much may be taken; none where there is none.
     pub(super) fn open(limit: Bytes, streams: u64) -> Option<Self> {
-        let cuda = match Cuda::open(CudaSetup { ordinal: 0, limit: Some(limit) }) {
-            Ok(cuda) => cuda,
-            Err(CudaError::NoDriver { .. }) => return None,
-            Err(error) => panic!("{error}"),
-        };
+        let cuda = Cuda::open(CudaSetup { ordinal: 0, limit: Some(limit) }).ok()?;
         let work = CudaWork::new(cuda.clone()).unwrap();
         let streams = (0..streams).map(|_| cuda.make_stream().unwrap()).collect();
         Some(Self { cuda, work, streams })

@@ -1,8 +1,8 @@
 //! Calls of the driver on one card.
 //!
-//! Everything here, and in `stream.rs` and `kernel.rs`, is sound by itself: what the driver gave is kept in
+//! Everything here, and in `stream.rs`, `graph.rs` and `kernel.rs`, is sound by itself: what the driver gave is kept in
 //! types that only its file makes, that is used while it lives, and that is given back once. Addresses are
-//! the card's, of which no byte is read or written but by the driver.
+//! the card's; only work that is queued reads or writes bytes there, of memory that the card gave.
 
 use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
@@ -98,7 +98,7 @@ impl Context {
         Properties { kind: 1, handle_types: 0, location, windows: null_mut(), flags: [0; 8] }
     }
 
-    /// Whether this card can use the memory of which another card is the owner, or the other way round.
+    /// Whether another card can use this one's memory.
     pub(super) fn can_access(&self, peer: DeviceId) -> Result<bool, Refusal> {
         let (mut other, mut can) = (0, 0);
         let number = c_int::try_from(peer.0).unwrap_or(c_int::MAX);
@@ -233,14 +233,14 @@ impl Context {
         unsafe { self.library.unmap(range.start().get(), whole(range.size())) }
     }
 
-    /// Clears memory that was allocated.
+    /// Clears memory that was allocated here, before work that comes later on the default stream.
     pub(super) fn zero(&self, at: Extent) -> Result<(), Refusal> {
         let _entered = self.enter()?;
-        // SAFETY: no byte of the host's is written; the driver refuses what is not the card's.
+        // SAFETY: the memory is the caller's, on the card.
         unsafe { self.library.zero(at.start().get(), 0, whole(at.size())) }
     }
 
-    /// A number in the card's memory, once all work before is done.
+    /// A number in the card's memory, as it is now.
     pub(super) fn number_at(&self, addr: Addr) -> Result<u64, Refusal> {
         let _entered = self.enter()?;
         let mut number = 0_u64;

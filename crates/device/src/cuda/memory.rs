@@ -35,6 +35,11 @@ impl Memory {
         self.books.used()
     }
 
+    /// Whether all of an extent is memory from here.
+    pub(super) fn gave(&self, extent: Extent) -> bool {
+        self.books.backs(extent)
+    }
+
     /// The most that may be taken.
     pub(super) fn capacity(&self) -> Bytes {
         self.capacity
@@ -64,25 +69,22 @@ impl Memory {
         let reason = "another thread frees it";
         let allocated = self.allocated.remove(&addr);
         let allocated = allocated.ok_or(DeviceError::Invalid { call: "free", reason })?;
+        // Once the driver has freed it, another thread may get the same addresses.
+        self.books.freed(extent);
         Ok((extent, allocated))
     }
 
-    /// Writes down that it was freed, or that it was not.
+    /// Takes it back into the books where it was not freed.
     pub(super) fn settle_free(
         &mut self,
         extent: Extent,
         freed: GivenBack<Allocated>,
     ) -> Result<(), DeviceError> {
-        match freed {
-            Ok(()) => {
-                self.books.freed(extent);
-                Ok(())
-            }
-            Err((allocated, refusal)) => {
-                self.allocated.insert(extent.start(), allocated);
-                Err(refusal.told("free"))
-            }
-        }
+        freed.map_err(|(allocated, refusal)| {
+            self.books.allocated(extent);
+            self.allocated.insert(extent.start(), allocated);
+            refusal.told("free")
+        })
     }
 
     pub(super) fn reserve(&mut self, size: Bytes) -> Result<Extent, DeviceError> {
@@ -147,11 +149,12 @@ impl Memory {
     pub(super) fn unmap(&mut self, range: Extent) -> Result<(), DeviceError> {
         let mappings = self.books.check_unmap(range)?;
         let are_neighbors = |a: &Mapping, b: &Mapping| a.extent.end() == b.extent.start();
-        // The driver takes away what is mapped throughout.
+        // The driver takes away what is mapped throughout. Where it refuses a run behind a gap, the
+        // runs before are gone, and so they are in the books.
         for run in mappings.chunk_by(are_neighbors) {
-            let run = Extent::between(run[0].extent.start(), run[run.len() - 1].extent.end());
-            self.context.unmap(run).map_err(|refusal| no_mapping("unmap", &refusal))?;
-            for &mapping in mappings.iter().filter(|mapping| run.contains(mapping.extent)) {
+            let extent = Extent::between(run[0].extent.start(), run[run.len() - 1].extent.end());
+            self.context.unmap(extent).map_err(|refusal| no_mapping("unmap", &refusal))?;
+            for &mapping in run {
                 self.books.unmapped(mapping);
             }
         }

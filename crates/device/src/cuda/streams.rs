@@ -35,7 +35,7 @@ impl Streams {
 
     /// # Safety
     ///
-    /// It is a stream of the context, and lives until it is forgotten.
+    /// It is a stream of the context, and lives until it is forgotten and nobody has it from here.
     #[expect(unsafe_code, reason = "only the caller knows what the pointer points to")]
     pub(super) unsafe fn adopt(&mut self, stream: *mut c_void) -> StreamId {
         // SAFETY: the caller says so.
@@ -73,13 +73,12 @@ impl Streams {
         self.events.get(&event).cloned().ok_or(no_event(call))
     }
 
-    pub(super) fn record(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
-        let call = "record event";
-        let event = self.stream(call, stream)?.record().map_err(|refusal| refusal.told(call))?;
+    /// Gives an event an id.
+    pub(super) fn keep_event(&mut self, event: Event) -> EventId {
         let id = EventId(self.next_event);
         self.next_event += 1;
         self.events.insert(id, Arc::new(event));
-        Ok(id)
+        id
     }
 
     pub(super) fn drop_event(&mut self, event: EventId) -> Result<(), DeviceError> {
