@@ -9,7 +9,6 @@
 //! for the sake of one that cannot.
 
 use gapless_units::{Addr, Bytes, Extent};
-use rustc_hash::FxHashMap;
 
 use super::books::Books;
 use super::cheapest::RUN;
@@ -17,8 +16,8 @@ use super::names::{ArenaIndex, At, Frame, PageIndex};
 use super::place::Place;
 use crate::observer::Observer;
 
-/// So many frames are looked at, from the tightest gap on: some milliseconds at the worst, which is what
-/// moving a hundred pages takes.
+/// So many frames are looked at, from the tightest gap on: mostly in a fraction of a millisecond, in which
+/// ten pages move.
 const LOOKED_AT: usize = 1 << 15;
 
 /// What a frame means for a block that comes to lie there.
@@ -32,59 +31,100 @@ enum Ground {
     Blocked,
 }
 
-/// The frames of a gap, with sums over all before each.
-struct Stretch {
-    /// The first frame that the gap touches.
-    first: u32,
-    bare: Vec<usize>,
-    runs: Vec<usize>,
-    is_bare: Vec<bool>,
-    /// For each frame the first from which on no frame up to here is in the way.
-    clear_from: Vec<usize>,
+/// Which pages come back to frames that they left, as far as that was looked up: most were mapped under
+/// several.
+#[derive(Default)]
+struct Comers(Vec<Option<bool>>);
+
+impl Comers {
+    fn comes(&mut self, page: PageIndex, look_up: impl FnOnce() -> bool) -> bool {
+        let place = page.0 as usize;
+        if self.0.len() <= place {
+            self.0.resize(place + 1, None);
+        }
+        *self.0[place].get_or_insert_with(look_up)
+    }
 }
 
+/// Which pages were met, and under which frame of which gap last.
+#[derive(Default)]
+struct Met {
+    gap: u32,
+    last: Vec<(u32, u32)>,
+}
+
+impl Met {
+    /// Goes on to the next gap.
+    fn next_gap(&mut self) {
+        self.gap += 1;
+    }
+
+    /// Takes in that a page is met under a frame; the frame of the same gap where it was met before.
+    fn meet(&mut self, page: PageIndex, frame: u32) -> Option<u32> {
+        let place = page.0 as usize;
+        if self.last.len() <= place {
+            self.last.resize(place + 1, (0, 0));
+        }
+        let (gap, before) = std::mem::replace(&mut self.last[place], (self.gap, frame));
+        (gap == self.gap).then_some(before)
+    }
+}
+
+/// What is known up to a frame of a gap.
+#[derive(Clone, Copy, Default)]
+struct UpTo {
+    /// How many frames before are bare.
+    bare: u32,
+    /// How many runs of such frames begin before.
+    runs: u32,
+    is_bare: bool,
+    /// The first frame from which on none is in the way, up to this one.
+    clear_from: u32,
+}
+
+/// The frames of a gap, counted from its first, and one more behind them.
+struct Stretch(Vec<UpTo>);
+
 impl Stretch {
-    fn of(first: u32, grounds: impl Iterator<Item = Ground>) -> Self {
-        let mut it = Self {
-            first,
-            bare: vec![0],
-            runs: vec![0],
-            is_bare: Vec::new(),
-            clear_from: Vec::new(),
-        };
-        let mut clear_from = 0;
-        let mut seen: FxHashMap<PageIndex, usize> = FxHashMap::default();
-        for (at, ground) in grounds.enumerate() {
+    fn of(grounds: impl ExactSizeIterator<Item = Ground>, met: &mut Met) -> Self {
+        met.next_gap();
+        let mut all = Vec::with_capacity(grounds.len() + 1);
+        let mut now = UpTo::default();
+        for (at, ground) in (0..).zip(grounds) {
+            let begins = ground == Ground::Bare && !now.is_bare;
             match ground {
                 // A page comes to one frame of a block only.
                 Ground::Ready(page) => {
-                    let before = seen.insert(page, at);
-                    clear_from = before.map_or(clear_from, |before| clear_from.max(before + 1));
+                    let before = met.meet(page, at).map_or(0, |before| before + 1);
+                    now.clear_from = now.clear_from.max(before);
                 }
                 Ground::Bare => {}
-                Ground::Blocked => clear_from = at + 1,
+                Ground::Blocked => now.clear_from = at + 1,
             }
-            let is_bare = ground == Ground::Bare;
-            let begins = is_bare && !it.is_bare.last().copied().unwrap_or(false);
-            it.bare.push(it.bare[at] + usize::from(is_bare));
-            it.runs.push(it.runs[at] + usize::from(begins));
-            it.is_bare.push(is_bare);
-            it.clear_from.push(clear_from);
+            now.is_bare = ground == Ground::Bare;
+            all.push(now);
+            now.bare += u32::from(now.is_bare);
+            now.runs += u32::from(begins);
         }
-        it
+        all.push(now);
+        Self(all)
+    }
+
+    fn len(&self) -> usize {
+        self.0.len() - 1
     }
 
     /// What it costs to bring memory to so many frames from one on, as [`Books::cheapest_place`]
     /// counts; none where one is in the way.
-    fn cost(&self, from: u32, count: usize) -> Option<usize> {
-        let from = (from - self.first) as usize;
-        let behind = from + count;
-        if from < self.clear_from[behind - 1] {
+    fn cost(&self, from: usize, count: usize) -> Option<usize> {
+        let (first, behind) = (self.0[from], self.0[from + count]);
+        if from < self.0[from + count - 1].clear_from as usize {
             return None;
         }
-        let goes_on = 0 < from && self.is_bare[from] && self.is_bare[from - 1];
-        let runs = self.runs[behind] - self.runs[from] + usize::from(goes_on);
-        Some(self.bare[behind] - self.bare[from] + RUN * runs)
+        // A run that begins before goes on here.
+        let goes_on = 0 < from && first.is_bare && self.0[from - 1].is_bare;
+        let runs = (behind.runs - first.runs) as usize + usize::from(goes_on);
+        Some((behind.bare - first.bare) as usize + RUN * runs)
     }
 }
 
@@ -104,14 +144,18 @@ impl Best {
 impl<O: Observer> Books<O> {
     /// The cheapest place where no frame is in the way.
     pub(super) fn detour(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
-        let mut best = Best::default();
+        let (mut best, mut met) = (Best::default(), Met::default());
+        let mut comers = Comers::default();
         let mut left = LOOKED_AT;
         for at in self.arenas[arena].free.between(&self.blocks, size, None) {
             let extent = self.within_reach(at, size);
             let frames = self.table.touched(self.blocks[at].territory, extent);
-            let Some(more) = left.checked_sub(frames.size_hint().0) else { break };
+            let Some(more) = left.checked_sub(frames.len()) else { break };
             left = more;
-            self.consider_stretches(at, extent, size, &mut best);
+            let settled = self.arenas[arena].settled;
+            let frames = self.table.touched(self.blocks[at].territory, extent);
+            let grounds = frames.map(|frame| self.ground(frame, settled, &mut comers));
+            self.consider_stretch(at, extent, size, &Stretch::of(grounds, &mut met), &mut best);
         }
         best.0.map(|(.., place)| place)
     }
@@ -126,36 +170,49 @@ impl<O: Observer> Books<O> {
     }
 
     /// Considers both ends of a stretch of a free block, and every page at which a block may begin.
-    fn consider_stretches(&self, at: At, extent: Extent, size: Bytes, best: &mut Best) {
+    fn consider_stretch(
+        &self,
+        at: At,
+        extent: Extent,
+        size: Bytes,
+        stretch: &Stretch,
+        best: &mut Best,
+    ) {
         let (table, territory) = (&self.table, self.blocks[at].territory);
         let frames = || table.touched(territory, extent);
         let Some(first) = frames().next() else { return };
-        let settled = self.arenas[self.blocks[at].arena].settled;
-        let stretch = Stretch::of(first.number, frames().map(|frame| self.ground(frame, settled)));
-        let last = extent.start() + (extent.size() - size);
-        let ends = [extent.start(), last];
-        let pages = frames().map(|frame| table.addr(frame)).filter(|&addr| extent.start() < addr);
-        for start in ends.into_iter().chain(pages) {
-            let part = Extent::between(start, start + size);
-            if !extent.contains(part) {
-                continue;
-            }
-            let mut touched = table.touched(territory, part);
-            let count = touched.size_hint().0;
-            let Some(from) = touched.next() else { continue };
-            if let Some(cost) = stretch.cost(from.number, count) {
-                let place = Place::new(at, part);
+        let mut consider = |start: Addr, from: usize, count: usize| {
+            if let Some(cost) = stretch.cost(from, count) {
+                let place = Place::new(at, Extent::between(start, start + size));
                 best.consider(cost + self.cost_of_cut(place), self.blocks[at].size, place);
+            }
+        };
+        for start in [extent.start(), extent.start() + (extent.size() - size)] {
+            let touched = table.touched(territory, Extent::between(start, start + size));
+            let count = touched.len();
+            for frame in touched.take(1) {
+                consider(start, (frame.number - first.number) as usize, count);
+            }
+        }
+        // All others begin with a page.
+        let count = usize::try_from(table.pages_for(size)).unwrap_or(usize::MAX);
+        let starts = frames().enumerate().skip(1).take(stretch.len().saturating_sub(count));
+        for (from, frame) in starts {
+            let start = table.addr(frame);
+            if start + size <= extent.end() {
+                consider(start, from, count);
             }
         }
     }
 
-    fn ground(&self, frame: Frame, settled: u64) -> Ground {
+    fn ground(&self, frame: Frame, settled: u64, comers: &mut Comers) -> Ground {
         let book = self.table.frame(frame);
-        let is_ready = self.table.has_memory(frame) || !book.underway && self.can_revive(frame);
         match book.page {
-            Some(page) if is_ready => Ground::Ready(page),
+            Some(page) if self.table.has_memory(frame) => Ground::Ready(page),
             _ if book.underway => Ground::Blocked,
+            Some(page) if 0 < book.left && comers.comes(page, || self.can_revive(frame)) => {
+                Ground::Ready(page)
+            }
             Some(_) if settled < book.left => Ground::Blocked,
             Some(_) | None => Ground::Bare,
         }
@@ -227,7 +284,8 @@ mod tests {
                 for start in starts.chain(ends) {
                     let part = Extent::between(start, start + size);
                     let frames: Vec<Frame> = self.table.touched(territory, part).collect();
-                    let ground = |&frame: &Frame| self.ground(frame, settled);
+                    let ground =
+                        |&frame: &Frame| self.ground(frame, settled, &mut Comers::default());
                     let is_blocked = frames.iter().any(|it| ground(it) == Ground::Blocked);
                     let mut back = BTreeSet::new();
                     let comes_twice = frames.iter().any(|it| match ground(it) {
@@ -275,7 +333,8 @@ mod tests {
                 let found = found.map(|place| (books.blocks[place.at()].size, place.start()));
                 assert_eq!(found, best.map(|(_, gap, start)| (gap, start)), "request {request}");
                 let settled = books.arenas[arena].settled;
-                let is_blocked = |frame| books.ground(frame, settled) == Ground::Blocked;
+                let is_blocked =
+                    |frame| books.ground(frame, settled, &mut Comers::default()) == Ground::Blocked;
                 blocked += usize::from(books.missing(tightest).any(is_blocked));
                 moved += 1;
             }

@@ -20,7 +20,7 @@ impl PageTable {
         &self,
         territory: TerritoryIndex,
         extent: Extent,
-    ) -> impl DoubleEndedIterator<Item = Frame> + use<> {
+    ) -> impl DoubleEndedIterator<Item = Frame> + ExactSizeIterator + use<> {
         let (first, end) = self.touched_numbers(territory, extent);
         (first..end).map(move |number| Frame { territory, number })
     }
