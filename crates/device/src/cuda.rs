@@ -5,7 +5,7 @@
 //!   create, map  ────► memory   books, and whose handle  ────► cuMemCreate, cuMemMap …
 //!   record, wait ────► streams  events and streams by id ────► cuEventRecord …
 //!                      context  each call, on this card
-//!                      library  the driver's functions, found by name
+//!                      driver   the driver's functions, found by name
 //! ```
 //!
 //! Nothing is linked: where there is no driver, [`Cuda::open`] says so, and that is all.
@@ -14,7 +14,7 @@
     unsafe_code,
     reason = "a library that another program brought has no types that Rust knows"
 )]
-mod library;
+mod driver;
 #[expect(unsafe_code, reason = "calls into that library")]
 mod context;
 #[expect(unsafe_code, reason = "likewise")]
@@ -35,7 +35,7 @@ use gapless_units::{Addr, Bytes, DeviceId, Extent, StreamId};
 use crate::device::{Device, DeviceError, EventId, Handle, MemoryInfo, SharedDevice};
 
 use context::{Context, Refusal};
-pub use library::CudaError;
+pub use driver::CudaError;
 use memory::Memory;
 use streams::Streams;
 use work::Kernels;

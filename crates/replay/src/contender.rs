@@ -99,7 +99,8 @@ impl Contender {
         span: Option<&Range<usize>>,
     ) -> Result<Trial, ReplayError> {
         let course = Course { program, span, ends_at_stall: false, behind: None };
-        self.put_through(device(program, available, costs, Completion::AtOnce), &course)
+        let completion = completion_of(program, Completion::AtOnce);
+        self.put_through(device(available, costs, completion), &course)
     }
 
     /// The same on a device without limit whose streams are behind, as a card's are: their work is done
@@ -112,8 +113,7 @@ impl Contender {
         operations: usize,
     ) -> Result<Trial, ReplayError> {
         let course = Course { program, span, ends_at_stall: false, behind: Some(operations) };
-        let device = device(program, None, costs, Completion::WhenTold);
-        self.put_through(device, &course)
+        self.put_through(device(None, costs, Completion::WhenTold), &course)
     }
 
     /// Whether it completes a program on such a device without a wait for it.
@@ -124,8 +124,8 @@ impl Contender {
         costs: &Costs,
     ) -> Result<bool, ReplayError> {
         let course = Course { program, span: None, ends_at_stall: true, behind: None };
-        let device = device(program, Some(available), costs, Completion::AtOnce);
-        let trial = self.put_through(device, &course)?;
+        let completion = completion_of(program, Completion::AtOnce);
+        let trial = self.put_through(device(Some(available), costs, completion), &course)?;
         Ok(trial.is_stall_free())
     }
 
@@ -145,11 +145,9 @@ fn caching(device: Sim, settings: &str) -> CachingAllocator<Sim> {
 }
 
 /// A device with so much memory for the allocator.
-fn device(program: &Program, available: Option<Bytes>, costs: &Costs, untold: Completion) -> Sim {
+fn device(available: Option<Bytes>, costs: &Costs, completion: Completion) -> Sim {
     let outside = available.map_or(Bytes::ZERO, |_| Setup::USUAL_OUTSIDE);
     let total = available.map_or(ENDLESS, |available| available + outside);
-    let completion =
-        if untold == Completion::AtOnce { completion_of(program, untold) } else { untold };
     let costs = costs.clone();
     Sim::new(SimSetup { outside, costs, completion, ..SimSetup::new(total) })
 }

@@ -110,10 +110,6 @@ impl Stretch {
         Self(all)
     }
 
-    fn len(&self) -> usize {
-        self.0.len() - 1
-    }
-
     /// What it costs to bring memory to so many frames from one on, as [`Books::cheapest_place`]
     /// counts; none where one is in the way.
     fn cost(&self, from: usize, count: usize) -> Option<usize> {
@@ -144,16 +140,14 @@ impl Best {
 impl<O: Observer> Books<O> {
     /// The cheapest place where no frame is in the way.
     pub(super) fn detour(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
-        let (mut best, mut met) = (Best::default(), Met::default());
-        let mut comers = Comers::default();
+        let (mut best, mut met, mut comers) = (Best::default(), Met::default(), Comers::default());
+        let settled = self.arenas[arena].settled;
         let mut left = LOOKED_AT;
         for at in self.arenas[arena].free.between(&self.blocks, size, None) {
             let extent = self.within_reach(at, size);
             let frames = self.table.touched(self.blocks[at].territory, extent);
             let Some(more) = left.checked_sub(frames.len()) else { break };
             left = more;
-            let settled = self.arenas[arena].settled;
-            let frames = self.table.touched(self.blocks[at].territory, extent);
             let grounds = frames.map(|frame| self.ground(frame, settled, &mut comers));
             self.consider_stretch(at, extent, size, &Stretch::of(grounds, &mut met), &mut best);
         }
@@ -196,8 +190,7 @@ impl<O: Observer> Books<O> {
         }
         // All others begin with a page.
         let count = usize::try_from(table.pages_for(size)).unwrap_or(usize::MAX);
-        let starts = frames().enumerate().skip(1).take(stretch.len().saturating_sub(count));
-        for (from, frame) in starts {
+        for (from, frame) in frames().enumerate().skip(1) {
             let start = table.addr(frame);
             if start + size <= extent.end() {
                 consider(start, from, count);
@@ -205,6 +198,7 @@ impl<O: Observer> Books<O> {
         }
     }
 
+    /// What a frame means for a block, where the work of its stream is done up to `settled`.
     fn ground(&self, frame: Frame, settled: u64, comers: &mut Comers) -> Ground {
         let book = self.table.frame(frame);
         match book.page {

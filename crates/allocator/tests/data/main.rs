@@ -131,12 +131,6 @@ fn a_long_program_loses_no_data_on_a_card() {
     let statistics = allocator.statistics();
     assert!(0 < statistics.num_ooms);
     assert!(0 < allocator.stalls());
-    println!(
-        "{} {steps} steps: {:?}, {} stalls",
-        allocator.device().memory().total,
-        statistics.allocated_bytes.all,
-        allocator.stalls()
-    );
 }
 
 /// Counts frames that get memory.

@@ -10,15 +10,15 @@ use std::ptr::null_mut;
 
 use gapless_units::{Addr, Bytes, DeviceId, Extent};
 
-pub(super) use super::library::Refusal;
-use super::library::{Access, CudaError, Library, Location, ON_DEVICE, Properties};
+pub(super) use super::driver::Refusal;
+use super::driver::{Access, CudaError, Driver, Location, ON_DEVICE, Properties};
 
 /// Whether a card can map memory (`CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED`).
 const HAS_VIRTUAL_MEMORY: c_int = 102;
 /// The primary context of a card.
 #[derive(Debug)]
 pub(super) struct Context {
-    pub(super) library: Library,
+    pub(super) driver: Driver,
     ordinal: u32,
     device: c_int,
     raw: *mut c_void,
@@ -31,37 +31,37 @@ unsafe impl Sync for Context {}
 
 impl Context {
     pub(super) fn open(ordinal: u32) -> Result<Self, CudaError> {
-        let library = Library::open()?;
+        let driver = Driver::open()?;
         let refused =
             |refusal: Refusal| CudaError::Refused { ordinal, reason: refusal.to_string() };
         // SAFETY: the flags have to be 0.
-        unsafe { library.init(0) }.map_err(refused)?;
+        unsafe { driver.init(0) }.map_err(refused)?;
         let mut device = 0;
         let number = c_int::try_from(ordinal).unwrap_or(c_int::MAX);
         // SAFETY: it writes to a place of ours.
-        unsafe { library.device(&raw mut device, number) }.map_err(refused)?;
+        unsafe { driver.device(&raw mut device, number) }.map_err(refused)?;
         let mut can_map = 0;
         // SAFETY: it writes to a place of ours.
-        unsafe { library.attribute(&raw mut can_map, HAS_VIRTUAL_MEMORY, device) }
+        unsafe { driver.attribute(&raw mut can_map, HAS_VIRTUAL_MEMORY, device) }
             .map_err(refused)?;
         if can_map == 0 {
             return Err(CudaError::NoVirtualMemory { ordinal });
         }
         let mut context = null_mut();
         // SAFETY: it writes to a place of ours.
-        unsafe { library.retain_context(&raw mut context, device) }.map_err(refused)?;
-        Ok(Self { library, ordinal, device, raw: context })
+        unsafe { driver.retain_context(&raw mut context, device) }.map_err(refused)?;
+        Ok(Self { driver, ordinal, device, raw: context })
     }
 
     /// Makes the context current in this thread until what it answers goes.
     pub(super) fn enter(&self) -> Result<Entered<'_>, Refusal> {
         let mut current = null_mut();
         // SAFETY: it writes to a place of ours.
-        unsafe { self.library.current_context(&raw mut current) }?;
+        unsafe { self.driver.current_context(&raw mut current) }?;
         let is_pushed = current != self.raw;
         if is_pushed {
             // SAFETY: the context lives as long as this value.
-            unsafe { self.library.push_context(self.raw) }?;
+            unsafe { self.driver.push_context(self.raw) }?;
         }
         Ok(Entered { context: self, is_pushed, of_this_thread: PhantomData })
     }
@@ -70,7 +70,7 @@ impl Context {
     pub(super) fn granule(&self) -> Result<Bytes, CudaError> {
         let (properties, mut granule) = (self.properties(), 0);
         // SAFETY: it reads from and writes to places of ours.
-        let asked = unsafe { self.library.granule(&raw mut granule, &raw const properties, 0) };
+        let asked = unsafe { self.driver.granule(&raw mut granule, &raw const properties, 0) };
         asked.map_err(|refusal| self.refused(&refusal))?;
         Ok(Bytes::new(granule as u64))
     }
@@ -85,7 +85,7 @@ impl Context {
         let _entered = self.enter()?;
         let (mut free, mut total) = (0, 0);
         // SAFETY: it writes to places of ours.
-        unsafe { self.library.memory(&raw mut free, &raw mut total) }?;
+        unsafe { self.driver.memory(&raw mut free, &raw mut total) }?;
         Ok((Bytes::new(free as u64), Bytes::new(total as u64)))
     }
 
@@ -103,9 +103,9 @@ impl Context {
         let (mut other, mut can) = (0, 0);
         let number = c_int::try_from(peer.0).unwrap_or(c_int::MAX);
         // SAFETY: it writes to a place of ours.
-        unsafe { self.library.device(&raw mut other, number) }?;
+        unsafe { self.driver.device(&raw mut other, number) }?;
         // SAFETY: it writes to a place of ours.
-        unsafe { self.library.can_access_peer(&raw mut can, other, self.device) }?;
+        unsafe { self.driver.can_access_peer(&raw mut can, other, self.device) }?;
         Ok(can != 0)
     }
 
@@ -113,14 +113,14 @@ impl Context {
     pub(super) fn wait(&self) -> Result<(), Refusal> {
         let _entered = self.enter()?;
         // SAFETY: it has no arguments.
-        unsafe { self.library.wait_for_context() }
+        unsafe { self.driver.wait_for_context() }
     }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: it was retained once. Nothing is to be done where the driver refuses.
-        let _ = unsafe { self.library.release_context(self.device) };
+        let _ = unsafe { self.driver.release_context(self.device) };
     }
 }
 
@@ -136,7 +136,7 @@ impl Drop for Entered<'_> {
         if self.is_pushed {
             let mut popped = null_mut();
             // SAFETY: it was pushed in this thread, and it writes to a place of ours.
-            let _ = unsafe { self.context.library.pop_context(&raw mut popped) };
+            let _ = unsafe { self.context.driver.pop_context(&raw mut popped) };
         }
     }
 }
@@ -167,7 +167,7 @@ impl Context {
         let _entered = self.enter()?;
         let mut addr = 0;
         // SAFETY: it writes to a place of ours.
-        unsafe { self.library.allocate(&raw mut addr, whole(size)) }?;
+        unsafe { self.driver.allocate(&raw mut addr, whole(size)) }?;
         Ok(Allocated(addr))
     }
 
@@ -175,7 +175,7 @@ impl Context {
     pub(super) fn free(&self, allocated: Allocated) -> GivenBack<Allocated> {
         let freed = self.enter().and_then(|_entered| {
             // SAFETY: it was allocated, and this is the only time.
-            unsafe { self.library.free(allocated.0) }
+            unsafe { self.driver.free(allocated.0) }
         });
         freed.map_err(|refusal| (allocated, refusal))
     }
@@ -184,28 +184,28 @@ impl Context {
         let _entered = self.enter()?;
         let mut addr = 0;
         // SAFETY: it writes to a place of ours; the address and the alignment are the driver's choice.
-        unsafe { self.library.reserve(&raw mut addr, whole(size), 0, 0, 0) }?;
+        unsafe { self.driver.reserve(&raw mut addr, whole(size), 0, 0, 0) }?;
         Ok(Addr::new(addr))
     }
 
     pub(super) fn unreserve(&self, reservation: Extent) -> Result<(), Refusal> {
         let _entered = self.enter()?;
         // SAFETY: the driver refuses what is no reservation of its own.
-        unsafe { self.library.unreserve(reservation.start().get(), whole(reservation.size())) }
+        unsafe { self.driver.unreserve(reservation.start().get(), whole(reservation.size())) }
     }
 
     pub(super) fn create(&self, size: Bytes) -> Result<Physical, Refusal> {
         let _entered = self.enter()?;
         let (properties, size, mut handle) = (self.properties(), whole(size), 0);
         // SAFETY: it reads from and writes to places of ours.
-        unsafe { self.library.create(&raw mut handle, size, &raw const properties, 0) }?;
+        unsafe { self.driver.create(&raw mut handle, size, &raw const properties, 0) }?;
         Ok(Physical { handle, size })
     }
 
     pub(super) fn release(&self, physical: Physical) -> GivenBack<Physical> {
         let released = self.enter().and_then(|_entered| {
             // SAFETY: it was created, and this is the only time.
-            unsafe { self.library.release(physical.handle) }
+            unsafe { self.driver.release(physical.handle) }
         });
         released.map_err(|refusal| (physical, refusal))
     }
@@ -213,7 +213,7 @@ impl Context {
     pub(super) fn map(&self, addr: Addr, physical: &Physical) -> Result<(), Refusal> {
         let _entered = self.enter()?;
         // SAFETY: the handle lives; the driver refuses addresses that are not reserved or mapped.
-        unsafe { self.library.map(addr.get(), physical.size, 0, physical.handle, 0) }
+        unsafe { self.driver.map(addr.get(), physical.size, 0, physical.handle, 0) }
     }
 
     /// Lets this card, and others, use a range.
@@ -224,20 +224,20 @@ impl Context {
         let all: Vec<Access> = std::iter::once(self.device).chain(peers).map(access).collect();
         let (addr, size) = (range.start().get(), whole(range.size()));
         // SAFETY: it reads as many entries as there are; the driver refuses what is not mapped.
-        unsafe { self.library.set_access(addr, size, all.as_ptr(), all.len()) }
+        unsafe { self.driver.set_access(addr, size, all.as_ptr(), all.len()) }
     }
 
     pub(super) fn unmap(&self, range: Extent) -> Result<(), Refusal> {
         let _entered = self.enter()?;
         // SAFETY: the driver refuses what is not mapped.
-        unsafe { self.library.unmap(range.start().get(), whole(range.size())) }
+        unsafe { self.driver.unmap(range.start().get(), whole(range.size())) }
     }
 
     /// Clears memory that was allocated here, before work that comes later on the default stream.
     pub(super) fn zero(&self, at: Extent) -> Result<(), Refusal> {
         let _entered = self.enter()?;
         // SAFETY: the memory is the caller's, on the card.
-        unsafe { self.library.zero(at.start().get(), 0, whole(at.size())) }
+        unsafe { self.driver.zero(at.start().get(), 0, whole(at.size())) }
     }
 
     /// A number in the card's memory, as it is now.
@@ -246,7 +246,7 @@ impl Context {
         let mut number = 0_u64;
         let to = (&raw mut number).cast();
         // SAFETY: it writes as many bytes to a place of ours, and refuses what it cannot read.
-        unsafe { self.library.copy_to_host(to, addr.get(), size_of::<u64>()) }?;
+        unsafe { self.driver.copy_to_host(to, addr.get(), size_of::<u64>()) }?;
         Ok(number)
     }
 }

@@ -26,20 +26,20 @@ impl Stream {
     pub(super) fn begin_capture(&self) -> Result<(), Refusal> {
         let _entered = self.context.enter()?;
         // SAFETY: the stream lives.
-        unsafe { self.context.library.begin_capture(self.raw, FOR_ALL_THREADS) }
+        unsafe { self.context.driver.begin_capture(self.raw, FOR_ALL_THREADS) }
     }
 
     /// Ends a capture; what was captured, where nothing spoiled it.
     pub(super) fn end_capture(&self) -> Result<Graph, Refusal> {
         let _entered = self.context.enter()?;
-        let library = &self.context.library;
+        let driver = &self.context.driver;
         let (mut captured, mut graph) = (null_mut(), null_mut());
         // SAFETY: the stream lives, and it writes to a place of ours.
-        unsafe { library.end_capture(self.raw, &raw mut captured) }?;
+        unsafe { driver.end_capture(self.raw, &raw mut captured) }?;
         // SAFETY: what was captured lives, and it writes to a place of ours.
-        let made = unsafe { library.instantiate(&raw mut graph, captured, 0) };
+        let made = unsafe { driver.instantiate(&raw mut graph, captured, 0) };
         // SAFETY: it was captured just now, and this is the only time. What was made of it stays.
-        let _ = unsafe { library.destroy_captured(captured) };
+        let _ = unsafe { driver.destroy_captured(captured) };
         made.map(|()| Graph { context: Arc::clone(&self.context), raw: graph })
     }
 }
@@ -49,7 +49,7 @@ impl Graph {
     pub(super) fn launch(&mut self, stream: &Stream) -> Result<(), Refusal> {
         let _entered = self.context.enter()?;
         // SAFETY: both live.
-        unsafe { self.context.library.launch_graph(self.raw, stream.raw) }
+        unsafe { self.context.driver.launch_graph(self.raw, stream.raw) }
     }
 }
 
@@ -57,7 +57,7 @@ impl Drop for Graph {
     fn drop(&mut self) {
         if let Ok(_entered) = self.context.enter() {
             // SAFETY: it was made here, and this is the only time.
-            let _ = unsafe { self.context.library.destroy_graph(self.raw) };
+            let _ = unsafe { self.context.driver.destroy_graph(self.raw) };
         }
     }
 }

@@ -40,7 +40,7 @@ impl Module {
         {
             let _entered = context.enter()?;
             // SAFETY: the text ends with a zero, and it writes to a place of ours.
-            unsafe { context.library.load_module(&raw mut module, text.as_ptr().cast()) }?;
+            unsafe { context.driver.load_module(&raw mut module, text.as_ptr().cast()) }?;
         }
         Ok(Arc::new(Self { context, raw: module }))
     }
@@ -49,7 +49,7 @@ impl Module {
         let _entered = self.context.enter()?;
         let mut kernel = null_mut();
         // SAFETY: the module lives, the name ends with a zero, and it writes to a place of ours.
-        unsafe { self.context.library.find_kernel(&raw mut kernel, self.raw, name.as_ptr()) }?;
+        unsafe { self.context.driver.find_kernel(&raw mut kernel, self.raw, name.as_ptr()) }?;
         Ok(Kernel { raw: kernel, _module: Arc::clone(self) })
     }
 }
@@ -69,7 +69,7 @@ impl Kernel {
         // SAFETY: stream and kernel live, and no kernel of ours has more arguments, which are read
         // before the call answers.
         unsafe {
-            stream.context.library.launch(
+            stream.context.driver.launch(
                 self.raw,
                 blocks,
                 1,
@@ -90,7 +90,7 @@ impl Drop for Module {
     fn drop(&mut self) {
         if let Ok(_entered) = self.context.enter() {
             // SAFETY: it was loaded, and this is the only time; no kernel of it is left.
-            let _ = unsafe { self.context.library.unload_module(self.raw) };
+            let _ = unsafe { self.context.driver.unload_module(self.raw) };
         }
     }
 }

@@ -37,7 +37,7 @@ impl Stream {
         {
             let _entered = context.enter()?;
             // SAFETY: it writes to a place of ours.
-            unsafe { context.library.make_stream(&raw mut stream, NON_BLOCKING) }?;
+            unsafe { context.driver.make_stream(&raw mut stream, NON_BLOCKING) }?;
         }
         Ok(Self { context, raw: stream, is_own: true })
     }
@@ -56,13 +56,13 @@ impl Stream {
     pub(super) fn wait(&self) -> Result<(), Refusal> {
         let _entered = self.context.enter()?;
         // SAFETY: the stream lives.
-        unsafe { self.context.library.wait_for_stream(self.raw) }
+        unsafe { self.context.driver.wait_for_stream(self.raw) }
     }
 
     pub(super) fn wait_for(&self, event: &Event) -> Result<(), Refusal> {
         let _entered = self.context.enter()?;
         // SAFETY: both live.
-        unsafe { self.context.library.make_stream_wait(self.raw, event.raw, 0) }
+        unsafe { self.context.driver.make_stream_wait(self.raw, event.raw, 0) }
     }
 
     /// An event at the end of the work so far.
@@ -70,10 +70,10 @@ impl Stream {
         let _entered = self.context.enter()?;
         let mut event = null_mut();
         // SAFETY: it writes to a place of ours.
-        unsafe { self.context.library.make_event(&raw mut event, NO_TIMES) }?;
+        unsafe { self.context.driver.make_event(&raw mut event, NO_TIMES) }?;
         let event = Event { context: Arc::clone(&self.context), raw: event };
         // SAFETY: both live.
-        unsafe { self.context.library.record_event(event.raw, self.raw) }?;
+        unsafe { self.context.driver.record_event(event.raw, self.raw) }?;
         Ok(event)
     }
 }
@@ -84,7 +84,7 @@ impl Drop for Stream {
             && let Ok(_entered) = self.context.enter()
         {
             // SAFETY: it was made here, and this is the only time. Its work goes on.
-            let _ = unsafe { self.context.library.destroy_stream(self.raw) };
+            let _ = unsafe { self.context.driver.destroy_stream(self.raw) };
         }
     }
 }
@@ -105,7 +105,7 @@ impl Event {
     pub(super) fn is_complete(&self) -> Result<bool, Refusal> {
         let _entered = self.context.enter()?;
         // SAFETY: the event lives.
-        match unsafe { self.context.library.query_event(self.raw) } {
+        match unsafe { self.context.driver.query_event(self.raw) } {
             Ok(()) => Ok(true),
             Err(refusal) if refusal.is_not_ready() => Ok(false),
             Err(refusal) => Err(refusal),
@@ -115,7 +115,7 @@ impl Event {
     pub(super) fn wait(&self) -> Result<(), Refusal> {
         let _entered = self.context.enter()?;
         // SAFETY: the event lives.
-        unsafe { self.context.library.wait_for_event(self.raw) }
+        unsafe { self.context.driver.wait_for_event(self.raw) }
     }
 }
 
@@ -123,7 +123,7 @@ impl Drop for Event {
     fn drop(&mut self) {
         if let Ok(_entered) = self.context.enter() {
             // SAFETY: it was made here, and this is the only time.
-            let _ = unsafe { self.context.library.destroy_event(self.raw) };
+            let _ = unsafe { self.context.driver.destroy_event(self.raw) };
         }
     }
 }

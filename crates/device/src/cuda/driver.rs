@@ -112,7 +112,7 @@ impl fmt::Display for Refusal {
 macro_rules! functions {
     ($($name:ident = $symbol:literal ($($argument:ident: $kind:ty),*);)*) => {
         /// The functions.
-        pub(super) struct Library {
+        pub(super) struct Driver {
             $($name: unsafe extern "C" fn($($kind),*) -> Code,)*
             name_of: unsafe extern "C" fn(Code, *mut *const c_char) -> Code,
             /// What the functions are in, which stays as long as they are called.
@@ -120,7 +120,7 @@ macro_rules! functions {
         }
 
         #[expect(clippy::too_many_arguments, reason = "as many as the driver's function has")]
-        impl Library {
+        impl Driver {
             /// Finds the library and all its functions.
             pub(super) fn open() -> Result<Self, CudaError> {
                 let library = find()?;
@@ -240,7 +240,7 @@ functions! {
     );
 }
 
-impl Library {
+impl Driver {
     fn refusal(&self, function: &'static str, code: Code) -> Refusal {
         let mut name = std::ptr::null();
         // SAFETY: it writes the address of a text that stays, or none.
@@ -256,9 +256,9 @@ impl Library {
     }
 }
 
-impl fmt::Debug for Library {
+impl fmt::Debug for Driver {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Library").finish_non_exhaustive()
+        out.debug_struct("Driver").finish_non_exhaustive()
     }
 }
 
