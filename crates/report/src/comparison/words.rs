@@ -200,7 +200,8 @@ pub(super) fn legend(facts: &ComparisonFacts) -> String {
          completes, and the stalls there: flushes and waits that stop it; no stall: without any. \
          Waste: the share that is never alive. Uncapped: the most it reserves without a limit; \
          calls, pages and time are of that run. Pages are of 2 MiB; access, alloc and free are \
-         cuMemSetAccess, cudaMalloc and cudaFree."
+         cuMemSetAccess, cudaMalloc and cudaFree. Work counts as done when it is asked about; a \
+         card is behind its program, and more pages move there."
     );
     if facts.allocators.iter().any(|it| 0.0 < it.modelled_us_before) {
         text.push_str(
