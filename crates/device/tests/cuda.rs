@@ -1,12 +1,19 @@
 //! A card, where there is one. Where there is no driver the device says so, and nothing else is asked.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use gapless_device::{Cuda, CudaError, CudaSetup, CudaWork, Device, DeviceError};
 use gapless_units::{Addr, Bytes, Extent, StreamId};
 
-/// The first card.
-fn card() -> Option<Cuda> {
+/// One test has the card at a time: where one frees memory the driver lets the calls of all wait until
+/// the card is idle.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// The first card, and the turn to use it.
+fn card() -> Option<(Cuda, MutexGuard<'static, ()>)> {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     match Cuda::open(CudaSetup::default()) {
-        Ok(card) => Some(card),
+        Ok(card) => Some((card, turn)),
         Err(error @ CudaError::NoDriver { .. }) => {
             let told = error.to_string();
             assert!(told.starts_with("there is no NVIDIA driver: "), "{told}");
@@ -23,7 +30,7 @@ fn behind(start: Addr, size: Bytes) -> Extent {
 
 #[test]
 fn one_page_shows_the_same_bytes_wherever_it_is_mapped() {
-    let Some(mut card) = card() else { return };
+    let Some((mut card, _turn)) = card() else { return };
     let work = CudaWork::new(card.clone()).unwrap();
     let (one, stream) = (card.granule(), card.make_stream().unwrap());
     let reservation = card.reserve(Bytes::new(3 * one.get())).unwrap();
@@ -56,7 +63,7 @@ fn one_page_shows_the_same_bytes_wherever_it_is_mapped() {
 
 #[test]
 fn events_end_when_their_work_does() {
-    let Some(mut card) = card() else { return };
+    let Some((mut card, _turn)) = card() else { return };
     let work = CudaWork::new(card.clone()).unwrap();
     let [busy, other] = [(); 2].map(|()| card.make_stream().unwrap());
     work.delay(busy, 200_000_000).unwrap();
@@ -77,7 +84,7 @@ fn events_end_when_their_work_does() {
 
 #[test]
 fn only_known_streams_are_used() {
-    let Some(mut card) = card() else { return };
+    let Some((mut card, _turn)) = card() else { return };
     let is_unknown = |answer: Result<(), DeviceError>| {
         let reason = "there is no such stream";
         matches!(answer, Err(DeviceError::Invalid { reason: told, .. }) if told == reason)
@@ -95,19 +102,18 @@ fn only_known_streams_are_used() {
 
 #[test]
 fn there_is_no_card_of_any_number() {
-    if card().is_none() {
-        return;
-    }
+    let Some(_turn) = card() else { return };
     let error = Cuda::open(CudaSetup { ordinal: 999, limit: None }).unwrap_err();
     assert!(error.to_string().starts_with("the NVIDIA driver refuses card 999: "), "{error}");
 }
 
 #[test]
 fn larger_cards_have_larger_pages() {
+    let Some(_turn) = card() else { return };
     for (limit, page) in [(1, 2), (31, 2), (63, 2), (64, 4), (127, 4)] {
         let limit = Bytes::gib(limit);
         let opened = Cuda::open(CudaSetup { ordinal: 0, limit: Some(limit) });
-        let Ok(card) = opened else { return };
+        let card = opened.unwrap();
         let has_so_much = card.memory().total == limit;
         assert!(!has_so_much || card.page() == Bytes::mib(page), "{limit}: {}", card.page());
     }
