@@ -1,5 +1,6 @@
 //! Blocks given back that other streams still use, and the events that they wait for.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use gapless_device::EventId;
@@ -11,14 +12,25 @@ use super::names::At;
 /// An event of a stream's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Queued {
-    /// Its place in the order in which events were recorded, whoever has it out of the queue.
-    number: u64,
+    /// Its place in the order in which events were recorded.
+    pub(super) number: u64,
     pub(super) event: EventId,
     /// The block that waits for it.
     pub(super) at: At,
 }
 
+/// An event that somebody waits for with the books out of hand.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wait {
+    waiters: u32,
+    /// Whether it left its queue meanwhile: the last who waits for it drops it.
+    has_passed: bool,
+}
+
 /// What waits for other streams.
+///
+/// Events stay in their queues while somebody waits for one of them: the others may wait for it as well,
+/// and whoever finds first that it is complete frees the blocks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Deferred {
     /// The streams that used a block since it was handed out.
@@ -31,11 +43,14 @@ pub(super) struct Deferred {
     pub(super) counts: BTreeMap<At, u32>,
     /// Pending blocks whose events are not recorded yet, because a graph was captured.
     pub(super) postponed: VecDeque<At>,
+    waits: FxHashMap<EventId, Wait>,
+    /// Events that nobody needs any more, and the device knows still.
+    spent: Vec<EventId>,
 }
 
 impl Deferred {
     pub(super) fn is_waiting(&self) -> bool {
-        !self.queues.is_empty() || !self.postponed.is_empty()
+        !self.queues.is_empty() || !self.postponed.is_empty() || !self.spent.is_empty()
     }
 
     pub(super) fn note_use(&mut self, at: At, stream: StreamId) {
@@ -69,29 +84,31 @@ impl Deferred {
         self.queues.entry(stream).or_default().push_back(Queued { number, event, at });
     }
 
-    /// The events of a stream up to `until` with their blocks, out of its queue; none where that is
-    /// not among them.
-    pub(super) fn take_until(&mut self, stream: StreamId, until: EventId) -> VecDeque<Queued> {
-        let Some(queue) = self.queues.get_mut(&stream) else { return VecDeque::new() };
-        let Some(last) = queue.iter().position(|queued| queued.event == until) else {
-            return VecDeque::new();
-        };
-        let behind = queue.split_off(last + 1);
-        let taken = std::mem::replace(queue, behind);
-        if queue.is_empty() {
-            self.queues.remove(&stream);
-        }
-        taken
+    /// Notes that somebody waits for an event of a stream; its number, or none where it is not queued.
+    pub(super) fn begin_wait(&mut self, stream: StreamId, event: EventId) -> Option<u64> {
+        let mut queue = self.queues.get(&stream)?.iter();
+        let number = queue.find(|queued| queued.event == event)?.number;
+        self.waits.entry(event).or_default().waiters += 1;
+        Some(number)
     }
 
-    /// Puts events back that were taken, each in its place: others may have taken some meanwhile, and
-    /// put them back.
-    pub(super) fn put_back(&mut self, stream: StreamId, events: VecDeque<Queued>) {
-        if !events.is_empty() {
-            let queue = self.queues.entry(stream).or_default();
-            queue.extend(events);
-            queue.make_contiguous().sort_unstable_by_key(|queued| queued.number);
+    /// Notes that somebody waits for an event no longer.
+    pub(super) fn end_wait(&mut self, event: EventId) {
+        let Entry::Occupied(mut wait) = self.waits.entry(event) else { return };
+        wait.get_mut().waiters -= 1;
+        if wait.get().waiters == 0 && wait.remove().has_passed {
+            self.spent.push(event);
         }
+    }
+
+    /// An event that the device may forget.
+    pub(super) fn spent(&self) -> Option<EventId> {
+        self.spent.last().copied()
+    }
+
+    /// Takes in that the device forgot that event.
+    pub(super) fn forget_spent(&mut self) {
+        self.spent.pop();
     }
 
     /// How many events each pending block waits for.
@@ -109,14 +126,18 @@ impl Deferred {
         self.queues.get(&stream)?.front().copied()
     }
 
-    /// Forgets the event that a stream reaches first.
-    pub(super) fn pop_first(&mut self, stream: StreamId) {
-        if let Some(queue) = self.queues.get_mut(&stream) {
-            queue.pop_front();
-            if queue.is_empty() {
-                self.queues.remove(&stream);
-            }
+    /// Takes in that a stream reached its first event. The event is spent, unless somebody waits for it.
+    pub(super) fn pass_first(&mut self, stream: StreamId) -> Option<Queued> {
+        let queue = self.queues.get_mut(&stream)?;
+        let first = queue.pop_front()?;
+        if queue.is_empty() {
+            self.queues.remove(&stream);
         }
+        match self.waits.get_mut(&first.event) {
+            Some(wait) => wait.has_passed = true,
+            None => self.spent.push(first.event),
+        }
+        Some(first)
     }
 
     /// Notes that a block waits for one event less; says whether that was the last.
@@ -135,20 +156,28 @@ impl Deferred {
 mod tests {
     use super::*;
 
-    /// Two threads wait for the same stream, and both in vain.
+    /// Two wait for an event that somebody else finds complete.
     #[test]
-    fn events_come_back_in_their_order() {
+    fn the_last_who_waits_for_an_event_drops_it() {
         let stream = StreamId(1);
         let mut deferred = Deferred::default();
-        for event in 1..=8 {
+        for event in 1..=3 {
             deferred.push(stream, EventId(event), At::default());
         }
-        let first = deferred.take_until(stream, EventId(5));
-        let second = deferred.take_until(stream, EventId(8));
-        assert!(deferred.take_until(stream, EventId(7)).is_empty());
-        deferred.put_back(stream, first);
-        deferred.put_back(stream, second);
-        let order: Vec<u64> = deferred.queues[&stream].iter().map(|it| it.event.0).collect();
-        assert_eq!(order, [1, 2, 3, 4, 5, 6, 7, 8]);
+        let waits = [2, 2].map(|event| deferred.begin_wait(stream, EventId(event)));
+        assert_eq!(waits, [Some(2), Some(2)]);
+        assert_eq!(deferred.begin_wait(stream, EventId(7)), None);
+        for (event, spent) in [(1, Some(EventId(1))), (2, None)] {
+            let passed = deferred.pass_first(stream).map(|queued| queued.event);
+            assert_eq!((passed, deferred.spent()), (Some(EventId(event)), spent));
+            deferred.forget_spent();
+        }
+        deferred.end_wait(EventId(2));
+        assert_eq!(deferred.spent(), None);
+        deferred.end_wait(EventId(2));
+        assert_eq!(deferred.spent(), Some(EventId(2)));
+        // The device has it still.
+        deferred.pass_first(stream);
+        assert!(deferred.is_waiting());
     }
 }

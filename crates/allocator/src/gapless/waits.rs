@@ -100,17 +100,37 @@ impl<O: Observer> Books<O> {
         if self.is_capturing() {
             return Ok(());
         }
+        self.drop_spent(device)?;
         self.record_postponed(device)?;
         let streams: Vec<StreamId> = self.deferred.queues.keys().copied().collect();
         for stream in streams {
-            while let Some(Queued { event, at, .. }) = self.deferred.first_of(stream) {
+            while let Some(Queued { event, .. }) = self.deferred.first_of(stream) {
                 if !device.is_complete(event)? {
                     break;
                 }
-                device.drop_event(event)?;
-                self.deferred.pop_first(stream);
-                self.finish(at);
+                self.pass_first(device, stream)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Takes in that a stream reached its first event, and frees what waited for that alone.
+    fn pass_first(
+        &mut self,
+        device: &mut impl Device,
+        stream: StreamId,
+    ) -> Result<(), DeviceError> {
+        if let Some(Queued { at, .. }) = self.deferred.pass_first(stream) {
+            self.finish(at);
+        }
+        self.drop_spent(device)
+    }
+
+    /// Has the device forget the events that nobody needs any more.
+    fn drop_spent(&mut self, device: &mut impl Device) -> Result<(), DeviceError> {
+        while let Some(event) = self.deferred.spent() {
+            device.drop_event(event)?;
+            self.deferred.forget_spent();
         }
         Ok(())
     }
@@ -198,27 +218,19 @@ pub(super) fn wait_for_uses<H: Hold>(
     until: EventId,
 ) -> Result<bool, DeviceError> {
     hold.books().check_no_capture("wait for event")?;
-    // Out of the queue, so that nobody else drops the events meanwhile.
-    let mut reached = hold.books().deferred.take_until(stream, until);
-    if reached.is_empty() {
-        return Ok(false);
-    }
+    let Some(last) = hold.books().deferred.begin_wait(stream, until) else { return Ok(false) };
     let waiting = hold.books().note_wait(stream);
-    let mut answer = hold.outside(|device| device.wait_for_event(until));
+    let answer = hold.outside(|device| device.wait_for_event(until));
     drop(waiting);
     let (books, device) = hold.parts();
     books.forget_past_waits();
-    while answer.is_ok()
-        && let Some(&Queued { event, at, .. }) = reached.front()
-    {
-        answer = device.drop_event(event);
-        if answer.is_ok() {
-            reached.pop_front();
-            books.finish(at);
-        }
+    books.deferred.end_wait(until);
+    answer?;
+    while books.deferred.first_of(stream).is_some_and(|first| first.number <= last) {
+        books.pass_first(device, stream)?;
     }
-    books.deferred.put_back(stream, reached);
-    answer.map(|()| true)
+    books.drop_spent(device)?;
+    Ok(true)
 }
 
 /// Waits for all events of a stream that are queued now.
