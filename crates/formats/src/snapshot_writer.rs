@@ -236,11 +236,8 @@ impl Writer<'_> {
             let threshold = settings.garbage_collection_threshold.unwrap_or(0.0);
             writer.key("garbage_collection_threshold", |writer| writer.pickle.real(threshold));
             writer.flag("expandable_segments", settings.expandable_segments);
-            let mut said = Settings::default();
-            // What a reader takes from the string, which ends at its first mistake.
-            let _ = said.apply(&settings.text);
-            if said.large_segment_size != settings.large_segment_size {
-                writer.number(PAGE_KEY, settings.large_segment_size.get());
+            if let Some(size) = settings.page_size {
+                writer.number(PAGE_KEY, size.get());
             }
             writer.key("roundup_power2_divisions", |writer| {
                 writer.dict(|writer| {

@@ -4,8 +4,8 @@
 
 use gapless::allocator::SharedBlock as Block;
 use gapless::allocator::{
-    AllocationError, Allocator, GaplessAllocator, Observer, Recorder, SharedAllocator, Shortage,
-    Slack, ThreadFront,
+    AllocationError, Allocator, GaplessAllocator, Observer, PageSize, Recorder, SharedAllocator,
+    Shortage, Slack, ThreadFront,
 };
 use gapless::device::{Completion, Host, Locked, Sim, SimSetup};
 use gapless::formats::Limits;
@@ -243,6 +243,35 @@ fn pinned_memory_that_lies_free_is_told() {
     it.observer_mut().events = Events::default();
     let told = gapless::explain(it.recording(), None).unwrap().to_string();
     assert!(told.contains("4.0 MiB 100.0 %  pinned pages"), "{told}");
+}
+
+/// Small requests take whole pages as well, and what they leave of one is no page that could go back.
+#[test]
+fn small_requests_take_pages() {
+    let allocator = |mib| {
+        let device = Sim::new(SimSetup::new(Bytes::mib(mib)));
+        GaplessAllocator::with_pages(device, PageSize::at_least(Bytes::mib(4)), Slack::NONE, ())
+    };
+    let small = Bytes::new(512 * KIB);
+    // Half of a page lies free, of another stream's and pinned.
+    let mut it = allocator(8);
+    let half = it.allocate(Bytes::mib(2), COMPUTE).unwrap();
+    let _rest = it.allocate(Bytes::mib(6), COMPUTE).unwrap();
+    it.pin(half).unwrap();
+    it.free(half).unwrap();
+    assert!(it.allocate(small, COPY).is_err());
+    let (flushable, verdict) = flushable(&it.recording(), 8);
+    assert!(flushable.is_zero() && verdict.contains("another stream"), "{flushable} {verdict}");
+    // Half of a page is left on the card.
+    let mut it = allocator(10);
+    let _all = it.allocate(Bytes::mib(8), COMPUTE).unwrap();
+    let error = it.allocate(small, COMPUTE).unwrap_err();
+    assert_eq!(error.missing(), Some(Bytes::mib(2)));
+    let told = gapless::explain(it.recording(), Some(Bytes::mib(10))).unwrap();
+    let verdict = &told.facts().devices[0].verdict.summary;
+    let shortage = "That takes 4.0 MiB of the card. 8.0 MiB are in use and the card has 10.0 MiB for \
+                    this program: 2.0 MiB too little";
+    assert!(verdict.contains(shortage), "{verdict}");
 }
 
 #[test]

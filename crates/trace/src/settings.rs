@@ -34,6 +34,8 @@ pub struct Settings {
     /// The size of a segment that large requests below 10 MiB are packed into, and of a page of
     /// an expandable segment for large requests.
     pub large_segment_size: Bytes,
+    /// The one size of all pages of an allocator that is not PyTorch's; `None` is PyTorch's sizes.
+    pub page_size: Option<Bytes>,
     /// The share of the device's memory the allocator may take, where set below 1.
     pub memory_fraction: Option<f64>,
     /// Whether a request that would pass the whole device fails before the device is asked.
@@ -55,6 +57,7 @@ impl Default for Settings {
             expandable_segments: false,
             roundup_power2_divisions: [0; 16],
             large_segment_size: Bytes::mib(20),
+            page_size: None,
             memory_fraction: None,
             throw_on_oom: false,
             expandable_segments_reserve: None,

@@ -28,6 +28,8 @@ pub struct SizeRules {
     max_split: u64,
     max_non_split_rounding: u64,
     large_segment: u64,
+    /// The one size of all pages, of other allocators than PyTorch's.
+    page: Option<u64>,
     expandable: bool,
 }
 
@@ -35,6 +37,7 @@ impl SizeRules {
     /// The rules under `settings`.
     pub fn new(settings: &Settings) -> Self {
         let large_segment = settings.large_segment_size.get().clamp(MIB, REQUEST_LIMIT);
+        let page = settings.page_size.map(|page| page.get().clamp(MIN_BLOCK, REQUEST_LIMIT));
         Self {
             divisions: settings.roundup_power2_divisions,
             max_split: settings.max_split_size.map_or(u64::MAX, Bytes::get),
@@ -43,6 +46,7 @@ impl SizeRules {
                 .map_or(large_segment, Bytes::get)
                 .min(REQUEST_LIMIT),
             large_segment,
+            page,
             expandable: settings.expandable_segments,
         }
     }
@@ -75,10 +79,11 @@ impl SizeRules {
     #[must_use]
     pub fn segment_size(&self, rounded: Bytes) -> Bytes {
         let rounded = rounded.get();
-        Bytes::new(if rounded <= SMALL_REQUEST {
+        Bytes::new(if let Some(page) = self.page {
+            rounded.min(REQUEST_LIMIT).next_multiple_of(page)
+        } else if rounded <= SMALL_REQUEST {
             SMALL_SEGMENT
-        } else if rounded < OWN_SEGMENT && rounded <= self.large_segment {
-            // PyTorch has none below 10 MiB; other allocators may.
+        } else if rounded < OWN_SEGMENT {
             self.large_segment
         } else {
             rounded.min(REQUEST_LIMIT).next_multiple_of(SEGMENT_UNIT)
@@ -87,10 +92,11 @@ impl SizeRules {
 
     /// The page an expandable segment of this pool grows by.
     pub fn page(&self, pool: SizePool) -> Bytes {
-        match pool {
-            SizePool::Small => Bytes::new(SMALL_SEGMENT),
-            SizePool::Large => Bytes::new(self.large_segment),
-        }
+        let of_pool = match pool {
+            SizePool::Small => SMALL_SEGMENT,
+            SizePool::Large => self.large_segment,
+        };
+        Bytes::new(self.page.unwrap_or(of_pool))
     }
 
     /// Whether a free block of `available` bytes is cut when it serves `rounded` bytes.

@@ -63,7 +63,9 @@ pub(super) fn acquire<H: Hold>(
     settle_spare_pages(hold)?;
     let (books, device) = hold.parts();
     let device_free = device.memory().free;
-    let asked = books.table.bytes_of(tried.short) + device_free;
+    // What is left of the device beyond whole pages is no use.
+    let pages = tried.short + books.table.whole_pages(device_free);
+    let asked = books.table.bytes_of(pages);
     let shortage = if books.is_capturing() { Shortage::Capture } else { Shortage::Memory };
     let missing = Missing { requested, rounded, tried: asked, device_free, shortage };
     Err(books.out_of_memory(missing, arena))

@@ -52,8 +52,7 @@ impl<O: Observer> Books<O> {
         Settings {
             text: "expandable_segments:True".to_owned(),
             expandable_segments: true,
-            // That the pages are larger than PyTorch's only a key of ours can say.
-            large_segment_size: self.table.page_size,
+            page_size: Some(self.table.page_size),
             ..Settings::default()
         }
     }

@@ -262,6 +262,10 @@ impl Failure<'_> {
         let own = of(Obstacle::TooSmall) + of(Obstacle::OtherSizePool);
         let with_streams = own + of(Obstacle::OtherStream);
         let with_pools = with_streams + of(Obstacle::OtherPool);
+        if with_pools.is_zero() {
+            // What is free on the card is in one piece, and too small.
+            return None;
+        }
         let needed = self.request.rounded.saturating_sub(self.card);
         let (asked, card) = (self.asked(), self.card);
         if needed <= own {
@@ -305,10 +309,16 @@ impl Failure<'_> {
         let (active, card) = (self.ledger.active(), self.card);
         let all = self.ledger.reserved() + card;
         let short = (active + self.request.rounded).saturating_sub(all);
+        let asked = self.asked();
+        let (asked, short) = if short.is_zero() {
+            let segment = self.request.segment;
+            (format!("{asked} That takes {segment} of the card."), segment.saturating_sub(card))
+        } else {
+            (asked, short)
+        };
         let text = format!(
-            "{} {active} are in use and the card has {all} for this program: {short} too little, \
-             however memory is arranged. This is not fragmentation.",
-            self.asked()
+            "{asked} {active} are in use and the card has {all} for this program: {short} too little, \
+             however memory is arranged. This is not fragmentation."
         );
         Verdict::new(VerdictKind::TrueShortage, text).with("short_by_bytes", short)
     }

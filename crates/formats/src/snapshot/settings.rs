@@ -38,7 +38,7 @@ impl Decoder<'_> {
 
     fn decode_settings(&mut self, dict: Value) -> Settings {
         let document = self.document;
-        let (mut settings, mut page) = (Settings::default(), None);
+        let mut settings = Settings::default();
         for (key, value) in document.entries(dict) {
             if !self.allowance.take(1 + MOST_SETTING / 64) {
                 self.complaints.cut_off(|| "allocator_settings".to_owned());
@@ -58,7 +58,7 @@ impl Decoder<'_> {
                 "expandable_segments" => {
                     settings.expandable_segments = numbers::flag(document, value);
                 }
-                PAGE_KEY => page = numbers::limit(document, value).map(Bytes::new),
+                PAGE_KEY => settings.page_size = numbers::limit(document, value).map(Bytes::new),
                 "roundup_power2_divisions" => divisions(document, value, &mut settings),
                 _ => {
                     let value = written_out(document, value, MOST_SETTING);
@@ -67,8 +67,6 @@ impl Decoder<'_> {
             }
         }
         from_text(&mut settings);
-        // A page of our own is smaller than any segment that PyTorch's string can ask for.
-        settings.large_segment_size = page.unwrap_or(settings.large_segment_size);
         settings
     }
 }
