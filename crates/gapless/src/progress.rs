@@ -62,7 +62,7 @@ impl Progress {
         self.bar.set_message(what);
     }
 
-    /// One more file is done.
+    /// One more step is done.
     pub(crate) fn step(&self) {
         self.bar.inc(1);
     }

@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let expandable = Contender::named("expandable").ok_or("no such allocator")?;
         let ways = BEHIND.map(|behind| (&ours, behind)).into_iter();
         for (contender, behind) in ways.chain([(&expandable, BEHIND[2])]) {
-            let trial = contender.run_behind(&program, &costs, Some(&half), behind)?;
+            let trial = contender.run_behind(&program, None, &costs, Some(&half), behind)?;
             let later = trial.in_span.unwrap_or_default();
             let peak = program.met_peak(|size| size.round_up(Bytes::new(512)));
             let over = trial.peak_reserved.get() as f64 / peak.get() as f64 - 1.0;

@@ -11,6 +11,9 @@ use crate::start::Start;
 /// The granules a card's memory comes in.
 pub(crate) const GRANULE: Bytes = Sim::GRANULE;
 
+/// In so many steps memory that does not do grows by an eighth; then it doubles.
+const STEPS: u32 = 16;
+
 /// How many sizes right below what halving found are tried one by one.
 const CLOSE: u64 = 12;
 
@@ -83,11 +86,12 @@ impl Search {
         // A share of the device below 1 needs a larger card than what is reserved.
         let mut tries = 0;
         while !does(works)? {
-            works = (works + Bytes::new(works.get() / 8)).round_up(GRANULE);
-            tries += 1;
-            if 16 < tries {
-                break;
+            if ENDLESS <= works {
+                return Err(ReplayError::TooMuch { live: self.least });
             }
+            let more = if tries < STEPS { Bytes::new(works.get() / 8) } else { works };
+            works = (works + more).round_up(GRANULE);
+            tries += 1;
         }
         let mut fails = self.least.round_down(GRANULE).saturating_sub(GRANULE);
         while self.resolution < works.saturating_sub(fails) {
@@ -144,8 +148,9 @@ impl Search {
         smallest: Bytes,
         does: impl Fn(Bytes) -> Result<bool, ReplayError>,
     ) -> Result<bool, ReplayError> {
-        let span = self.most.saturating_sub(smallest);
         let first = Bytes::new(self.resolution.get() * 4);
+        // Without a limit less may be used than is needed with one.
+        let span = self.most.saturating_sub(smallest).max(first + first);
         let farther = |&beyond: &Bytes| {
             let apart = Bytes::new(beyond.get() / 4).round_down(GRANULE).max(first);
             Some(beyond + apart)
@@ -191,6 +196,15 @@ mod tests {
             assert_eq!(found, (Bytes::mib(sizes[0]), true));
         }
         assert_eq!(search(200).smallest_that(does(&[])), Ok((Bytes::mib(200), false)));
+    }
+
+    #[test]
+    fn what_never_does_is_no_answer() {
+        let answer = search(8).smallest_that(|_| Ok(false));
+        assert_eq!(answer, Err(ReplayError::TooMuch { live: Bytes::mib(90) }));
+        let large = Bytes::gib(3000);
+        let found = search(0).smallest_that(|size| Ok(large <= size)).unwrap();
+        assert_eq!(found, (large, false));
     }
 
     #[test]

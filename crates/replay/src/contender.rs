@@ -103,17 +103,18 @@ impl Contender {
         self.put_through(device(available, costs, completion), &course)
     }
 
-    /// The same on a device without limit whose streams are behind, as a card's are: their work is done
-    /// after every so many operations, and not before.
+    /// The same on a device whose streams are behind, as a card's are: their work is done after every so
+    /// many operations, and not before.
     pub fn run_behind(
         &self,
         program: &Program,
+        available: Option<Bytes>,
         costs: &Costs,
         span: Option<&Range<usize>>,
         operations: usize,
     ) -> Result<Trial, ReplayError> {
         let course = Course { program, span, ends_at_stall: false, behind: Some(operations) };
-        self.put_through(device(None, costs, Completion::WhenTold), &course)
+        self.put_through(device(available, costs, Completion::WhenTold), &course)
     }
 
     /// Whether it completes a program on such a device without a wait for it.

@@ -12,7 +12,7 @@
 use std::path::{Path, PathBuf};
 
 use gapless_device::Costs;
-use gapless_replay::{Comparison, Contender, Program, compare};
+use gapless_replay::{Comparison, Contender, Program, Trial, compare};
 use gapless_trace::Trace;
 use gapless_units::Bytes;
 
@@ -37,9 +37,14 @@ const WORSE: [(&str, &str, u64); 6] = [
     ("cs336-small-fwd.", "stream_pool", 2),
 ];
 
+/// How many operations streams are behind. Programs complete then with so much more than the least memory,
+/// or one percent where that is more.
+const BEHIND: [usize; 3] = [1, 100, 1000];
+const MORE: Bytes = Bytes::mib(16);
+
 /// The devices of a recording that ask for memory, each with the comparison of every allocator;
 /// ours is the last.
-fn comparisons(path: &Path) -> Vec<Vec<Comparison>> {
+fn comparisons(path: &Path) -> Vec<(Program, Vec<Comparison>)> {
     let bytes = std::fs::read(path).unwrap();
     let limits = gapless_formats::Limits::default();
     let Ok(recording) = gapless_formats::read(bytes, &limits) else { return Vec::new() };
@@ -49,12 +54,13 @@ fn comparisons(path: &Path) -> Vec<Vec<Comparison>> {
     let alive = programs.filter(|program| !program.met_peak(|size| size).is_zero());
     let all = |program: Program| {
         let catalog = Contender::catalog();
-        std::thread::scope(|scope| {
+        let compared = std::thread::scope(|scope| {
             let (program, costs) = (&program, &costs);
             let run = |it| scope.spawn(move || compare(program, it, costs, None).unwrap());
             let runs: Vec<_> = catalog.iter().map(run).collect();
             runs.into_iter().map(|run| run.join().unwrap()).collect()
-        })
+        });
+        (program, compared)
     };
     alive.map(all).collect()
 }
@@ -72,13 +78,14 @@ fn check_folder(folder: &Path) -> Vec<f64> {
     let mut shares = Vec::new();
     for path in files(folder) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        for compared in comparisons(&path) {
+        for (program, compared) in comparisons(&path) {
             let (ours, others) = compared.split_last().unwrap();
             assert_eq!(ours.contender.name, "gapless");
             check(&name, ours);
             for other in others {
                 check_beside(&name, ours, other);
             }
+            check_behind(&name, &program, ours);
             shares.push(ours.waste(ours.stall_free_capacity));
         }
     }
@@ -97,6 +104,20 @@ fn check(name: &str, it: &Comparison) {
     let uncapped = it.uncapped.peak_reserved.saturating_sub(it.peak_live);
     let most = most.max(Bytes::new(it.peak_live.get() / 66));
     assert!(uncapped <= most, "{name} wastes {uncapped} without a limit");
+}
+
+/// Where a program's streams are behind blocks come to lie otherwise, and a little more may be needed.
+fn check_behind(name: &str, program: &Program, it: &Comparison) {
+    let (least, costs) = (it.stall_free_capacity, Costs::default());
+    let run = |available: Bytes, behind: usize| {
+        it.contender.run_behind(program, Some(available), &costs, None, behind).unwrap()
+    };
+    let fails = BEHIND.into_iter().filter(|&behind| !run(least, behind).completed()).count();
+    let more = MORE.max(Bytes::new(least.get() / 100));
+    let runs = BEHIND.map(|behind| run(least + more, behind));
+    let waits = runs.iter().map(|trial| trial.stalls).max().unwrap_or_default();
+    println!("{name} behind: fails in {fails} of 3; with {more} more {waits} waits at most");
+    assert!(runs.iter().all(Trial::completed), "{name} fails behind with {more} more");
 }
 
 fn check_beside(name: &str, ours: &Comparison, other: &Comparison) {

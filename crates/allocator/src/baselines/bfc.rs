@@ -66,7 +66,11 @@ impl Default for BfcSettings {
 
 impl fmt::Display for BfcSettings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "first_region:{},most_uncut:{}", self.first_region, self.most_uncut)
+        let Self { first_region, most_uncut, returns_regions } = self;
+        write!(
+            out,
+            "first_region:{first_region},most_uncut:{most_uncut},returns_regions:{returns_regions}"
+        )
     }
 }
 

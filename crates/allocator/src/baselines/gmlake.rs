@@ -28,7 +28,8 @@
 //!
 //! From C. Guo and others, "`GMLake`: Efficient and Transparent GPU Memory Defragmentation for
 //! Large-scale DNN Training with Virtual Memory Stitching" (ASPLOS 2024), and
-//! `intelligent-machine-learning/glake`, whose defaults these are. There, step 4 is off by default.
+//! `intelligent-machine-learning/glake`, whose defaults these are but for two: there, step 4 is off, and
+//! twice as many addresses may be stitched.
 //! Left out: environment variables that switch parts off, and memory of other streams: as in PyTorch's
 //! allocator, a block stays with the stream it was made for until the memory goes back.
 
@@ -51,7 +52,7 @@ use crate::observer::Observer;
 /// Up to this size a request is a small one.
 const SMALL: Bytes = Bytes::new(MIB);
 
-/// What may be chosen, with the defaults of the original.
+/// What may be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GmLakeSettings {
     /// Requests are stitched from this size on (`fragLimit`). Below, mapping each granule costs more
@@ -73,7 +74,11 @@ impl Default for GmLakeSettings {
 
 impl fmt::Display for GmLakeSettings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "stitch_from:{},reuse_limit:{}", self.stitch_from, self.reuse_limit)
+        let Self { stitch_from, reuse_limit, stitched_limit } = self;
+        write!(
+            out,
+            "stitch_from:{stitch_from},reuse_limit:{reuse_limit},stitched_limit:{stitched_limit}"
+        )
     }
 }
 

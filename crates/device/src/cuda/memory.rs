@@ -167,10 +167,31 @@ impl Memory {
             let reason = "the device cannot use this one's memory";
             return Err(DeviceError::Invalid { call, reason });
         }
-        if !self.peers.contains(&peer) {
-            self.peers.push(peer);
+        if self.peers.contains(&peer) {
+            return Ok(());
         }
-        Ok(())
+        // The driver may refuse a peer when memory is opened to it. That shows by a page of its own, or all
+        // that is mapped from now on would fail.
+        self.peers.push(peer);
+        let opened = self.open_a_page();
+        if opened.is_err() {
+            self.peers.pop();
+        }
+        opened
+    }
+
+    /// Opens memory to all peers, and gives it back.
+    fn open_a_page(&mut self) -> Result<(), DeviceError> {
+        let size = self.books.granule();
+        let handle = self.create(size)?;
+        let opened = self.reserve(size).and_then(|place| {
+            let opened = self.map(place.start(), handle).and_then(|()| {
+                let opened = self.set_access(place);
+                self.unmap(place).and(opened)
+            });
+            self.unreserve(place).and(opened)
+        });
+        self.release(handle).and(opened)
     }
 
     fn no_memory(&self, call: &'static str, size: Bytes, refusal: &Refusal) -> DeviceError {

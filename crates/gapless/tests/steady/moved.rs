@@ -35,7 +35,7 @@ impl Moved {
             let costs = Costs::preset(preset).unwrap();
             let trial = match behind {
                 None => ours.run(program, None, &costs, Some(operations)),
-                Some(behind) => ours.run_behind(program, &costs, Some(operations), behind),
+                Some(behind) => ours.run_behind(program, None, &costs, Some(operations), behind),
             };
             let cost = trial.unwrap().in_span.unwrap();
             moved.pages = cost.granules_mapped;

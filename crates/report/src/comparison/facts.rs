@@ -45,15 +45,15 @@ pub struct ContenderFacts {
     pub note: String,
     /// The most that was alive at once, rounded to 512 bytes; the same for all.
     pub peak_live_bytes: u64,
-    /// The least memory with which the program completes.
+    /// The least memory found with which the program completes.
     pub smallest_capacity_bytes: u64,
-    /// Whether the program fails with some larger memory: then there may be a smaller one too.
+    /// Whether the program fails with some larger memory: then a smaller one may do that was not tried.
     pub smallest_capacity_has_gaps: bool,
     /// The share of it that is never alive.
     pub waste_at_capacity: f64,
     /// Requests that wait for the device with that memory.
     pub stalls_at_capacity: u64,
-    /// The least memory with which it completes and no request waits for the device.
+    /// The least memory found with which it completes and no request waits for the device.
     pub stall_free_capacity_bytes: u64,
     /// Whether requests wait with some larger memory.
     pub stall_free_capacity_has_gaps: bool,

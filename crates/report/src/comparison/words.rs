@@ -196,12 +196,12 @@ fn rounded(count: u64) -> String {
 /// What the marks mean, and what the columns are.
 pub(super) fn legend(facts: &ComparisonFacts) -> String {
     let mut text = format!(
-        "{BEST} the least, within 0.1 %. Fits in: the least memory with which the program \
+        "{BEST} the least memory, within 0.1 %. Fits in: the least found with which the program \
          completes, and the stalls there: flushes and waits that stop it; no stall: without any. \
          Waste: the share that is never alive. Uncapped: the most it reserves without a limit; \
          calls, pages and time are of that run. Pages are of 2 MiB; access, alloc and free are \
          cuMemSetAccess, cudaMalloc and cudaFree. Work counts as done when it is asked about; a \
-         card is behind its program, and more pages move there."
+         card is behind its program: more pages move there, and a little more memory may be needed."
     );
     if facts.allocators.iter().any(|it| 0.0 < it.modelled_us_before) {
         text.push_str(
@@ -217,7 +217,8 @@ pub(super) fn legend(facts: &ComparisonFacts) -> String {
     if facts.allocators.iter().any(has_gaps) {
         let _ = write!(
             text,
-            " {DOUBT} with some larger memory it fails, or waits: more is not always better for it."
+            " {DOUBT} with some larger memory it fails, or waits: more is not always better for it, and \
+             in a long program it may fit in less that was not tried."
         );
     }
     if facts.allocators.iter().any(fails_as_limit) {
@@ -226,7 +227,8 @@ pub(super) fn legend(facts: &ComparisonFacts) -> String {
             " {DOUBT} uncapped: as a limit it would be too little, for it places blocks otherwise then."
         );
     }
-    if facts.recording.events == 0 {
+    let has_no_check = facts.fidelity.as_ref().is_some_and(|fidelity| fidelity.events == 0);
+    if facts.recording.events == 0 || has_no_check {
         text.push_str(
             " The recording has no events: all that is compared is to allocate what was alive at its \
              end.",

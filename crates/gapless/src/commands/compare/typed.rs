@@ -61,11 +61,11 @@ pub(crate) struct Typed {
 pub(super) enum Format {
     /// A screen for people
     Text,
-    /// Everything for programs, of the schema `gapless.compare/1`
+    /// Everything for programs, of the schema `gapless.compare/1`; several files: a list, `recordings`
     Json,
     /// For an issue or a pull request
     Markdown,
-    /// One page that opens from disk, with the reserved curves over each other
+    /// One page that opens from disk, of one recording, with the reserved curves over each other
     Html,
 }
 
