@@ -2,9 +2,6 @@
 
 use gapless_units::Bytes;
 
-/// Sizes beyond this are taken for it, so that they can be counted with.
-const MOST: Bytes = Bytes::gib(1024);
-
 /// How much memory is taken from the device, mapped and moved as one.
 ///
 /// With many drivers a call takes as long for a large piece of memory as for a small one: with
@@ -17,9 +14,12 @@ impl PageSize {
     /// The smallest that the device can map: it wastes least.
     pub const SMALLEST: Self = Self(Bytes::ZERO);
 
+    /// Sizes beyond this are taken for it, so that they can be counted with.
+    pub const LARGEST: Self = Self(Bytes::gib(1024));
+
     /// The next power of two that is at least so much and that the device can map.
     pub fn at_least(size: Bytes) -> Self {
-        Self(Bytes::new(size.min(MOST).get().next_power_of_two()))
+        Self(Bytes::new(size.min(Self::LARGEST.0).get().next_power_of_two()))
     }
 
     /// What it is on a device with such granules, which are a power of two.
@@ -40,6 +40,6 @@ mod tests {
         assert_eq!(PageSize::at_least(Bytes::mib(2)).over(granule), granule);
         assert_eq!(PageSize::at_least(Bytes::mib(5)), PageSize::at_least(Bytes::mib(8)));
         assert_eq!(PageSize::at_least(Bytes::mib(5)).over(granule), Bytes::mib(8));
-        assert_eq!(PageSize::at_least(Bytes::new(u64::MAX)).over(granule), MOST);
+        assert_eq!(PageSize::at_least(Bytes::new(u64::MAX)), PageSize::LARGEST);
     }
 }

@@ -14,8 +14,8 @@ pub(crate) struct OurSettings {
 
     /// What `gapless` asks of the device, maps and moves as one, to save calls: a power of two, or the
     /// next [default: 2MiB]
-    #[arg(long, value_name = "SIZE")]
-    page: Option<Bytes>,
+    #[arg(long, value_name = "SIZE", value_parser = page)]
+    page: Option<PageSize>,
 }
 
 impl OurSettings {
@@ -24,9 +24,17 @@ impl OurSettings {
         let Self { slack, page } = self;
         (slack.is_some() || page.is_some()).then(|| GaplessSettings {
             slack: slack.map(|share| Slack { share, ..Slack::DEFAULT }).unwrap_or_default(),
-            page: page.map(PageSize::at_least).unwrap_or_default(),
+            page: page.unwrap_or_default(),
         })
     }
+}
+
+/// A size of pages that can be counted with.
+fn page(text: &str) -> Result<PageSize, String> {
+    let size = text.parse::<Bytes>().map_err(|error| error.to_string())?;
+    let largest = PageSize::LARGEST.over(Bytes::ZERO);
+    let page = (size <= largest).then(|| PageSize::at_least(size));
+    page.ok_or_else(|| format!("pages have at most {largest}"))
 }
 
 /// A share of the whole.

@@ -59,10 +59,11 @@ pub(crate) fn fidelity_sentence(
                         others are given. Nothing says how well the replay meets it.";
             return ("UNCHECKED", text.to_owned());
         }
-        let why = if recording.consistent {
-            "does not tell where its blocks were placed"
-        } else {
-            "contradicts itself"
+        let contradiction = recording.notes.iter().find(|note| note.weight == "contradiction");
+        let why = match contradiction {
+            _ if recording.consistent => "does not tell where its blocks were placed".to_owned(),
+            Some(note) => format!("contradicts itself ({})", clean(&note.text)),
+            None => "contradicts itself".to_owned(),
         };
         let text = format!(
             "The recording {why}, so nothing says how well the replay meets the program it was \
