@@ -15,19 +15,12 @@ use super::driver::{Access, CudaError, Driver, Location, ON_DEVICE, Properties};
 
 /// Whether a card can map memory (`CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED`).
 const HAS_VIRTUAL_MEMORY: c_int = 102;
-/// Whether what is created there can be registered with a network card
-/// (`CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_WITH_CUDA_VMM_SUPPORTED`).
-const HAS_DIRECT_ACCESS: c_int = 110;
-/// Which of a handle's flags asks for that (`gpuDirectRDMACapable`).
-const DIRECT_ACCESS: usize = 1;
-
 /// The primary context of a card.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) driver: Driver,
     ordinal: u32,
     device: c_int,
-    has_direct_access: bool,
     raw: *mut c_void,
 }
 
@@ -47,21 +40,17 @@ impl Context {
         let number = c_int::try_from(ordinal).unwrap_or(c_int::MAX);
         // SAFETY: it writes to a place of ours.
         unsafe { driver.device(&raw mut device, number) }.map_err(refused)?;
-        let has = |attribute: c_int| {
-            let mut value = 0;
-            // SAFETY: it writes to a place of ours.
-            let asked = unsafe { driver.attribute(&raw mut value, attribute, device) };
-            asked.map(|()| value != 0)
-        };
-        if !has(HAS_VIRTUAL_MEMORY).map_err(refused)? {
+        let mut can_map = 0;
+        // SAFETY: it writes to a place of ours.
+        unsafe { driver.attribute(&raw mut can_map, HAS_VIRTUAL_MEMORY, device) }
+            .map_err(refused)?;
+        if can_map == 0 {
             return Err(CudaError::NoVirtualMemory { ordinal });
         }
-        // A driver from before the attribute refuses it.
-        let has_direct_access = has(HAS_DIRECT_ACCESS).unwrap_or(false);
         let mut context = null_mut();
         // SAFETY: it writes to a place of ours.
         unsafe { driver.retain_context(&raw mut context, device) }.map_err(refused)?;
-        Ok(Self { driver, ordinal, device, has_direct_access, raw: context })
+        Ok(Self { driver, ordinal, device, raw: context })
     }
 
     /// Makes the context current in this thread until what it answers goes.
@@ -106,9 +95,7 @@ impl Context {
 
     fn properties(&self) -> Properties {
         let location = Location { kind: ON_DEVICE, id: self.device };
-        let mut flags = [0; 8];
-        flags[DIRECT_ACCESS] = u8::from(self.has_direct_access);
-        Properties { kind: 1, handle_types: 0, location, windows: null_mut(), flags }
+        Properties { kind: 1, handle_types: 0, location, windows: null_mut(), flags: [0; 8] }
     }
 
     /// Whether another card can use this one's memory.
