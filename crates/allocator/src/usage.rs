@@ -6,10 +6,10 @@ use gapless_units::Bytes;
 
 use crate::statistics::Statistics;
 
-/// What an allocator holds, in PyTorch's words: *requested ≤ allocated ≤ active ≤ reserved*.
+/// What an allocator holds, in PyTorch's words: *allocated ≤ active ≤ reserved*, and *requested ≤ active*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// Asked for in blocks that are not free.
+    /// Asked for in blocks that are not free, those included that other streams still use.
     pub requested: Bytes,
     /// Blocks the program holds.
     pub allocated: Bytes,

@@ -63,8 +63,11 @@ pub(super) fn answer(facts: &ComparisonFacts) -> String {
         return String::new();
     };
     let is_best = |it: &&ContenderFacts| is_least(it.stall_free_capacity_bytes, Some(least));
-    let best: Vec<&str> = facts.allocators.iter().filter(is_best).map(|it| it.name).collect();
-    let (verb, needs) = (if best.len() == 1 { "runs" } else { "run" }, Bytes::new(least));
+    let best: Vec<&ContenderFacts> = facts.allocators.iter().filter(is_best).collect();
+    // In so much all of them do.
+    let most = best.iter().map(|it| it.stall_free_capacity_bytes).max().unwrap_or(least);
+    let best: Vec<&str> = best.iter().map(|it| it.name).collect();
+    let (verb, needs) = (if best.len() == 1 { "runs" } else { "run" }, Bytes::new(most));
     // What a program would have done with what it did not get nobody knows.
     let without = match facts.failed_requests_left_out {
         0 => String::new(),
@@ -77,7 +80,7 @@ pub(super) fn answer(facts: &ComparisonFacts) -> String {
     if best.contains(&usual.name) {
         return format!("{needs}; no other needs less.");
     }
-    let less = Bytes::new(usual.stall_free_capacity_bytes.saturating_sub(least));
+    let less = Bytes::new(usual.stall_free_capacity_bytes.saturating_sub(most));
     format!("{needs}, {less} less than {}.", usual.name)
 }
 
