@@ -41,7 +41,6 @@ fn what_is_done_is_served_though_somebody_waits_for_more() {
     thread::scope(|scope| {
         let large = scope.spawn(|| allocator.front().allocate(mib(30), OWN).map(drop));
         thread::sleep(BEGIN);
-        early.open();
         let (tell, told) = mpsc::channel();
         let small = scope.spawn({
             let allocator = &allocator;
@@ -51,6 +50,8 @@ fn what_is_done_is_served_though_somebody_waits_for_more() {
                 answer
             }
         });
+        thread::sleep(BEGIN);
+        early.open();
         let is_served = told.recv_timeout(STUCK).is_ok();
         late.open();
         assert!(is_served, "it waited for what somebody else waits for");

@@ -48,8 +48,9 @@ pub(super) trait Hold {
         false
     }
 
-    /// The same for a request that is short, which may be what the others are as well: false from the
-    /// second time on: two that are short would wait for each other in turn for ever.
+    /// The same for a request that is short, where somebody is outside for more than to wait for work. The
+    /// others may be short as well: false from the second time on, or two would wait for each other in turn
+    /// for ever.
     fn wait_for_others(&mut self) -> bool {
         false
     }

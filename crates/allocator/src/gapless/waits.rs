@@ -148,7 +148,12 @@ impl<O: Observer> Books<O> {
 
     /// The same for any stream.
     pub(super) fn is_anything_waited_for(&self) -> bool {
-        self.waited_for().next().is_some()
+        0 < self.waiting()
+    }
+
+    /// How many wait for work, with the books out of hand.
+    pub(super) fn waiting(&self) -> usize {
+        self.waited_for().count()
     }
 
     fn waited_for(&self) -> impl Iterator<Item = StreamId> {

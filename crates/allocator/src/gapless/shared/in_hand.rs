@@ -237,7 +237,10 @@ impl<D: Device, O: Observer> Hold for InHand<'_, D, O> {
     }
 
     fn wait_for_others(&mut self) -> bool {
-        if self.has_waited {
+        // Who waits for work has nothing in hand, and may be away for long: what it waits for is there to be
+        // waited for by others.
+        let state = self.state();
+        if state.outside as usize <= state.books.waiting() || self.has_waited {
             return false;
         }
         self.has_waited = self.wait_for_return();
