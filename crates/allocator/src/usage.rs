@@ -53,7 +53,7 @@ impl fmt::Display for Usage {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             out,
-            "{} reserved, {} of them active (at most {} and {}), {} stalls, {} requests failed",
+            "{} reserved, {} of them active (at most {} and {}); stalls: {}, failures: {}",
             self.reserved,
             self.active,
             self.reserved_peak,
@@ -78,8 +78,8 @@ mod tests {
         statistics.num_ooms = 1;
         let usage = Usage::of(&statistics, 2);
         assert_eq!(usage.free(), Bytes::mib(3));
-        let text = "8.0 MiB reserved, 5.0 MiB of them active (at most 8.0 MiB and 7.0 MiB), \
-                    2 stalls, 1 requests failed";
+        let text = "8.0 MiB reserved, 5.0 MiB of them active (at most 8.0 MiB and 7.0 MiB); \
+                    stalls: 2, failures: 1";
         assert_eq!(usage.to_string(), text);
     }
 }
