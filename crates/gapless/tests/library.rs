@@ -139,6 +139,13 @@ fn small_requests_are_explained_too() {
     let _held = it.allocate(Bytes::mib(4), COMPUTE).unwrap();
     assert!(it.allocate(Bytes::new(512), COMPUTE).is_err());
     assert_eq!(verdict(it.recording(), 2), "true_shortage");
+    // Small or large, all lie in the same pages, also where the whole life is told.
+    let mut it = allocator(2, Recorder::default());
+    let gap = it.allocate(Bytes::mib(1), COMPUTE).unwrap();
+    let _held = it.allocate(Bytes::mib(3), COMPUTE).unwrap();
+    it.free(gap).unwrap();
+    assert!(it.allocate(Bytes::new(512), COPY).is_err());
+    assert_eq!(verdict(it.recording(), 2), "stranded_on_stream");
 }
 
 #[test]

@@ -70,9 +70,10 @@ impl SizeRules {
         }
     }
 
-    /// The pool that serves a block of this rounded size.
+    /// The pool that serves a block of this rounded size. Where all pages are of one size there is one.
     pub fn size_pool(&self, rounded: Bytes) -> SizePool {
-        if rounded.get() <= SMALL_REQUEST { SizePool::Small } else { SizePool::Large }
+        let is_small = self.page.is_none() && rounded.get() <= SMALL_REQUEST;
+        if is_small { SizePool::Small } else { SizePool::Large }
     }
 
     /// What is asked of the device for a block of this rounded size that no free block can serve.

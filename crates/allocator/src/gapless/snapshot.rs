@@ -4,15 +4,12 @@ use gapless_trace::{
     BlockState, DeviceRecording, Events, FinalBlock, FinalSegment, Recording, Settings, SizePool,
     StackId,
 };
-use gapless_units::{Addr, Bytes, DeviceId, Extent, MIB};
+use gapless_units::{Addr, Bytes, DeviceId, Extent};
 
 use super::block::State;
 use super::books::Books;
 use super::names::{At, Frame};
 use crate::observer::{Happening, Observer, Recorder};
-
-/// Up to this size a request is one of the small pool to whoever reads a recording.
-const SMALL: Bytes = Bytes::new(MIB);
 
 fn events_of(failure: Option<Happening>) -> Events {
     let mut recorder = Recorder::default();
@@ -26,20 +23,12 @@ impl<O: Observer> Books<O> {
     /// A recording of the allocator: its life, where the observer wrote it down, else only a request
     /// that failed, and its segments now.
     pub(super) fn recording(&self, failure: Option<Happening>) -> Recording {
-        let mut end = self.segments();
         let events = self.observer.events().cloned().unwrap_or_else(|| events_of(failure));
-        if self.observer.events().is_none() && failure.is_some_and(|failure| failure.size <= SMALL)
-        {
-            // To the reader, small requests have segments of their own; here all serve all.
-            for segment in &mut end {
-                segment.size_pool = SizePool::Small;
-            }
-        }
         let device = DeviceRecording {
             device: DeviceId(0),
             settings: Some(self.snapshot_settings()),
             events,
-            end: Some(end),
+            end: Some(self.segments()),
             annotations: Vec::new(),
         };
         let stacks = self.observer.stacks().cloned().unwrap_or_default();

@@ -100,7 +100,6 @@ impl<O: Observer> Books<O> {
         if self.is_capturing() {
             return Ok(());
         }
-        self.drop_spent(device)?;
         self.record_postponed(device)?;
         let streams: Vec<StreamId> = self.deferred.queues.keys().copied().collect();
         for stream in streams {
@@ -108,22 +107,17 @@ impl<O: Observer> Books<O> {
                 if !device.is_complete(event)? {
                     break;
                 }
-                self.pass_first(device, stream)?;
+                self.pass_first(stream);
             }
         }
-        Ok(())
+        self.drop_spent(device)
     }
 
     /// Takes in that a stream reached its first event, and frees what waited for that alone.
-    fn pass_first(
-        &mut self,
-        device: &mut impl Device,
-        stream: StreamId,
-    ) -> Result<(), DeviceError> {
+    fn pass_first(&mut self, stream: StreamId) {
         if let Some(Queued { at, .. }) = self.deferred.pass_first(stream) {
             self.finish(at);
         }
-        self.drop_spent(device)
     }
 
     /// Has the device forget the events that nobody needs any more.
@@ -232,7 +226,7 @@ pub(super) fn wait_for_uses<H: Hold>(
     books.deferred.end_wait(until);
     answer?;
     while books.deferred.first_of(stream).is_some_and(|first| first.number <= last) {
-        books.pass_first(device, stream)?;
+        books.pass_first(stream);
     }
     books.drop_spent(device)?;
     Ok(true)

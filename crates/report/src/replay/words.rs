@@ -61,9 +61,8 @@ pub(crate) fn fidelity_sentence(
         }
         let contradiction = recording.notes.iter().find(|note| note.weight == "contradiction");
         let why = match contradiction {
-            _ if recording.consistent => "does not tell where its blocks were placed".to_owned(),
             Some(note) => format!("contradicts itself ({})", clean(&note.text)),
-            None => "contradicts itself".to_owned(),
+            None => "does not tell where its blocks were placed".to_owned(),
         };
         let text = format!(
             "The recording {why}, so nothing says how well the replay meets the program it was \
