@@ -4,14 +4,20 @@
 //!   request ──► a block of its size, freed a moment ago ──► hand out
 //!                    │ none
 //!                    ▼
-//!        best fit among the free addresses ──► memory under all of them? ──► cut, hand out
-//!                                                   │ some frames have none
-//!                                                   ▼
-//!             an alias whose page is free ──► within the budget: a new page
-//!                 ──► a page from the sparsest gap ──► a new page
-//!                                                   │ the device has no more
-//!                                                   ▼
-//!        merge all fronts, finish frees ──► wait for the fewest events that suffice ──► fail
+//!        finish frees, merge the front
+//!                    │
+//!                    ▼
+//!        the place that a plan has for it, or the best fit among the free addresses
+//!                    │
+//!                    ▼
+//!        memory under all of it? ──► cut, hand out
+//!                    │ some frames have none
+//!                    ▼
+//!        an alias whose page is free ──► a spare page ──► within the budget: a new page
+//!             ──► merge all fronts: a page from the sparsest gap ──► a new page
+//!                    │ the device has no more
+//!                    ▼
+//!        wait for the fewest events that suffice, search again ──► fail
 //! ```
 //!
 //! Addresses and memory are apart. Addresses are plenty: each stream of each pool has an *arena*
@@ -36,7 +42,7 @@
 //! 6. After any wait the free blocks are searched again, and no request fails because of what
 //!    another thread had in hand for a moment.
 //! 7. Books that threads share are out of hand while the device maps, creates, releases or waits;
-//!    events are recorded and asked about with the books in hand.
+//!    events are recorded and asked about with the books in hand, as is what the device has left.
 //! 8. The device is not asked about a stream that is over.
 //! 9. Where a page is mapped, every peer has access.
 //! 10. While a graph is captured the device is asked about no event or stream, and no page is taken from
@@ -50,8 +56,6 @@
 //! functions concerning dynamic storage allocation", 1974). What other streams have not done yet keeps
 //! its pages until then, what is pinned for as long as it is, and each private pool the most that it
 //! ever held until it ends: they come on top.
-//!
-//! Not there yet: pages of several sizes at once.
 
 mod names;
 mod knob;
@@ -77,6 +81,7 @@ mod finger;
 mod idle;
 mod free_blocks;
 mod hold;
+mod frees;
 mod waits;
 mod awaited;
 mod captures;

@@ -9,15 +9,15 @@ pub struct Change {
     pub current: u64,
     /// The most it was.
     pub peak: u64,
-    /// All its increases together.
+    /// All its increases together, modulo 2^64: 10 TB a second get there in three weeks.
     pub allocated: u64,
-    /// All its decreases together.
+    /// All its decreases together, modulo 2^64.
     pub freed: u64,
 }
 
 impl Change {
-    // Every request passes here several times. Nothing overflows: no sum of sizes that were ever
-    // held reaches 2^63 bytes in the life of a machine, and no more goes back than came.
+    // Every request passes here several times. No more goes back than came, and what came and went in
+    // all goes round after 2^64.
     #[inline]
     fn increase(&mut self, amount: u64) {
         self.current = self.current.wrapping_add(amount);

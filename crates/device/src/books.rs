@@ -1,4 +1,4 @@
-//! What a device gave: books that the simulated device and the host's keep alike.
+//! What a device gave: books that all devices of this crate keep alike.
 //!
 //! Each call of a device has two halves here. The first looks whether the call makes sense, and
 //! is what [`Device`](crate::Device) promises to refuse; the second writes down that it was done.
@@ -299,6 +299,11 @@ impl Books {
             book.mappings -= 1;
         }
         self.settle(mapping.handle)
+    }
+
+    /// Where something is mapped, if anything is.
+    pub(crate) fn any_mapping(&self) -> Option<Extent> {
+        self.mappings.values().next().map(|mapping| mapping.extent)
     }
 
     /// The mappings that share an address with a range, in order.

@@ -28,6 +28,7 @@ mod streams;
 mod work;
 
 use std::ffi::c_void;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gapless_units::{Addr, Bytes, DeviceId, Extent, StreamId};
@@ -40,6 +41,10 @@ use memory::Memory;
 use streams::Streams;
 use work::Kernels;
 pub use work::{CudaGraph, CudaWork};
+
+/// Half of the mappings with which one context of an H100 was reported to fail; no driver says how many it
+/// keeps.
+const MAPPINGS: u64 = 1 << 18;
 
 /// A card has at least so many pages, where these are larger than its granules: then few that are partly
 /// used are a small part of the whole.
@@ -79,6 +84,10 @@ pub struct Cuda(Arc<Card>);
 struct Card {
     context: Arc<Context>,
     granule: Bytes,
+    /// The most that may be taken.
+    capacity: Bytes,
+    /// What of that is left, in bytes: to be read while another thread is in a call of the driver.
+    left: AtomicU64,
     memory: Mutex<Memory>,
     streams: Mutex<Streams>,
     /// Those of its tests, once there are any.
@@ -94,6 +103,8 @@ impl Cuda {
         let capacity = setup.limit.map_or(total, |limit| limit.min(total));
         let card = Card {
             granule,
+            capacity,
+            left: AtomicU64::new(capacity.get()),
             memory: Mutex::new(Memory::new(Arc::clone(&context), granule, capacity)),
             streams: Mutex::new(Streams::new(Arc::clone(&context))),
             kernels: Mutex::new(None),
@@ -121,7 +132,9 @@ impl Cuda {
 
     /// Ends a stream that was made here once its work is done, or forgets one that was adopted.
     pub fn forget_stream(&self, stream: StreamId) -> Result<(), DeviceError> {
-        self.streams().forget(stream)
+        // Where it is the last to have it, the driver ends the stream with nothing in hand.
+        let forgotten = self.streams().forget(stream);
+        forgotten.map(drop)
     }
 
     /// Lets `stream` go on once the work before `event` is done (`cuStreamWaitEvent`).
@@ -141,11 +154,20 @@ impl Cuda {
 
     /// What is allocated or created here and did not go back, in whole granules.
     pub fn used(&self) -> Bytes {
-        self.memory().used()
+        self.0.capacity.saturating_sub(self.left())
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What may still be taken, if the card has it.
+    fn left(&self) -> Bytes {
+        Bytes::new(self.0.left.load(Ordering::Relaxed))
+    }
+
+    /// Makes calls with the books of memory in hand, for which other threads' calls wait.
+    fn with_memory<T>(&self, calls: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut memory = self.0.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = calls(&mut memory);
+        self.0.left.store(memory.left().get(), Ordering::Relaxed);
+        answer
     }
 
     fn kernels(&self) -> MutexGuard<'_, Option<Arc<Kernels>>> {
@@ -163,7 +185,8 @@ impl Device for Cuda {
     /// What the driver has left for anybody, or less where a limit is nearer. After a fault of the card
     /// nothing is left.
     fn memory(&self) -> MemoryInfo {
-        self.memory().info()
+        let free = self.0.context.free_now().min(self.left());
+        MemoryInfo { free, total: self.0.capacity }
     }
 
     fn granule(&self) -> Bytes {
@@ -173,52 +196,56 @@ impl Device for Cuda {
     /// The driver takes as long for 128 MiB as for 2 MiB, so larger cards have larger pages: the largest
     /// power of two of which there are 16,384 in all that may be taken. Of 80 GiB that is 4 MiB.
     fn page(&self) -> Bytes {
-        let share = self.memory().capacity().get() / PAGES;
+        let share = self.0.capacity.get() / PAGES;
         let power = share.checked_ilog2().map_or(0, |power| 1 << power);
         Bytes::new(power).max(self.0.granule)
     }
 
+    fn mapping_limit(&self) -> u64 {
+        MAPPINGS
+    }
+
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {
-        self.memory().allocate(size)
+        self.with_memory(|memory| memory.allocate(size))
     }
 
     fn free(&mut self, addr: Addr) -> Result<(), DeviceError> {
-        let (extent, allocated) = self.memory().take_allocated(addr)?;
+        let (extent, allocated) = self.with_memory(|memory| memory.take_allocated(addr))?;
         // The driver waits for the whole card; others have the books meanwhile.
         let freed = self.0.context.free(allocated);
-        self.memory().settle_free(extent, freed)
+        self.with_memory(|memory| memory.settle_free(extent, freed))
     }
 
     fn reserve(&mut self, size: Bytes) -> Result<Extent, DeviceError> {
-        self.memory().reserve(size)
+        self.with_memory(|memory| memory.reserve(size))
     }
 
     fn unreserve(&mut self, reservation: Extent) -> Result<(), DeviceError> {
-        self.memory().unreserve(reservation)
+        self.with_memory(|memory| memory.unreserve(reservation))
     }
 
     fn create(&mut self, size: Bytes) -> Result<Handle, DeviceError> {
-        self.memory().create(size)
+        self.with_memory(|memory| memory.create(size))
     }
 
     fn release(&mut self, handle: Handle) -> Result<(), DeviceError> {
-        self.memory().release(handle)
+        self.with_memory(|memory| memory.release(handle))
     }
 
     fn map(&mut self, addr: Addr, handle: Handle) -> Result<(), DeviceError> {
-        self.memory().map(addr, handle)
+        self.with_memory(|memory| memory.map(addr, handle))
     }
 
     fn set_access(&mut self, range: Extent) -> Result<(), DeviceError> {
-        self.memory().set_access(range)
+        self.with_memory(|memory| memory.set_access(range))
     }
 
     fn unmap(&mut self, range: Extent) -> Result<(), DeviceError> {
-        self.memory().unmap(range)
+        self.with_memory(|memory| memory.unmap(range))
     }
 
     fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
-        self.memory().enable_peer_access(peer)
+        self.with_memory(|memory| memory.enable_peer_access(peer))
     }
 
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
@@ -243,7 +270,8 @@ impl Device for Cuda {
     }
 
     fn drop_event(&mut self, event: EventId) -> Result<(), DeviceError> {
-        self.streams().drop_event(event)
+        let dropped = self.streams().drop_event(event);
+        dropped.map(drop)
     }
 
     fn wait_for_stream(&mut self, stream: StreamId) -> Result<(), DeviceError> {

@@ -64,7 +64,7 @@ pub enum DeviceError {
 /// What a device can do.
 ///
 /// Sizes of virtual memory calls are multiples of [`Device::granule`], as are their addresses.
-/// A call that fails has no effect. An allocator that moves memory maps a handle at several
+/// A call that fails has no effect, but for an unmap of a range with gaps. An allocator that moves memory maps a handle at several
 /// addresses at once, which then show the same bytes; `suite::check` tries what is expected here on a
 /// device of yours, as far as that needs no work on streams. Calls come from any thread that uses the
 /// allocator. Which error a call gives matters: an allocator gives memory back for
@@ -92,34 +92,39 @@ pub trait Device {
         u64::MAX
     }
 
-    /// Takes `size` bytes of memory with an address of their own (`cudaMalloc`).
+    /// Takes `size` bytes of memory with an address of their own (`cudaMalloc`), or fails with
+    /// [`DeviceError::OutOfMemory`] where there is not so much.
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError>;
 
     /// Gives back what [`Device::allocate`] gave at `addr` (`cudaFree`). May wait for the device.
     fn free(&mut self, addr: Addr) -> Result<(), DeviceError>;
 
-    /// Takes a range of addresses without memory (`cuMemAddressReserve`).
+    /// Takes a range of addresses without memory (`cuMemAddressReserve`), or fails with
+    /// [`DeviceError::OutOfAddresses`].
     fn reserve(&mut self, size: Bytes) -> Result<Extent, DeviceError>;
 
     /// Gives back a range of addresses under which nothing is mapped (`cuMemAddressFree`).
     fn unreserve(&mut self, reservation: Extent) -> Result<(), DeviceError>;
 
-    /// Takes physical memory without an address (`cuMemCreate`).
+    /// Takes physical memory without an address (`cuMemCreate`), or fails with
+    /// [`DeviceError::OutOfMemory`].
     fn create(&mut self, size: Bytes) -> Result<Handle, DeviceError>;
 
     /// Gives up a handle (`cuMemRelease`); its memory goes back once nothing maps it.
     fn release(&mut self, handle: Handle) -> Result<(), DeviceError>;
 
     /// Puts all of a handle at `addr` of a reservation (`cuMemMap`). The bytes are accessible
-    /// after [`Device::set_access`].
+    /// after [`Device::set_access`]. Fails with [`DeviceError::OutOfMappings`] where there are too many.
     fn map(&mut self, addr: Addr, handle: Handle) -> Result<(), DeviceError>;
 
     /// Lets the device and its peers read and write `range`, which is mapped throughout by handles of
-    /// which none sticks out of it (`cuMemSetAccess`).
+    /// which none sticks out of it (`cuMemSetAccess`). Fails with [`DeviceError::OutOfMappings`] where a
+    /// driver finds out only here that there are too many.
     fn set_access(&mut self, range: Extent) -> Result<(), DeviceError>;
 
     /// Takes all handles away that are mapped in `range`, which lies in one reservation and out of
-    /// which none of them sticks (`cuMemUnmap`).
+    /// which none of them sticks (`cuMemUnmap`). What of it is mapped throughout goes as one; where a part
+    /// behind a gap cannot go, the parts before are gone.
     fn unmap(&mut self, range: Extent) -> Result<(), DeviceError>;
 
     /// Lets another device of the process use what [`Device::set_access`] is called for from now on: a
@@ -131,7 +136,8 @@ pub trait Device {
         Err(DeviceError::Invalid { call, reason })
     }
 
-    /// Marks the end of the work queued on `stream` so far (`cudaEventRecord`). Events of a stream are
+    /// Marks the end of the work queued on `stream` so far (`cudaEventRecord`). A driver may wait first until
+    /// there is room in the stream's queue. Events of a stream are
     /// complete in the order in which they were recorded, whichever thread did.
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError>;
 

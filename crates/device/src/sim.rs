@@ -52,7 +52,8 @@ impl SimSetup {
     }
 }
 
-/// How often each call was made.
+/// How often each call was made that takes or gives memory or addresses. Giving addresses back is not
+/// counted, and takes no time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallCounts {
     /// [`Device::allocate`], refused ones included.
@@ -120,7 +121,7 @@ impl Sim {
         self.calls
     }
 
-    /// What the calls so far would have taken by the cost model, in nanoseconds.
+    /// What the calls so far would have taken by the cost model, in nanoseconds, `u64::MAX` at most.
     pub fn modelled_nanos(&self) -> u64 {
         self.nanos
     }
@@ -128,6 +129,10 @@ impl Sim {
     /// The most memory that was in use at once.
     pub fn most_used(&self) -> Bytes {
         self.books.most_used()
+    }
+
+    fn spend(&mut self, nanos: u64) {
+        self.nanos = self.nanos.saturating_add(nanos);
     }
 
     /// Whether nothing is allocated, reserved, created or mapped.
@@ -271,7 +276,7 @@ impl Device for Sim {
     fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {
         self.calls.allocate += 1;
         self.check_capture("allocate")?;
-        self.nanos += self.costs.allocate();
+        self.spend(self.costs.allocate());
         let memory = self.books.memory_of(size)?;
         self.check_gives(memory)?;
         let extent = self.addresses.take(Use::Allocation, memory);
@@ -284,7 +289,7 @@ impl Device for Sim {
         self.calls.free += 1;
         self.check_capture("free")?;
         let extent = self.books.check_free(addr)?;
-        self.nanos += self.costs.free();
+        self.spend(self.costs.free());
         if let Some(script) = &mut self.script {
             script.takes(extent.size());
         }
@@ -295,7 +300,7 @@ impl Device for Sim {
 
     fn reserve(&mut self, size: Bytes) -> Result<Extent, DeviceError> {
         self.calls.reserve += 1;
-        self.nanos += self.costs.reserve();
+        self.spend(self.costs.reserve());
         self.books.check_size("reserve", size)?;
         let extent = self.addresses.take(Use::Reservation, size);
         let extent = extent.ok_or(DeviceError::OutOfAddresses { requested: size })?;
@@ -312,7 +317,7 @@ impl Device for Sim {
 
     fn create(&mut self, size: Bytes) -> Result<Handle, DeviceError> {
         self.calls.create += 1;
-        self.nanos += self.costs.create(size);
+        self.spend(self.costs.create(size));
         self.books.check_size("create", size)?;
         self.check_gives(size)?;
         Ok(self.books.created(size))
@@ -321,14 +326,14 @@ impl Device for Sim {
     fn release(&mut self, handle: Handle) -> Result<(), DeviceError> {
         self.calls.release += 1;
         let size = self.books.check_handle("release", handle)?;
-        self.nanos += self.costs.release(size);
+        self.spend(self.costs.release(size));
         self.books.released(handle);
         Ok(())
     }
 
     fn map(&mut self, addr: Addr, handle: Handle) -> Result<(), DeviceError> {
         self.calls.map += 1;
-        self.nanos += self.costs.map();
+        self.spend(self.costs.map());
         let extent = self.books.check_map(addr, handle)?;
         if self.mappings <= self.books.mapping_count() {
             return Err(DeviceError::OutOfMappings { call: "map" });
@@ -341,7 +346,7 @@ impl Device for Sim {
     fn set_access(&mut self, range: Extent) -> Result<(), DeviceError> {
         self.calls.set_access += 1;
         let handles = self.books.check_access(range)?;
-        self.nanos += self.costs.set_access(handles);
+        self.spend(self.costs.set_access(handles));
         Ok(())
     }
 
@@ -353,7 +358,7 @@ impl Device for Sim {
     fn unmap(&mut self, range: Extent) -> Result<(), DeviceError> {
         self.calls.unmap += 1;
         let mappings = self.books.check_unmap(range)?;
-        self.nanos += self.costs.unmap(mappings.len() as u64);
+        self.spend(self.costs.unmap(mappings.len() as u64));
         if let Some(script) = &mut self.script {
             script.takes(range.size());
         }

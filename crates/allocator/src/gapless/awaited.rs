@@ -72,8 +72,6 @@ impl<O: Observer> Books<O> {
                 found.push(Waits::one(gain, Awaited::Uses(stream, last.event)));
             }
         }
-        // Where another thread waits for one of its events, the others free nothing.
-        shared.retain(|&at, waits| waits.awaited.len() == self.deferred.count_of(at));
         let arenas = self.unsettled(arena).into_iter();
         found.extend(arenas.map(|(arena, gain)| Waits::one(gain, Awaited::Arena(arena))));
         found.extend(shared.into_values());

@@ -18,9 +18,7 @@ use gapless_units::{Addr, Bytes};
 
 use super::block::Blocks;
 use super::names::At;
-
-/// Sizes are counted in units of two to this power.
-const UNIT: u32 = 9;
+use super::request::UNIT;
 
 /// A group is cut into two to this power bins.
 const STEPS: u32 = 5;

@@ -35,7 +35,7 @@ pub(super) struct Books<O> {
     /// What the device gave and took, and what failed; the rest is in the counts.
     rare: Statistics,
     pub(super) reserved: Bytes,
-    /// Counts frees, and pools that are over.
+    /// Logical time: goes on with each free, with each that is done later, and with each pool that ends.
     pub(super) clock: u64,
     pub(super) stalls: u64,
     /// The request that failed last, and when.

@@ -8,7 +8,7 @@ use super::names::{Frame, are_neighbors};
 use super::place::Place;
 use crate::observer::Observer;
 
-/// How many gaps are looked at, bin by bin from the tightest on.
+/// The ends of how many gaps are considered, bin by bin from the tightest on. Known places are in any gap.
 const LOOKED_AT: usize = 64;
 
 /// What a run of frames costs beyond its pages, which cost one each: two calls more. An A100's driver

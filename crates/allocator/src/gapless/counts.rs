@@ -10,7 +10,7 @@ use gapless_units::{Bytes, MIB};
 use crate::statistics::{Change, Statistic, Statistics};
 
 /// Up to this size a block counts for the small pool, as PyTorch's does.
-const SMALL: Bytes = Bytes::new(MIB);
+pub(super) const SMALL: Bytes = Bytes::new(MIB);
 
 /// Blocks and bytes that the program holds and other streams use.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,7 +37,7 @@ pub(super) struct Elsewhere {
 #[derive(Clone, Copy, Debug, Default)]
 struct Flow {
     now: [u64; 2],
-    /// All increases together.
+    /// All increases together, which go round after 2^64: of a service's bytes in some weeks.
     all: [u64; 2],
     peak: Peak,
 }
@@ -227,7 +227,7 @@ impl Flow {
     #[inline]
     fn increase(&mut self, kind: usize, amount: u64) {
         self.now[kind] += amount;
-        self.all[kind] += amount;
+        self.all[kind] = self.all[kind].wrapping_add(amount);
     }
 
     #[inline]
@@ -237,7 +237,7 @@ impl Flow {
 
     fn adjust(&mut self, Elsewhere { more, all }: Elsewhere) {
         self.now[OF_SMALL] = self.now[OF_SMALL].wrapping_add_signed(more);
-        self.all[OF_SMALL] += all;
+        self.all[OF_SMALL] = self.all[OF_SMALL].wrapping_add(all);
     }
 
     /// The statistic of it, with what waits added.
@@ -247,11 +247,11 @@ impl Flow {
             current,
             peak,
             allocated,
-            freed: allocated - current,
+            freed: allocated.wrapping_sub(current),
         };
         let of = |kind: usize| change(now[kind], peak.each[kind], self.all[kind]);
         Statistic {
-            all: change(sum(now), peak.both, sum(self.all)),
+            all: change(sum(now), peak.both, self.all[OF_SMALL].wrapping_add(self.all[OF_LARGE])),
             small_pool: of(OF_SMALL),
             large_pool: of(OF_LARGE),
         }
@@ -280,6 +280,23 @@ mod tests {
         statistics.active.change(pool, active);
         statistics.active_bytes.change(pool, active * bytes);
         statistics.requested_bytes.change(pool, active * i128::from(requested.get()));
+    }
+
+    /// What was handed out in all goes round; what is there does not change.
+    #[test]
+    fn a_long_life_overflows_nothing() {
+        let mut counts = Counts::default();
+        let size = Bytes::new(1 << 62);
+        for _ in 0..10 {
+            counts.hand_out(size, size);
+            counts.give_back(size, size);
+        }
+        let mut told = Statistics::default();
+        counts.tell(&mut told);
+        let all = told.allocated_bytes.all;
+        assert_eq!((all.current, all.peak), (0, 1 << 62));
+        assert_eq!((all.allocated, all.freed), (1 << 63, 1 << 63));
+        assert_eq!(told.allocation.all.allocated, 10);
     }
 
     proptest! {

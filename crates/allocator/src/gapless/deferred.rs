@@ -40,7 +40,7 @@ pub(super) struct Deferred {
     /// How many events were queued so far.
     recorded: u64,
     /// How many events each pending block waits for.
-    pub(super) counts: BTreeMap<At, u32>,
+    counts: BTreeMap<At, u32>,
     /// Pending blocks whose events are not recorded yet, because a graph was captured.
     pub(super) postponed: VecDeque<At>,
     waits: FxHashMap<EventId, Wait>,
@@ -140,8 +140,23 @@ impl Deferred {
         Some(first)
     }
 
+    /// Takes back the events of the block that was freed last; answers their streams.
+    pub(super) fn take_back(&mut self, at: At) -> Vec<StreamId> {
+        let mut streams = Vec::new();
+        for (&stream, queue) in &mut self.queues {
+            // Only the last of a queue can be of the block that was freed last.
+            if let Some(queued) = queue.pop_back_if(|queued| queued.at == at) {
+                self.spent.push(queued.event);
+                streams.push(stream);
+            }
+        }
+        self.queues.retain(|_, queue| !queue.is_empty());
+        self.counts.remove(&at);
+        streams
+    }
+
     /// Notes that a block waits for one event less; says whether that was the last.
-    pub(super) fn is_last(&mut self, at: At) -> bool {
+    pub(super) fn pass_one(&mut self, at: At) -> bool {
         let Some(count) = self.counts.get_mut(&at) else { return false };
         *count -= 1;
         let is_last = *count == 0;

@@ -22,12 +22,15 @@ pub(super) fn end_pool<H: Hold>(hold: &mut H, pool: PoolId) {
 pub(super) fn end_stream<H: Hold>(hold: &mut H, stream: StreamId) -> Result<(), DeviceError> {
     hold.books().check_no_capture("end stream")?;
     wait_for_stream(hold, stream)?;
-    let (books, device) = hold.parts();
-    // A capture may have begun meanwhile: then uses of the stream wait for its end.
-    books.check_no_capture("end stream")?;
-    books.record_postponed(device)?;
-    // Others may free what was used on it meanwhile.
-    while hold.books().deferred.last_of(stream).is_some() {
+    loop {
+        let (books, device) = hold.parts();
+        // A capture may have begun meanwhile: then uses of the stream wait for its end.
+        books.check_no_capture("end stream")?;
+        books.record_postponed(device)?;
+        // Others may free what was used on it meanwhile.
+        if books.deferred.last_of(stream).is_none() {
+            break;
+        }
         wait_for_all_uses(hold, stream)?;
     }
     let (books, device) = hold.parts();
@@ -73,7 +76,7 @@ impl<O: Observer> Books<O> {
         self.arenas.end_pool(pool);
     }
 
-    /// Forgets that a stream used blocks which the program still has.
+    /// Forgets that a stream used blocks which the program still has. No free is postponed.
     fn forget_uses_on(&mut self, stream: StreamId) {
         self.deferred.uses.retain(|&at, streams| {
             streams.retain(|&other| other != stream);
@@ -98,7 +101,7 @@ mod tests {
     use crate::Allocator;
     use crate::gapless::hold::Alone;
     use crate::gapless::waits::wait_for_arena;
-    use crate::gapless::{GaplessAllocator, Slack};
+    use crate::gapless::{BlockId, GaplessAllocator, Slack};
     use gapless_device::{Completion, Device, Faulty, Placement, Sim, SimSetup};
     use gapless_units::Bytes;
 
@@ -240,6 +243,57 @@ mod tests {
         fn outside<T>(&mut self, call: impl FnOnce(&mut D) -> T) -> T {
             self.0.books.captures += 1;
             self.0.outside(call)
+        }
+    }
+
+    /// A stream ends; while its last event is waited for, another thread begins a capture and frees a block
+    /// that a third stream used, whose event comes after the capture.
+    #[test]
+    fn a_free_is_not_forgotten_for_a_capture() {
+        let mut allocator = lagging(Bytes::gib(1));
+        let mut take = || allocator.allocate(Bytes::mib(2), StreamId(0)).unwrap();
+        let (queued, held) = (take(), take());
+        for (block, stream) in [(queued, StreamId(7)), (held, StreamId(5))] {
+            assert_eq!(allocator.record_stream(block, stream), Ok(()));
+        }
+        assert_eq!(allocator.free(queued), Ok(()));
+        let GaplessAllocator { books, device } = &mut allocator;
+        let mut overtaken = CaptureFrees { hold: Alone { books, device }, block: held, calls: 0 };
+        assert!(end_stream(&mut overtaken, StreamId(7)).is_err(), "it can be ended again");
+        assert_eq!(allocator.check_invariants(), Ok(()));
+        assert_eq!(allocator.end_capture(), Ok(()));
+        assert_eq!(allocator.end_stream(StreamId(7)), Ok(()));
+        assert_eq!(allocator.check_invariants(), Ok(()));
+        assert_eq!(allocator.end_stream(StreamId(5)), Ok(()));
+        assert_eq!(allocator.live(), Bytes::ZERO);
+    }
+
+    /// Another thread begins a capture while this one waits for an event, and frees a block.
+    struct CaptureFrees<'a, D> {
+        hold: Alone<'a, D, ()>,
+        block: BlockId,
+        calls: u32,
+    }
+
+    impl<D: Device> Hold for CaptureFrees<'_, D> {
+        type Device = D;
+        type Observer = ();
+
+        fn parts(&mut self) -> (&mut Books<()>, &mut D) {
+            self.hold.parts()
+        }
+
+        fn outside<T>(&mut self, call: impl FnOnce(&mut D) -> T) -> T {
+            self.calls += 1;
+            // The stream is waited for first, then its event.
+            if self.calls == 2 {
+                let (books, device) = self.hold.parts();
+                books.captures += 1;
+                let at = books.blocks.held(self.block).unwrap();
+                assert_eq!(books.free_later(device, at), Ok(()));
+                books.take_back(at);
+            }
+            self.hold.outside(call)
         }
     }
 

@@ -14,14 +14,13 @@
 use gapless_units::Bytes;
 
 use super::names::ArenaIndex;
-
-/// Sizes are counted in so many bytes, as a power of two, to compare four of them at once.
-const UNIT: u32 = 9;
+use super::request::UNIT;
 
 /// Recently freed blocks, known by `T`, the newest last, and no more than so many.
 #[derive(Clone, Debug)]
 pub(super) struct Front<T, const CAPACITY: usize> {
     len: usize,
+    /// In units, short enough that four are compared at once.
     sizes: [u32; CAPACITY],
     arenas: [ArenaIndex; CAPACITY],
     blocks: [T; CAPACITY],

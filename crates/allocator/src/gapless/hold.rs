@@ -18,7 +18,7 @@ pub(super) trait Hold {
     type Observer: Observer;
 
     /// The books and the device, for calls that do not take long: events are recorded and asked
-    /// about with the books in hand.
+    /// about with the books in hand. A card takes long to record one where the queue of its stream is full.
     fn parts(&mut self) -> (&mut Books<Self::Observer>, &mut Self::Device);
 
     /// The books.

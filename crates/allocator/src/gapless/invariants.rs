@@ -54,12 +54,16 @@ impl<O: Observer> Books<O> {
                 return broken(format!("{at:?} waits for events and is not pending"));
             }
         }
-        let waits =
-            |at: &At| self.deferred.counts.contains_key(at) || self.deferred.postponed.contains(at);
-        let blocks = self.table.territories().flat_map(|(_, book)| self.blocks.from(book.first));
-        let mut pending = blocks.filter(|&at| self.blocks[at].state == State::Pending);
+        let is_postponed = |at: &At| self.deferred.postponed.contains(at);
+        let waits = |at: &At| 0 < self.deferred.count_of(*at) || is_postponed(at);
+        let blocks = || self.table.territories().flat_map(|(_, book)| self.blocks.from(book.first));
+        let mut pending = blocks().filter(|&at| self.blocks[at].state == State::Pending);
         if pending.any(|at| !waits(&at)) {
             return broken("a block is pending and waits for nothing".to_owned());
+        }
+        let has_uses = |at: &At| self.deferred.uses.contains_key(at) && !is_postponed(at);
+        if blocks().any(|at| self.blocks[at].used_elsewhere != has_uses(&at)) {
+            return broken("a block says of itself otherwise whether streams used it".to_owned());
         }
         if events != self.deferred.queued() {
             return broken("blocks wait for other events than are queued".to_owned());

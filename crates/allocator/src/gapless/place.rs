@@ -10,10 +10,11 @@ use super::names::{ArenaIndex, At, Frame, TerritoryIndex};
 use super::supply::{Refusal, supply};
 use crate::observer::Observer;
 
-/// A territory is at least this many times the device.
+/// A territory is this many times the device: less where that is more than [`LARGEST_TERRITORY`], or where
+/// addresses are short.
 const TERRITORY_PER_DEVICE: u64 = 2;
 
-/// And at most this large, unless one request is larger.
+/// The largest territory, unless one request is larger.
 const LARGEST_TERRITORY: Bytes = Bytes::gib(512);
 
 /// Which part of a page may stay free beside a block of whole pages, for it to begin at a page.

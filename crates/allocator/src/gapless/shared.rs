@@ -20,7 +20,9 @@
 //! the books.
 
 mod block;
+mod tally;
 mod kept;
+mod shared_books;
 mod in_hand;
 mod thread_front;
 #[cfg(test)]
@@ -46,7 +48,8 @@ use crate::failure::FreeError;
 use crate::observer::Observer;
 use crate::statistics::Statistics;
 use crate::usage::Usage;
-use in_hand::{InHand, SharedBooks, lock};
+use in_hand::InHand;
+use shared_books::{SharedBooks, lock};
 
 pub use block::{Block, NotFreed};
 pub use thread_front::ThreadFront;
@@ -101,12 +104,13 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
     /// Gives free pages back until no more than `keep` is reserved, out of the gaps that lack most
     /// of theirs first, and addresses under which nothing is mapped. Waits for all work on the
     /// streams it serves, and on others that still use blocks which were freed. What is pinned or
-    /// lies in a private pool that goes on stays.
+    /// lies in a private pool that goes on stays. Fails while a graph is captured, or where the device fails;
+    /// what was given back by then stays so.
     pub fn trim(&self, keep: Bytes) -> Result<(), DeviceError> {
         self.hold(|hold| trim(hold, keep))
     }
 
-    /// Frees what waited for work that is done by now.
+    /// Frees what waited for work that is done by now. Fails where the device does.
     pub fn process_events(&self) -> Result<(), DeviceError> {
         self.hold(|hold| {
             let (books, device) = hold.parts();

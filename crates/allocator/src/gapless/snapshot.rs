@@ -8,7 +8,7 @@ use gapless_units::{Addr, Bytes, DeviceId, Extent};
 
 use super::block::State;
 use super::books::Books;
-use super::names::{At, Frame};
+use super::names::{At, Frame, are_neighbors};
 use crate::observer::{Happening, Observer, Recorder};
 
 fn events_of(failure: Option<Happening>) -> Events {
@@ -53,7 +53,7 @@ impl<O: Observer> Books<O> {
             let active = self.table.frames(index).filter(|&frame| self.table.has_memory(frame));
             let active: Vec<_> = active.collect();
             let mut first = territory.first;
-            for run in active.chunk_by(|a, b| a.number + 1 == b.number) {
+            for run in active.chunk_by(are_neighbors) {
                 let extent = self.table.span_of(run);
                 let ends_behind = |&at: &At| extent.start() < self.blocks[at].end();
                 first = self.blocks.from(first).find(ends_behind).unwrap_or(first);

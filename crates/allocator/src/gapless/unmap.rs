@@ -6,8 +6,8 @@ use gapless_units::Extent;
 use super::hold::Hold;
 use super::names::{Frame, PageIndex, are_neighbors};
 
-/// Unmaps what is mapped under frames and used nowhere else, then does one thing more. What could
-/// not be unmapped stays in the books.
+/// Unmaps the aliases under frames, and then makes one more call of the device, all outside. What could not
+/// be unmapped stays in the books.
 pub(super) fn unmap<H: Hold>(
     hold: &mut H,
     frames: &[Frame],

@@ -1,4 +1,4 @@
-//! How far streams are: frees that are finished, and waits for those that are not.
+//! How far streams are, and waits for those that are behind.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -7,11 +7,9 @@ use std::sync::Arc;
 use gapless_device::{Device, DeviceError, EventId};
 use gapless_units::StreamId;
 
-use super::block::State;
 use super::books::Books;
-use super::deferred::Queued;
 use super::hold::Hold;
-use super::names::{ArenaIndex, At};
+use super::names::ArenaIndex;
 use crate::observer::Observer;
 
 /// How far streams are: a stream that lags is asked once, not for each of its blocks.
@@ -36,105 +34,6 @@ impl Progress {
 }
 
 impl<O: Observer> Books<O> {
-    /// Frees a block that other streams used, once they are done.
-    pub(super) fn free_later(
-        &mut self,
-        device: &mut impl Device,
-        at: At,
-    ) -> Result<(), DeviceError> {
-        if self.is_capturing() {
-            self.postpone(at);
-        } else {
-            self.record_uses(device, at)?;
-        }
-        self.note_free(at);
-        let block = &mut self.blocks[at];
-        block.used_elsewhere = false;
-        block.state = State::Pending;
-        Ok(())
-    }
-
-    /// Records an event on each stream that used a block.
-    pub(super) fn record_uses(
-        &mut self,
-        device: &mut impl Device,
-        at: At,
-    ) -> Result<(), DeviceError> {
-        let uses = self.deferred.uses.remove(&at).unwrap_or_default();
-        for (done, &stream) in uses.iter().enumerate() {
-            match device.record_event(stream) {
-                Ok(event) => {
-                    self.deferred.push(stream, event, at);
-                }
-                Err(error) => {
-                    // The block is whose it was, with the uses that no event stands for.
-                    self.forget_events_of(device, at, uses[done..].to_vec());
-                    return Err(error);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Undoes what was recorded of a block's uses, the last of all frees.
-    fn forget_events_of(&mut self, device: &mut impl Device, at: At, mut uses: Vec<StreamId>) {
-        let mut void = Vec::new();
-        for (&stream, queue) in &mut self.deferred.queues {
-            // Only the last of a queue can be this block's, which was just freed.
-            if let Some(queued) = queue.pop_back_if(|queued| queued.at == at) {
-                void.push(queued.event);
-                uses.push(stream);
-            }
-        }
-        for event in void {
-            // The device fails already; an event it does not forget now holds no memory.
-            let _ = device.drop_event(event);
-        }
-        self.deferred.queues.retain(|_, queue| !queue.is_empty());
-        self.deferred.counts.remove(&at);
-        self.deferred.uses.insert(at, uses);
-    }
-
-    /// Frees what waited for events that are complete.
-    pub(super) fn finish_frees(&mut self, device: &mut impl Device) -> Result<(), DeviceError> {
-        if self.is_capturing() {
-            return Ok(());
-        }
-        self.record_postponed(device)?;
-        let streams: Vec<StreamId> = self.deferred.queues.keys().copied().collect();
-        for stream in streams {
-            while let Some(Queued { event, .. }) = self.deferred.first_of(stream) {
-                if !device.is_complete(event)? {
-                    break;
-                }
-                self.pass_first(stream);
-            }
-        }
-        self.drop_spent(device)
-    }
-
-    /// Takes in that a stream reached its first event, and frees what waited for that alone.
-    fn pass_first(&mut self, stream: StreamId) {
-        if let Some(Queued { at, .. }) = self.deferred.pass_first(stream) {
-            self.finish(at);
-        }
-    }
-
-    /// Has the device forget the events that nobody needs any more.
-    fn drop_spent(&mut self, device: &mut impl Device) -> Result<(), DeviceError> {
-        while let Some(event) = self.deferred.spent() {
-            device.drop_event(event)?;
-            self.deferred.forget_spent();
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self, at: At) {
-        if self.deferred.is_last(at) {
-            self.take_unused(at);
-        }
-    }
-
     /// Whether somebody waits for work of a stream, with the books out of hand.
     pub(super) fn is_waited_for(&self, stream: StreamId) -> bool {
         self.waited_for().any(|other| other == stream)
@@ -181,7 +80,8 @@ impl<O: Observer> Books<O> {
     }
 
     /// Looks how far an arena's stream is, without waiting: up to when, on the allocator's clock,
-    /// its work is done.
+    /// its work is done. Where work is done that was asked about some time ago, what came since may be
+    /// done as well, so it is asked about at once.
     pub(super) fn settle(
         &mut self,
         device: &mut impl Device,
@@ -192,15 +92,15 @@ impl<O: Observer> Books<O> {
         if book.stream_is_over {
             book.settled = clock;
         }
-        if book.settled == clock || is_capturing {
-            return Ok(book.settled);
-        }
-        if book.checkpoint.is_none() {
-            book.checkpoint = Some((device.record_event(book.stream)?, clock));
-        }
-        if let Some((event, time)) = book.checkpoint
-            && device.is_complete(event)?
-        {
+        while !is_capturing && self.arenas[arena].settled < clock {
+            let book = &mut self.arenas[arena];
+            let (event, time) = match book.checkpoint {
+                Some(checkpoint) => checkpoint,
+                None => *book.checkpoint.insert((device.record_event(book.stream)?, clock)),
+            };
+            if !device.is_complete(event)? {
+                break;
+            }
             self.drop_checkpoint(device, arena)?;
             let book = &mut self.arenas[arena];
             book.settled = book.settled.max(time);
@@ -278,4 +178,63 @@ pub(super) fn stall_for_arena<H: Hold>(hold: &mut H, arena: ArenaIndex) -> Resul
     hold.books().check_no_capture("wait for stream")?;
     hold.books().stalls += 1;
     wait_for_arena(hold, arena)
+}
+
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests {
+    use gapless_device::{Host, HostSetup};
+    use gapless_units::{Bytes, PoolId};
+
+    use super::*;
+    use crate::Allocator;
+    use crate::gapless::{GaplessAllocator, Slack};
+
+    const COMPUTE: StreamId = StreamId(0);
+    const COPY: StreamId = StreamId(1);
+
+    fn on_host(pages: u64) -> (Host, GaplessAllocator<Host>) {
+        let host = Host::new(HostSetup::new(Bytes::mib(2 * pages))).unwrap();
+        (host.clone(), GaplessAllocator::new(host, Slack::NONE, ()))
+    }
+
+    /// A page that a stream uses and gives back.
+    fn turn(it: &mut GaplessAllocator<Host>, stream: StreamId) {
+        let block = it.allocate(Bytes::mib(2), stream).unwrap();
+        assert_eq!(it.free(block), Ok(()));
+    }
+
+    /// Some of a stream's work was asked about while it was not done; by now all of it is, and more. Its
+    /// page serves another stream at once, so that no new one is needed.
+    #[test]
+    fn what_is_done_since_it_was_asked_about_is_no_wait() {
+        let (host, mut it) = on_host(8);
+        let gate = host.hold(COMPUTE).unwrap();
+        turn(&mut it, COMPUTE);
+        let held = it.allocate(Bytes::mib(2), COPY);
+        let arena = it.books.arenas.of(PoolId::DEFAULT, COMPUTE);
+        assert!(it.books.arenas[arena].checkpoint.is_some(), "it was asked about");
+        turn(&mut it, COMPUTE);
+        gate.open();
+        assert_eq!(host.clone().wait_for_stream(COMPUTE), Ok(()));
+        assert!(held.is_ok() && it.allocate(Bytes::mib(2), COPY).is_ok());
+        assert_eq!(it.usage().reserved, Bytes::mib(4));
+        assert_eq!(it.books.arenas[arena].checkpoint, None);
+    }
+
+    /// A stream that lags is asked about once in a search, however many of its pages are looked at.
+    #[test]
+    fn progress_is_asked_about_once() {
+        let (host, mut it) = on_host(8);
+        let gate = host.hold(COMPUTE).unwrap();
+        turn(&mut it, COMPUTE);
+        let arena = it.books.arenas.of(PoolId::DEFAULT, COMPUTE);
+        let mut progress = Progress::default();
+        let GaplessAllocator { books, device } = &mut it;
+        assert_eq!(progress.of(arena, books, device), Ok(0));
+        gate.open();
+        assert_eq!(device.wait_for_stream(COMPUTE), Ok(()));
+        assert_eq!(progress.of(arena, books, device), Ok(0), "the answer of this search stays");
+        assert_eq!(Progress::default().of(arena, books, device), Ok(books.clock));
+    }
 }

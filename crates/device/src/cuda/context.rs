@@ -80,8 +80,12 @@ impl Context {
         self.memory_now().map_err(|refusal| self.refused(&refusal))
     }
 
-    /// What is free and what there is.
-    pub(super) fn memory_now(&self) -> Result<(Bytes, Bytes), Refusal> {
+    /// What is free. After a fault of the card that is nothing.
+    pub(super) fn free_now(&self) -> Bytes {
+        self.memory_now().map_or(Bytes::ZERO, |(free, _)| free)
+    }
+
+    fn memory_now(&self) -> Result<(Bytes, Bytes), Refusal> {
         let _entered = self.enter()?;
         let (mut free, mut total) = (0, 0);
         // SAFETY: it writes to places of ours.

@@ -7,13 +7,12 @@ use rustc_hash::FxHashMap;
 
 use super::context::{Allocated, Context, GivenBack, Physical, Refusal};
 use crate::books::{Books, Mapping};
-use crate::device::{DeviceError, Handle, MemoryInfo};
+use crate::device::{DeviceError, Handle};
 
 #[derive(Debug)]
 pub(super) struct Memory {
     context: Arc<Context>,
     books: Books,
-    capacity: Bytes,
     allocated: FxHashMap<Addr, Allocated>,
     created: FxHashMap<Handle, Physical>,
     peers: Vec<DeviceId>,
@@ -24,30 +23,20 @@ impl Memory {
         Self {
             context,
             books: Books::new(granule, capacity),
-            capacity,
             allocated: FxHashMap::default(),
             created: FxHashMap::default(),
             peers: Vec::new(),
         }
     }
 
-    pub(super) fn used(&self) -> Bytes {
-        self.books.used()
+    /// What may still be taken, if the card has it.
+    pub(super) fn left(&self) -> Bytes {
+        self.books.free()
     }
 
     /// Whether all of an extent is memory from here.
     pub(super) fn gave(&self, extent: Extent) -> bool {
         self.books.backs(extent)
-    }
-
-    /// The most that may be taken.
-    pub(super) fn capacity(&self) -> Bytes {
-        self.capacity
-    }
-
-    pub(super) fn info(&self) -> MemoryInfo {
-        let free = self.context.memory_now().map_or(Bytes::ZERO, |(free, _)| free);
-        MemoryInfo { free: free.min(self.books.free()), total: self.capacity }
     }
 
     pub(super) fn allocate(&mut self, size: Bytes) -> Result<Addr, DeviceError> {
@@ -170,33 +159,37 @@ impl Memory {
         if self.peers.contains(&peer) {
             return Ok(());
         }
-        // The driver may refuse a peer when memory is opened to it. That shows by a page of its own, or all
-        // that is mapped from now on would fail.
+        // The driver may refuse a peer when memory is opened to it. That has to show now, or all that is
+        // mapped from now on would fail.
         self.peers.push(peer);
-        let opened = self.open_a_page();
+        let opened = match self.books.any_mapping() {
+            Some(mapping) => self.set_access(mapping),
+            None => self.open_a_granule(),
+        };
         if opened.is_err() {
             self.peers.pop();
         }
         opened
     }
 
-    /// Opens memory to all peers, and gives it back.
-    fn open_a_page(&mut self) -> Result<(), DeviceError> {
+    /// Opens memory to all peers, and gives it back. The first error counts.
+    fn open_a_granule(&mut self) -> Result<(), DeviceError> {
         let size = self.books.granule();
         let handle = self.create(size)?;
         let opened = self.reserve(size).and_then(|place| {
             let opened = self.map(place.start(), handle).and_then(|()| {
                 let opened = self.set_access(place);
-                self.unmap(place).and(opened)
+                opened.and(self.unmap(place))
             });
-            self.unreserve(place).and(opened)
+            opened.and(self.unreserve(place))
         });
-        self.release(handle).and(opened)
+        opened.and(self.release(handle))
     }
 
     fn no_memory(&self, call: &'static str, size: Bytes, refusal: &Refusal) -> DeviceError {
         if refusal.is_shortage() {
-            DeviceError::OutOfMemory { requested: size, free: self.info().free }
+            let free = self.context.free_now().min(self.left());
+            DeviceError::OutOfMemory { requested: size, free }
         } else {
             refusal.told(call)
         }

@@ -49,12 +49,13 @@ impl Streams {
         id
     }
 
-    pub(super) fn forget(&mut self, stream: StreamId) -> Result<(), DeviceError> {
+    /// Answers what is forgotten: dropping it is a call of the driver.
+    pub(super) fn forget(&mut self, stream: StreamId) -> Result<Arc<Stream>, DeviceError> {
         let call = "forget stream";
         if stream == StreamId::DEFAULT {
             return Err(DeviceError::Invalid { call, reason: "the default stream stays" });
         }
-        self.known.remove(&stream).map(drop).ok_or(no_stream(call))
+        self.known.remove(&stream).ok_or(no_stream(call))
     }
 
     pub(super) fn stream(
@@ -81,8 +82,9 @@ impl Streams {
         id
     }
 
-    pub(super) fn drop_event(&mut self, event: EventId) -> Result<(), DeviceError> {
-        self.events.remove(&event).map(drop).ok_or(no_event("drop event"))
+    /// Answers what is forgotten: dropping it is a call of the driver.
+    pub(super) fn drop_event(&mut self, event: EventId) -> Result<Arc<Event>, DeviceError> {
+        self.events.remove(&event).ok_or(no_event("drop event"))
     }
 }
 

@@ -135,7 +135,7 @@ impl CudaWork {
         extent: Extent,
         seed: u64,
     ) -> Result<(), DeviceError> {
-        if !self.card.memory().gave(extent) {
+        if !self.card.with_memory(|memory| memory.gave(extent)) {
             return Err(DeviceError::Invalid { call, reason: "the memory is not the card's" });
         }
         let words = extent.size().get() / 4;

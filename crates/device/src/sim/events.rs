@@ -11,7 +11,8 @@ pub enum Completion {
     /// As soon as somebody asks.
     #[default]
     AtOnce,
-    /// When an event was asked about that often before, or somebody waited for the device.
+    /// When an event, or one behind it on its stream, was asked about that often before, or somebody
+    /// waited for the device.
     AfterQueries(u32),
     /// When told, by `finish_work_on` or `finish_all_work`, or when somebody waits.
     WhenTold,
@@ -94,6 +95,10 @@ impl Events {
             Completion::WhenToldFrom(first) => first <= stream,
         };
         pending.asked += 1;
+        // A stream's work ends in order, whichever of its events was asked about.
+        if !waits && completion != Completion::AtOnce {
+            self.wait(event)?;
+        }
         Ok(!waits)
     }
 

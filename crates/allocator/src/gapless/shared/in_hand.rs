@@ -1,84 +1,14 @@
-//! Shared books, and one thread that has them in hand beside its device.
+//! One thread that has shared books in hand, beside its device.
 
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use gapless_device::Device;
 
-use super::kept::{Kept, Parcel, Tally};
+use super::shared_books::{SharedBooks, State, lock};
 use crate::gapless::books::Books;
 use crate::gapless::hold::Hold;
-use crate::gapless::sync::{Arc, Condvar, Mutex, MutexGuard};
+use crate::gapless::sync::MutexGuard;
 use crate::observer::Observer;
-
-/// The name of the next books.
-static NEXT_NAME: AtomicU64 = AtomicU64::new(0);
-
-/// Books that several threads use, one at a time.
-pub(super) struct SharedBooks<O> {
-    /// So that no block goes to an allocator it is not from.
-    pub(super) name: u64,
-    state: Mutex<State<O>>,
-    /// Somebody came back from the device.
-    returned: Condvar,
-}
-
-/// The books, and who uses them.
-pub(super) struct State<O> {
-    pub(super) books: Books<O>,
-    /// How many threads call the device at this moment.
-    outside: u32,
-    /// How often one came back.
-    returns: u64,
-    /// Whether a request searches a last time before it fails. One does at a time: two would see
-    /// each other take and put back the same pages for ever.
-    last_search: bool,
-    pub(super) fronts: Vec<Arc<Mutex<Kept>>>,
-    /// What the books do not know of what happened in fronts that were dropped.
-    pub(super) of_gone_fronts: Tally,
-    /// Whether everything goes through the books, because somebody listens.
-    pub(super) are_shut: bool,
-    /// How many pools and streams are over.
-    pub(super) ends: u64,
-}
-
-/// Takes a lock, also where a thread panicked with it: only an observer or a device can. What the
-/// request was about is lost then, pages and addresses that it was about to map included; the rest
-/// is as it was.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl<O: Observer> SharedBooks<O> {
-    pub(super) fn new(books: Books<O>) -> Self {
-        Self {
-            name: NEXT_NAME.fetch_add(1, Ordering::Relaxed),
-            state: Mutex::new(State {
-                books,
-                outside: 0,
-                returns: 0,
-                last_search: false,
-                fronts: Vec::new(),
-                of_gone_fronts: Tally::default(),
-                are_shut: false,
-                ends: 0,
-            }),
-            returned: Condvar::new(),
-        }
-    }
-
-    /// The books, as soon as nobody else has them in hand.
-    pub(super) fn state(&self) -> MutexGuard<'_, State<O>> {
-        lock(&self.state)
-    }
-}
-
-impl<O> State<O> {
-    fn come_back(&mut self) {
-        self.outside -= 1;
-        self.returns += 1;
-    }
-}
 
 /// Comes back for a thread that the device panicked on, for which others would wait for ever.
 struct WayBack<'a, O: Observer> {
@@ -92,27 +22,6 @@ impl<O: Observer> Drop for WayBack<'_, O> {
             self.books.state().come_back();
             self.books.returned.notify_all();
         }
-    }
-}
-
-impl<O: Observer> State<O> {
-    /// Gives the books a block that a thread kept.
-    pub(super) fn take_in(&mut self, tally: &mut Tally, parcel: Parcel) {
-        let counted = self.books.blocks[parcel.at].requested;
-        tally.return_to_books(parcel.extent.size(), counted);
-        self.books.take_back(parcel.at);
-    }
-
-    /// Merges all that waits in any front.
-    pub(super) fn clear_fronts(&mut self) {
-        for kept in self.fronts.clone() {
-            let mut kept = lock(&kept);
-            let Kept { front, tally, .. } = &mut *kept;
-            while let Some(parcel) = front.take_oldest() {
-                self.take_in(tally, parcel);
-            }
-        }
-        self.books.clear_front();
     }
 }
 
@@ -140,11 +49,12 @@ struct LastSearch {
     left: usize,
 }
 
-/// What may have freed something: how often others came back from the device, and all frees.
+/// What may have freed something: how often others came back from the device, and the time of the
+/// books, which goes on with each free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Deeds {
     returns: u64,
-    frees: u64,
+    time: u64,
 }
 
 impl<'a, D, O: Observer> InHand<'a, D, O> {
@@ -190,7 +100,7 @@ impl<'a, D, O: Observer> InHand<'a, D, O> {
     fn deeds(&mut self) -> Deeds {
         let own = self.returns;
         let state = self.state();
-        Deeds { returns: state.returns - own, frees: state.books.clock }
+        Deeds { returns: state.returns - own, time: state.books.clock }
     }
 }
 

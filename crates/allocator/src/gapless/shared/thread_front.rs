@@ -7,9 +7,11 @@ use gapless_units::{Bytes, PoolId, StreamId};
 use rustc_hash::FxHashMap;
 
 use super::block::{Block, NotFreed};
-use super::in_hand::{InHand, SharedBooks, lock};
+use super::in_hand::InHand;
 use super::kept::{Kept, Parcel};
+use super::shared_books::{SharedBooks, lock};
 use crate::failure::{AllocationError, FreeError};
+use crate::gapless::counts::SMALL;
 use crate::gapless::hold::Hold;
 use crate::gapless::ladder::acquire;
 use crate::gapless::names::ArenaIndex;
@@ -21,6 +23,7 @@ use crate::observer::Observer;
 /// Blocks up to this size are kept by the threads that gave them back. What all of them keep
 /// counts as alive, so it is little: 4 MiB a thread at most.
 const KEPT: Bytes = Bytes::new(256 << 10);
+const _: () = assert!(KEPT.get() <= SMALL.get(), "tallies are of small blocks");
 
 /// A thread's own way to a [`SharedAllocator`](super::SharedAllocator). What it kept goes back when it is dropped.
 pub struct ThreadFront<D: Device, O: Observer = ()> {
@@ -70,7 +73,7 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
         request_or_make_room(self, |it| it.allocate(size, stream), make_room)
     }
 
-    /// A block from a private pool.
+    /// A block from a private pool. Fails as [`ThreadFront::allocate`] does.
     pub fn allocate_in(
         &mut self,
         pool: PoolId,
@@ -202,11 +205,8 @@ impl<D: Device, O: Observer> Drop for ThreadFront<D, O> {
         let mut state = self.books.state();
         state.fronts.retain(|front| !Arc::ptr_eq(front, &self.kept));
         let mut kept = lock(&self.kept);
-        let Kept { front, tally, .. } = &mut *kept;
-        while let Some(parcel) = front.take_oldest() {
-            state.take_in(tally, parcel);
-        }
-        state.of_gone_fronts.add(tally);
+        state.take_in_all(&mut kept);
+        state.of_gone_fronts.add(&kept.tally);
     }
 }
 
