@@ -11,7 +11,7 @@
 //!                    │
 //!                    ▼
 //!        memory under all of it? ──► cut, hand out
-//!                    │ some frames have none
+//!                    │ some slots have none
 //!                    ▼
 //!        an alias whose page is free ──► a spare page ──► within the budget: a new page
 //!             ──► merge all fronts: a page from the sparsest gap ──► a new page
@@ -21,21 +21,21 @@
 //! ```
 //!
 //! Addresses and memory are apart. Addresses are plenty: each stream of each pool has an *arena*
-//! of reserved ranges (*territories*), cut into blocks that are merged with their free neighbors
+//! of reserved ranges (*reservations*), cut into blocks that are merged with their free neighbors
 //! and searched by best fit, down to 512 bytes. Memory comes in the device's pages; a page under
-//! which nothing is alive can lie under any *frame* of addresses, so free memory is never tied to
+//! which nothing is alive can lie under any *slot* of addresses, so free memory is never tied to
 //! a gap. What remains unusable are the free parts of pages that are partly alive.
 //!
-//! A page moves by being mapped under its new frame as well. The old mapping stays as an *alias*:
+//! A page moves by being mapped under its new slot as well. The old mapping stays as an *alias*:
 //! nobody waits for work that may still use the old address, and a program that repeats itself
-//! finds its pages under its frames again without a call of the device; the oldest go before the
+//! finds its pages under its slots again without a call of the device; the oldest go before the
 //! device keeps no more mappings ([`Device::mapping_limit`]). Where that is not enough,
 //! what it asks for is learnt, and each request has a place that is planned; a plan is a hint.
 //!
 //! Rules of safety, each held by a test:
 //!
 //! 1. Bytes change streams only after an event of the stream that used them last.
-//! 2. A frame is unmapped only after the work that used its addresses.
+//! 2. A slot is unmapped only after the work that used its addresses.
 //! 3. A page has one active mapping at most; no byte is handed out twice.
 //! 4. Pages under pinned blocks, and those of private pools, do not move.
 //! 5. Each call of the device may fail; the books are as before, and no page is lost.
@@ -58,13 +58,13 @@
 //! ever held until it ends: they come on top.
 
 mod names;
-mod knob;
+mod slack;
 mod page_size;
 mod request;
 mod room;
 mod block;
 mod page;
-mod frame_set;
+mod slot_set;
 mod pages;
 mod bins;
 mod known;
@@ -125,9 +125,9 @@ use request::{REQUEST_LIMIT, rounded};
 use room::request_or_make_room;
 
 pub use invariants::BrokenInvariant;
-pub use knob::Slack;
 pub use names::BlockId;
 pub use page_size::PageSize;
+pub use slack::Slack;
 
 /// The allocator that does not fragment, over a device that can map pages.
 ///
@@ -275,7 +275,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         self.books.snapshot_settings()
     }
 
-    /// Every run of frames with memory, as an expandable segment with its blocks, by address.
+    /// Every run of slots with memory, as an expandable segment with its blocks, by address.
     pub fn segments(&self) -> Vec<FinalSegment> {
         self.books.segments()
     }

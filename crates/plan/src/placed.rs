@@ -8,7 +8,7 @@ use crate::pieces::Pieces;
 /// What lives for more than this part of a turn is lasting.
 const LONG: u32 = 8;
 
-/// Which of the holes with room for a block it gets.
+/// Which of the gaps with room for a block it gets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fit {
     /// The smallest.

@@ -215,10 +215,10 @@ mod tests {
     #[test]
     fn what_fails_above_is_told() {
         let fails_at =
-            |hole: u64| move |size| Ok(Bytes::mib(200) <= size && size != Bytes::mib(hole));
-        for hole in [208, 250, 398] {
-            let found = search(200).smallest_that(fails_at(hole)).unwrap();
-            assert_eq!(found, (Bytes::mib(200), true), "{hole}");
+            |gap: u64| move |size| Ok(Bytes::mib(200) <= size && size != Bytes::mib(gap));
+        for gap in [208, 250, 398] {
+            let found = search(200).smallest_that(fails_at(gap)).unwrap();
+            assert_eq!(found, (Bytes::mib(200), true), "{gap}");
         }
     }
 }

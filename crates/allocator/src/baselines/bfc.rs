@@ -35,7 +35,7 @@ use gapless_units::{Addr, Bytes, Extent};
 
 use super::cut_segments::{CutSegments, FreeIndex};
 use super::holdings::{Holdings, Owner};
-use super::names::At;
+use super::names::BlockIndex;
 use super::policy::{Policy, Refusal, Want};
 use super::stamp::Stamp;
 use crate::observer::Observer;
@@ -76,7 +76,7 @@ impl fmt::Display for BfcSettings {
 
 /// Free blocks in bins of doubling sizes.
 #[derive(Clone, Debug, Default)]
-struct Bins([BTreeSet<(Bytes, Addr, At)>; BINS]);
+struct Bins([BTreeSet<(Bytes, Addr, BlockIndex)>; BINS]);
 
 impl Bins {
     /// The bin of a size: that of the largest power of two of units that is no larger.
@@ -87,16 +87,16 @@ impl Bins {
 }
 
 impl FreeIndex for Bins {
-    fn insert(&mut self, at: At, size: Bytes, addr: Addr) {
+    fn insert(&mut self, at: BlockIndex, size: Bytes, addr: Addr) {
         self.0[Self::of(size)].insert((size, addr, at));
     }
 
-    fn remove(&mut self, at: At, size: Bytes, addr: Addr) {
+    fn remove(&mut self, at: BlockIndex, size: Bytes, addr: Addr) {
         self.0[Self::of(size)].remove(&(size, addr, at));
     }
 
-    fn candidates(&self, size: Bytes) -> impl Iterator<Item = At> {
-        let least = (size, Addr::default(), At(0));
+    fn candidates(&self, size: Bytes) -> impl Iterator<Item = BlockIndex> {
+        let least = (size, Addr::default(), BlockIndex(0));
         let bins = self.0[Self::of(size)..].iter();
         bins.flat_map(move |bin| bin.range(least..)).map(|&(_, _, at)| at)
     }
@@ -121,7 +121,7 @@ impl Bfc {
         holdings: &mut Holdings<D, O>,
         size: Bytes,
         owner: Owner,
-    ) -> Result<At, Refusal> {
+    ) -> Result<BlockIndex, Refusal> {
         let available = holdings.available();
         if available < size {
             return Err(Refusal::Short(size));
@@ -165,7 +165,7 @@ impl Bfc {
 
 impl Policy for Bfc {
     type Settings = BfcSettings;
-    type Piece = At;
+    type Piece = BlockIndex;
 
     fn new(settings: &BfcSettings, granule: Bytes) -> Self {
         let next_region = settings.first_region.max(granule).round_up(granule);
@@ -181,7 +181,7 @@ impl Policy for Bfc {
         &mut self,
         holdings: &mut Holdings<D, O>,
         want: Want,
-    ) -> Result<(At, Extent), Refusal> {
+    ) -> Result<(BlockIndex, Extent), Refusal> {
         let size = self.rounded(want.size);
         let at = match self.regions.find(holdings, size, want.stream)? {
             Some(at) => at,
@@ -192,7 +192,12 @@ impl Policy for Bfc {
         Ok((at, self.regions.block(at).extent()))
     }
 
-    fn give<D: Device, O: Observer>(&mut self, _: &mut Holdings<D, O>, piece: At, stamp: Stamp) {
+    fn give<D: Device, O: Observer>(
+        &mut self,
+        _: &mut Holdings<D, O>,
+        piece: BlockIndex,
+        stamp: Stamp,
+    ) {
         self.regions.take_back(piece, stamp);
     }
 

@@ -2,14 +2,14 @@
 //!
 //! ```text
 //!   segment    |  held  |    free    | held |  unmapped  |
-//!   links      At 4 <──> At 9 <──> At 2 <──> At 7
+//!   links      4 <──────> 9 <────────> 2 <──────> 7
 //! ```
 
 use std::ops::{Index, IndexMut};
 
 use gapless_units::{Addr, Bytes, Extent};
 
-use super::names::At;
+use super::names::BlockIndex;
 use super::stamp::Stamp;
 
 /// Who has a block.
@@ -35,8 +35,8 @@ pub(super) struct Block {
     pub(super) stamp: Stamp,
     /// Its segment, by its owner's own count.
     pub(super) segment: u32,
-    prev: At,
-    next: At,
+    prev: BlockIndex,
+    next: BlockIndex,
 }
 
 impl Block {
@@ -52,39 +52,39 @@ impl Block {
 /// What a block was cut into: a part, and what lay left and right of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cut {
-    pub(super) left: Option<At>,
-    pub(super) part: At,
-    pub(super) right: Option<At>,
+    pub(super) left: Option<BlockIndex>,
+    pub(super) part: BlockIndex,
+    pub(super) right: Option<BlockIndex>,
 }
 
 /// All blocks of a policy. Places are used again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Blocks {
     blocks: Vec<Block>,
-    vacant: Vec<At>,
+    vacant: Vec<BlockIndex>,
 }
 
 impl Blocks {
     /// A block that is all of a segment.
-    pub(super) fn add(&mut self, extent: Extent, state: State, segment: u32) -> At {
+    pub(super) fn add(&mut self, extent: Extent, state: State, segment: u32) -> BlockIndex {
         let (addr, size) = (extent.start(), extent.size());
-        let (prev, next) = (At::NONE, At::NONE);
+        let (prev, next) = (BlockIndex::NONE, BlockIndex::NONE);
         self.put(Block { addr, size, state, stamp: Stamp::UNUSED, segment, prev, next })
     }
 
-    fn put(&mut self, block: Block) -> At {
+    fn put(&mut self, block: Block) -> BlockIndex {
         if let Some(at) = self.vacant.pop() {
             self[at] = block;
             return at;
         }
-        let at = At(u32::try_from(self.blocks.len()).unwrap_or(u32::MAX));
+        let at = BlockIndex(u32::try_from(self.blocks.len()).unwrap_or(u32::MAX));
         self.blocks.push(block);
         at
     }
 
     /// Cuts a block in two; the part from `size` on is a new block behind it, alike but for its
     /// extent.
-    pub(super) fn cut(&mut self, at: At, size: Bytes) -> At {
+    pub(super) fn cut(&mut self, at: BlockIndex, size: Bytes) -> BlockIndex {
         let block = &self[at];
         let rest =
             Block { addr: block.addr + size, size: block.size - size, prev: at, ..block.clone() };
@@ -100,7 +100,7 @@ impl Blocks {
     }
 
     /// Cuts a part out of a block that contains it.
-    pub(super) fn cut_out(&mut self, at: At, part: Extent) -> Cut {
+    pub(super) fn cut_out(&mut self, at: BlockIndex, part: Extent) -> Cut {
         let before = part.start() - self[at].addr;
         let middle = if before.is_zero() { at } else { self.cut(at, before) };
         let right = (part.size() < self[middle].size).then(|| self.cut(middle, part.size()));
@@ -108,7 +108,7 @@ impl Blocks {
     }
 
     /// Lets a block take in the one right behind it.
-    pub(super) fn absorb_next(&mut self, at: At) {
+    pub(super) fn absorb_next(&mut self, at: BlockIndex) {
         let next = self[at].next;
         let Block { size, stamp, next: behind, .. } = self[next];
         let block = &mut self[at];
@@ -122,42 +122,42 @@ impl Blocks {
     }
 
     /// Forgets a block that is all of a segment that is gone.
-    pub(super) fn remove(&mut self, at: At) {
+    pub(super) fn remove(&mut self, at: BlockIndex) {
         self.vacant.push(at);
     }
 
-    pub(super) fn prev(&self, at: At) -> Option<At> {
+    pub(super) fn prev(&self, at: BlockIndex) -> Option<BlockIndex> {
         self[at].prev.some()
     }
 
-    pub(super) fn next(&self, at: At) -> Option<At> {
+    pub(super) fn next(&self, at: BlockIndex) -> Option<BlockIndex> {
         self[at].next.some()
     }
 
     /// Whether a block is all of its segment.
-    pub(super) fn is_alone(&self, at: At) -> bool {
-        self[at].prev == At::NONE && self[at].next == At::NONE
+    pub(super) fn is_alone(&self, at: BlockIndex) -> bool {
+        self[at].prev == BlockIndex::NONE && self[at].next == BlockIndex::NONE
     }
 
     /// Every block there is, in no order that means anything.
-    pub(super) fn all(&self) -> impl Iterator<Item = At> {
+    pub(super) fn all(&self) -> impl Iterator<Item = BlockIndex> {
         let mut vacant = self.vacant.clone();
         vacant.sort_unstable();
         let count = u32::try_from(self.blocks.len()).unwrap_or(u32::MAX);
-        (0..count).map(At).filter(move |at| vacant.binary_search(at).is_err())
+        (0..count).map(BlockIndex).filter(move |at| vacant.binary_search(at).is_err())
     }
 }
 
-impl Index<At> for Blocks {
+impl Index<BlockIndex> for Blocks {
     type Output = Block;
 
-    fn index(&self, at: At) -> &Block {
+    fn index(&self, at: BlockIndex) -> &Block {
         &self.blocks[at.index()]
     }
 }
 
-impl IndexMut<At> for Blocks {
-    fn index_mut(&mut self, at: At) -> &mut Block {
+impl IndexMut<BlockIndex> for Blocks {
+    fn index_mut(&mut self, at: BlockIndex) -> &mut Block {
         &mut self.blocks[at.index()]
     }
 }

@@ -7,35 +7,35 @@ use gapless_units::{Addr, Bytes, Extent, StreamId};
 
 use super::blocks::{Block, Blocks, State};
 use super::holdings::Holdings;
-use super::names::At;
+use super::names::BlockIndex;
 use super::stamp::Stamp;
 use crate::observer::Observer;
 
 /// Where free blocks are kept to be found again.
 pub(super) trait FreeIndex: Default {
-    fn insert(&mut self, at: At, size: Bytes, addr: Addr);
+    fn insert(&mut self, at: BlockIndex, size: Bytes, addr: Addr);
 
-    fn remove(&mut self, at: At, size: Bytes, addr: Addr);
+    fn remove(&mut self, at: BlockIndex, size: Bytes, addr: Addr);
 
     /// Blocks of at least this size, the one to take first.
-    fn candidates(&self, size: Bytes) -> impl Iterator<Item = At>;
+    fn candidates(&self, size: Bytes) -> impl Iterator<Item = BlockIndex>;
 }
 
 /// Free blocks by size and then by address: the smallest that is large enough comes first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct BySize(BTreeSet<(Bytes, Addr, At)>);
+pub(super) struct BySize(BTreeSet<(Bytes, Addr, BlockIndex)>);
 
 impl FreeIndex for BySize {
-    fn insert(&mut self, at: At, size: Bytes, addr: Addr) {
+    fn insert(&mut self, at: BlockIndex, size: Bytes, addr: Addr) {
         self.0.insert((size, addr, at));
     }
 
-    fn remove(&mut self, at: At, size: Bytes, addr: Addr) {
+    fn remove(&mut self, at: BlockIndex, size: Bytes, addr: Addr) {
         self.0.remove(&(size, addr, at));
     }
 
-    fn candidates(&self, size: Bytes) -> impl Iterator<Item = At> {
-        let least = (size, Addr::default(), At(0));
+    fn candidates(&self, size: Bytes) -> impl Iterator<Item = BlockIndex> {
+        let least = (size, Addr::default(), BlockIndex(0));
         self.0.range(least..).map(|&(_, _, at)| at)
     }
 }
@@ -47,12 +47,12 @@ pub(super) struct CutSegments<I> {
     blocks: Blocks,
     index: I,
     /// Segments that are one free block, by address.
-    whole: BTreeSet<(Addr, At)>,
+    whole: BTreeSet<(Addr, BlockIndex)>,
 }
 
 impl<I: FreeIndex> CutSegments<I> {
     /// Takes in a segment that nobody used yet.
-    pub(super) fn add(&mut self, segment: Extent) -> At {
+    pub(super) fn add(&mut self, segment: Extent) -> BlockIndex {
         let at = self.blocks.add(segment, State::Free, 0);
         self.enter(at);
         at
@@ -64,7 +64,7 @@ impl<I: FreeIndex> CutSegments<I> {
         holdings: &mut Holdings<D, O>,
         size: Bytes,
         stream: StreamId,
-    ) -> Result<Option<At>, DeviceError> {
+    ) -> Result<Option<BlockIndex>, DeviceError> {
         for at in self.index.candidates(size) {
             if holdings.is_ready(self.blocks[at].stamp, stream)? {
                 return Ok(Some(at));
@@ -74,7 +74,7 @@ impl<I: FreeIndex> CutSegments<I> {
     }
 
     /// Hands out the first `size` bytes of a free block; the rest stays free.
-    pub(super) fn hand_out(&mut self, at: At, size: Bytes) -> At {
+    pub(super) fn hand_out(&mut self, at: BlockIndex, size: Bytes) -> BlockIndex {
         self.leave(at);
         if size < self.blocks[at].size {
             let rest = self.blocks.cut(at, size);
@@ -85,7 +85,7 @@ impl<I: FreeIndex> CutSegments<I> {
     }
 
     /// Takes a block back and merges it with its free neighbors.
-    pub(super) fn take_back(&mut self, mut at: At, stamp: Stamp) {
+    pub(super) fn take_back(&mut self, mut at: BlockIndex, stamp: Stamp) {
         self.blocks[at].state = State::Free;
         self.blocks[at].stamp = stamp;
         if let Some(next) = self.blocks.next(at).filter(|&next| self.is_free(next)) {
@@ -101,25 +101,25 @@ impl<I: FreeIndex> CutSegments<I> {
     }
 
     /// Forgets a segment that is one free block.
-    pub(super) fn remove(&mut self, at: At) {
+    pub(super) fn remove(&mut self, at: BlockIndex) {
         self.leave(at);
         self.blocks.remove(at);
     }
 
     /// The segments that are one free block, by address.
-    pub(super) fn whole_segments(&self) -> Vec<At> {
+    pub(super) fn whole_segments(&self) -> Vec<BlockIndex> {
         self.whole.iter().map(|&(_, at)| at).collect()
     }
 
-    pub(super) fn block(&self, at: At) -> &Block {
+    pub(super) fn block(&self, at: BlockIndex) -> &Block {
         &self.blocks[at]
     }
 
-    fn is_free(&self, at: At) -> bool {
+    fn is_free(&self, at: BlockIndex) -> bool {
         self.blocks[at].state == State::Free
     }
 
-    fn enter(&mut self, at: At) {
+    fn enter(&mut self, at: BlockIndex) {
         let Block { size, addr, .. } = self.blocks[at];
         self.index.insert(at, size, addr);
         if self.blocks.is_alone(at) {
@@ -127,7 +127,7 @@ impl<I: FreeIndex> CutSegments<I> {
         }
     }
 
-    fn leave(&mut self, at: At) {
+    fn leave(&mut self, at: BlockIndex) {
         let Block { size, addr, .. } = self.blocks[at];
         self.index.remove(at, size, addr);
         if self.blocks.is_alone(at) {
@@ -140,7 +140,7 @@ impl<I: FreeIndex> CutSegments<I> {
         self.blocks.check(|one, other| one.state == State::Free && other.state == State::Free)?;
         let free = self.blocks.all().filter(|&at| self.is_free(at)).count();
         let indexed = self.index.candidates(Bytes::ZERO).count();
-        let alone = |&at: &At| self.is_free(at) && self.blocks.is_alone(at);
+        let alone = |&at: &BlockIndex| self.is_free(at) && self.blocks.is_alone(at);
         if free != indexed || self.blocks.all().filter(alone).count() != self.whole.len() {
             return Err(format!("{free} blocks are free, the index knows {indexed}"));
         }

@@ -40,7 +40,7 @@ use gapless_trace::Action;
 use gapless_units::{Bytes, Extent, MIB};
 
 use super::holdings::{Holdings, Owner};
-use super::names::At;
+use super::names::BlockIndex;
 use super::policy::{Policy, Refusal, Want};
 use super::primitives::Primitives;
 use super::reservations::Reservations;
@@ -97,9 +97,9 @@ pub struct StitchCounts {
 #[derive(Clone, Copy, Debug)]
 pub enum Piece {
     /// In a segment for small blocks.
-    Small(At),
+    Small(BlockIndex),
     /// A primitive block.
-    Primitive(At),
+    Primitive(BlockIndex),
     /// The start of a stitched block.
     Stitched(u32, Owner),
 }

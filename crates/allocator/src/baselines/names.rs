@@ -9,9 +9,9 @@ pub struct BlockId {
 
 /// A block's place among all blocks of a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct At(pub(super) u32);
+pub struct BlockIndex(pub(super) u32);
 
-impl At {
+impl BlockIndex {
     /// No block.
     pub(super) const NONE: Self = Self(u32::MAX);
 

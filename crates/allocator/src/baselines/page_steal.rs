@@ -31,7 +31,7 @@ use gapless_device::{Device, DeviceError};
 use gapless_units::{Bytes, Extent};
 
 use super::holdings::{Holdings, Owner};
-use super::names::At;
+use super::names::BlockIndex;
 use super::policy::{Policy, Refusal, Want};
 use super::small_blocks::{self, SmallBlocks};
 use super::space::Space;
@@ -52,9 +52,9 @@ impl fmt::Display for PageStealSettings {
 #[derive(Clone, Copy, Debug)]
 pub enum Piece {
     /// In a segment for small blocks.
-    Small(At),
+    Small(BlockIndex),
     /// Whole granules.
-    Large(At),
+    Large(BlockIndex),
 }
 
 /// The rules of one pool.
@@ -70,7 +70,7 @@ impl PageSteal {
         &mut self,
         holdings: &mut Holdings<D, O>,
         want: Want,
-    ) -> Result<At, Refusal> {
+    ) -> Result<BlockIndex, Refusal> {
         let size = want.size.round_up(self.granule);
         let found = match self.space.find_own(size, want.stream) {
             None => self.space.find_done(holdings, size, want.stream)?,

@@ -9,7 +9,7 @@ use gapless_device::Handle;
 use gapless_units::{Addr, Bytes, Extent, StreamId};
 
 use super::blocks::{Block, Blocks, State};
-use super::names::At;
+use super::names::BlockIndex;
 use super::stamp::Stamp;
 use super::stitched::{Stitch, StitchedBlocks};
 
@@ -38,13 +38,13 @@ pub(super) struct Primitives {
     segments: Vec<Option<Segment>>,
     vacant: Vec<u32>,
     free: BTreeMap<StreamId, FreeBlocks>,
-    by_addr: BTreeMap<Addr, At>,
+    by_addr: BTreeMap<Addr, BlockIndex>,
 }
 
 /// The free blocks of one stream.
 #[derive(Clone, Debug, Default)]
 struct FreeBlocks {
-    by_size: BTreeSet<(Bytes, Addr, At)>,
+    by_size: BTreeSet<(Bytes, Addr, BlockIndex)>,
     bytes: Bytes,
 }
 
@@ -60,7 +60,7 @@ impl Primitives {
         }
     }
 
-    pub(super) fn extent(&self, at: At) -> Extent {
+    pub(super) fn extent(&self, at: BlockIndex) -> Extent {
         self.blocks[at].extent()
     }
 
@@ -70,9 +70,9 @@ impl Primitives {
     }
 
     /// The smallest free block of at least this size.
-    pub(super) fn smallest(&self, size: Bytes, stream: StreamId) -> Option<(Bytes, At)> {
+    pub(super) fn smallest(&self, size: Bytes, stream: StreamId) -> Option<(Bytes, BlockIndex)> {
         let free = self.free.get(&stream)?;
-        let mut fits = free.by_size.range((size, Addr::default(), At(0))..);
+        let mut fits = free.by_size.range((size, Addr::default(), BlockIndex(0))..);
         fits.next().map(|&(size, _, at)| (size, at))
     }
 
@@ -116,7 +116,12 @@ impl Primitives {
     }
 
     /// Adds a segment that is one free block.
-    pub(super) fn add(&mut self, extent: Extent, handles: Vec<Handle>, stream: StreamId) -> At {
+    pub(super) fn add(
+        &mut self,
+        extent: Extent,
+        handles: Vec<Handle>,
+        stream: StreamId,
+    ) -> BlockIndex {
         let granules = handles.into_iter().map(|handle| Granule { handle, stitched: Vec::new() });
         let segment = Some(Segment { extent, stream, granules: granules.collect() });
         let index = if let Some(index) = self.vacant.pop() {
@@ -133,7 +138,11 @@ impl Primitives {
     }
 
     /// Takes a part of a free block into use.
-    pub(super) fn hand_out(&mut self, part: Extent, stitched: &mut StitchedBlocks) -> Option<At> {
+    pub(super) fn hand_out(
+        &mut self,
+        part: Extent,
+        stitched: &mut StitchedBlocks,
+    ) -> Option<BlockIndex> {
         let (_, &at) = self.by_addr.range(..=part.start()).next_back()?;
         self.leave(at);
         let cut = self.blocks.cut_out(at, part);
@@ -151,7 +160,12 @@ impl Primitives {
     }
 
     /// Takes a block back, which merges with its free neighbors.
-    pub(super) fn take_back(&mut self, mut at: At, stamp: Stamp, stitched: &mut StitchedBlocks) {
+    pub(super) fn take_back(
+        &mut self,
+        mut at: BlockIndex,
+        stamp: Stamp,
+        stitched: &mut StitchedBlocks,
+    ) {
         let Block { segment, .. } = self.blocks[at];
         for granule in self.granules_in(segment, self.extent(at)) {
             granule.stitched.iter().for_each(|&stitch| stitched.vacate(stitch));
@@ -197,19 +211,19 @@ impl Primitives {
     }
 
     /// Segments that are one free block, by address.
-    pub(super) fn whole_segments(&self) -> Vec<At> {
+    pub(super) fn whole_segments(&self) -> Vec<BlockIndex> {
         let all = self.by_addr.values().copied();
         all.filter(|&at| self.is_free(at) && self.blocks.is_alone(at)).collect()
     }
 
     /// The stitched blocks that map memory of a segment.
-    pub(super) fn stitched_over(&self, at: At) -> BTreeSet<Stitch> {
+    pub(super) fn stitched_over(&self, at: BlockIndex) -> BTreeSet<Stitch> {
         let granules = self.granules_in(self.blocks[at].segment, self.extent(at));
         granules.iter().flat_map(|granule| &granule.stitched).copied().collect()
     }
 
     /// Forgets a segment that is one free block; answers its memory.
-    pub(super) fn remove(&mut self, at: At) -> Vec<Handle> {
+    pub(super) fn remove(&mut self, at: BlockIndex) -> Vec<Handle> {
         self.leave(at);
         self.by_addr.remove(&self.blocks[at].addr);
         let index = self.blocks[at].segment;
@@ -220,23 +234,23 @@ impl Primitives {
         granules.map(|granule| granule.handle).collect()
     }
 
-    fn is_free(&self, at: At) -> bool {
+    fn is_free(&self, at: BlockIndex) -> bool {
         self.blocks[at].state == State::Free
     }
 
-    fn free_of(&mut self, at: At) -> (&mut FreeBlocks, Bytes, Addr) {
+    fn free_of(&mut self, at: BlockIndex) -> (&mut FreeBlocks, Bytes, Addr) {
         let Block { segment, size, addr, .. } = self.blocks[at];
         let stream = self.segments[segment as usize].as_ref().map(|segment| segment.stream);
         (self.free.entry(stream.unwrap_or(StreamId(0))).or_default(), size, addr)
     }
 
-    fn enter(&mut self, at: At) {
+    fn enter(&mut self, at: BlockIndex) {
         let (free, size, addr) = self.free_of(at);
         free.by_size.insert((size, addr, at));
         free.bytes += size;
     }
 
-    fn leave(&mut self, at: At) {
+    fn leave(&mut self, at: BlockIndex) {
         let (free, size, addr) = self.free_of(at);
         free.by_size.remove(&(size, addr, at));
         free.bytes -= size;

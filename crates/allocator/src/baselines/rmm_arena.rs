@@ -31,11 +31,11 @@ use gapless_device::{Device, DeviceError, Handle};
 use gapless_trace::Action;
 use gapless_units::{Bytes, Extent, MIB};
 
-use super::frames::Frames;
 use super::holdings::{Holdings, Owner};
 use super::mapping::map_all;
-use super::names::At;
+use super::names::BlockIndex;
 use super::policy::{Policy, Refusal, Want};
+use super::slots::Slots;
 use super::stamp::Stamp;
 use super::superblocks::Superblocks;
 use crate::observer::Observer;
@@ -68,7 +68,7 @@ pub struct RmmArena {
     least: Bytes,
     granule: Bytes,
     /// None before the first request.
-    frames: Option<Frames>,
+    slots: Option<Slots>,
     superblocks: Superblocks,
     /// Memory without an address.
     spare: Vec<Handle>,
@@ -82,10 +82,10 @@ impl RmmArena {
         &mut self,
         holdings: &mut Holdings<D, O>,
     ) -> Result<(), DeviceError> {
-        if self.frames.is_none() {
+        if self.slots.is_none() {
             let size = holdings.device.memory().total.round_up(self.granule);
             let extent = holdings.device.reserve(size.max(self.granule))?;
-            self.frames = Some(Frames::new(extent, self.granule));
+            self.slots = Some(Slots::new(extent, self.granule));
             self.superblocks.begin(extent);
         }
         Ok(())
@@ -98,8 +98,8 @@ impl RmmArena {
         extent: Extent,
         owner: Owner,
     ) -> Result<(), Refusal> {
-        let Some(frames) = &mut self.frames else { return Ok(()) };
-        for run in frames.runs(frames.touched(extent), false) {
+        let Some(slots) = &mut self.slots else { return Ok(()) };
+        for run in slots.runs(slots.touched(extent), false) {
             let count = usize::try_from(run.size().get() / self.granule.get()).unwrap_or(0);
             let missing = count.saturating_sub(self.spare.len());
             let created = holdings.create_all(missing, self.granule, &mut self.spare);
@@ -113,7 +113,7 @@ impl RmmArena {
                 }
                 return Err(unmapped.error.into());
             }
-            frames.put(start, handles);
+            slots.put(start, handles);
             holdings.tell(Action::SegmentMap, run, owner);
         }
         Ok(())
@@ -122,14 +122,14 @@ impl RmmArena {
 
 impl Policy for RmmArena {
     type Settings = RmmArenaSettings;
-    type Piece = At;
+    type Piece = BlockIndex;
 
     fn new(settings: &RmmArenaSettings, granule: Bytes) -> Self {
         let least = settings.superblock.max(UNIT).round_up(UNIT);
         Self {
             least,
             granule,
-            frames: None,
+            slots: None,
             superblocks: Superblocks::new(least),
             spare: Vec::new(),
             ruins: Vec::new(),
@@ -144,7 +144,7 @@ impl Policy for RmmArena {
         &mut self,
         holdings: &mut Holdings<D, O>,
         want: Want,
-    ) -> Result<(At, Extent), Refusal> {
+    ) -> Result<(BlockIndex, Extent), Refusal> {
         self.begin(holdings)?;
         let (size, stream) = (self.rounded(want.size), want.stream);
         let arena = Some(stream).filter(|_| size <= self.least);
@@ -159,7 +159,12 @@ impl Policy for RmmArena {
         Ok((self.superblocks.hand_out(at, size, arena), extent))
     }
 
-    fn give<D: Device, O: Observer>(&mut self, _: &mut Holdings<D, O>, piece: At, stamp: Stamp) {
+    fn give<D: Device, O: Observer>(
+        &mut self,
+        _: &mut Holdings<D, O>,
+        piece: BlockIndex,
+        stamp: Stamp,
+    ) {
         self.superblocks.take_back(piece, stamp);
     }
 
@@ -191,10 +196,10 @@ impl Policy for RmmArena {
         holdings.wait_for_all(None)?;
         self.tidy(holdings)?;
         for run in self.superblocks.free_runs() {
-            let Some(frames) = &mut self.frames else { continue };
-            for part in frames.runs(frames.inside(run), true) {
+            let Some(slots) = &mut self.slots else { continue };
+            for part in slots.runs(slots.inside(run), true) {
                 holdings.device.unmap(part)?;
-                self.spare.extend(frames.take(part));
+                self.spare.extend(slots.take(part));
                 holdings.tell(Action::SegmentUnmap, part, owner);
             }
         }
@@ -207,9 +212,9 @@ impl Policy for RmmArena {
 
     fn check(&self) -> Result<(), String> {
         self.superblocks.check()?;
-        let Some(frames) = &self.frames else { return Ok(()) };
-        let touched = self.superblocks.held().map(|block| frames.touched(block.extent()));
-        match touched.map(|extent| frames.runs(extent, false)).find(|runs| !runs.is_empty()) {
+        let Some(slots) = &self.slots else { return Ok(()) };
+        let touched = self.superblocks.held().map(|block| slots.touched(block.extent()));
+        match touched.map(|extent| slots.runs(extent, false)).find(|runs| !runs.is_empty()) {
             Some(runs) => Err(format!("{runs:?} are held without memory")),
             None => Ok(()),
         }

@@ -7,7 +7,7 @@ use gapless_units::{Bytes, Extent};
 
 use super::cut_segments::{BySize, CutSegments};
 use super::holdings::{Holdings, Owner};
-use super::names::At;
+use super::names::BlockIndex;
 use super::policy::{Refusal, Want};
 use super::stamp::Stamp;
 use crate::observer::Observer;
@@ -32,7 +32,7 @@ impl SmallBlocks {
         &mut self,
         holdings: &mut Holdings<D, O>,
         want: Want,
-    ) -> Result<(At, Extent), Refusal> {
+    ) -> Result<(BlockIndex, Extent), Refusal> {
         let size = rounded(want.size);
         let at = if let Some(at) = self.segments.find(holdings, size, want.stream)? {
             at
@@ -44,7 +44,7 @@ impl SmallBlocks {
         Ok((at, self.segments.block(at).extent()))
     }
 
-    pub(super) fn give(&mut self, at: At, stamp: Stamp) {
+    pub(super) fn give(&mut self, at: BlockIndex, stamp: Stamp) {
         self.segments.take_back(at, stamp);
     }
 

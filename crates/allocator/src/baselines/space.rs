@@ -18,18 +18,18 @@ use gapless_device::{Device, DeviceError, Handle};
 use gapless_units::{Addr, Bytes, Extent, StreamId};
 
 use super::blocks::{Block, Blocks, State};
-use super::frames::Frames;
 use super::holdings::Holdings;
-use super::names::At;
+use super::names::BlockIndex;
+use super::slots::Slots;
 use super::stamp::Stamp;
 use crate::observer::Observer;
 
 /// The free blocks of one stream.
 #[derive(Clone, Debug, Default)]
 struct FreeBlocks {
-    by_size: BTreeSet<(Bytes, Addr, At)>,
+    by_size: BTreeSet<(Bytes, Addr, BlockIndex)>,
     /// Those with whole granules, by when they became free.
-    by_age: BTreeSet<(u64, Addr, At)>,
+    by_age: BTreeSet<(u64, Addr, BlockIndex)>,
 }
 
 /// Reservations, blocks in them, and memory under some.
@@ -38,11 +38,11 @@ pub(super) struct Space {
     granule: Bytes,
     blocks: Blocks,
     /// By the segment of a block.
-    ranges: Vec<Frames>,
+    ranges: Vec<Slots>,
     free: BTreeMap<StreamId, FreeBlocks>,
-    gaps: BTreeSet<(Bytes, Addr, At)>,
+    gaps: BTreeSet<(Bytes, Addr, BlockIndex)>,
     /// For each stream the blocks whose memory moved away, in order.
-    leaving: BTreeMap<StreamId, VecDeque<At>>,
+    leaving: BTreeMap<StreamId, VecDeque<BlockIndex>>,
     /// Memory that a failure left without an address.
     spare: Vec<Handle>,
 }
@@ -60,13 +60,14 @@ impl Space {
         }
     }
 
-    pub(super) fn extent(&self, at: At) -> Extent {
+    pub(super) fn extent(&self, at: BlockIndex) -> Extent {
         self.blocks[at].extent()
     }
 
     /// The smallest block that is large enough, of the request's own stream.
-    pub(super) fn find_own(&self, size: Bytes, stream: StreamId) -> Option<At> {
-        let mut fits = self.free.get(&stream)?.by_size.range((size, Addr::default(), At(0))..);
+    pub(super) fn find_own(&self, size: Bytes, stream: StreamId) -> Option<BlockIndex> {
+        let mut fits =
+            self.free.get(&stream)?.by_size.range((size, Addr::default(), BlockIndex(0))..);
         fits.next().map(|&(_, _, at)| at)
     }
 
@@ -76,10 +77,10 @@ impl Space {
         holdings: &mut Holdings<D, O>,
         size: Bytes,
         stream: StreamId,
-    ) -> Result<Option<At>, DeviceError> {
-        let mut best: Option<(Bytes, Addr, At)> = None;
+    ) -> Result<Option<BlockIndex>, DeviceError> {
+        let mut best: Option<(Bytes, Addr, BlockIndex)> = None;
         for (_, free) in self.free.iter().filter(|&(&owner, _)| owner != stream) {
-            for &(size, addr, at) in free.by_size.range((size, Addr::default(), At(0))..) {
+            for &(size, addr, at) in free.by_size.range((size, Addr::default(), BlockIndex(0))..) {
                 if best.is_some_and(|best| best <= (size, addr, at)) {
                     break;
                 }
@@ -93,7 +94,7 @@ impl Space {
     }
 
     /// Hands out the first `size` bytes of a free block; the rest stays free.
-    pub(super) fn hand_out(&mut self, at: At, size: Bytes) -> At {
+    pub(super) fn hand_out(&mut self, at: BlockIndex, size: Bytes) -> BlockIndex {
         self.leave(at);
         if size < self.blocks[at].size {
             let rest = self.blocks.cut(at, size);
@@ -104,7 +105,7 @@ impl Space {
     }
 
     /// Takes a block back and merges it with free neighbors of its stream.
-    pub(super) fn take_back(&mut self, at: At, stamp: Stamp) {
+    pub(super) fn take_back(&mut self, at: BlockIndex, stamp: Stamp) {
         self.blocks[at].state = State::Free;
         self.blocks[at].stamp = stamp;
         self.merge(at, |one, other| one.stamp.stream == other.stamp.stream);
@@ -132,7 +133,7 @@ impl Space {
     }
 
     /// Cuts a part out of a free block; the part is in no book.
-    fn take_part(&mut self, at: At, part: Extent) -> At {
+    fn take_part(&mut self, at: BlockIndex, part: Extent) -> BlockIndex {
         self.leave(at);
         let cut = self.blocks.cut_out(at, part);
         for rest in [cut.left, cut.right].into_iter().flatten() {
@@ -142,14 +143,14 @@ impl Space {
     }
 
     /// The whole granules in a block.
-    fn granules_of(&self, at: At) -> Extent {
+    fn granules_of(&self, at: BlockIndex) -> Extent {
         let block = &self.blocks[at];
         self.ranges[block.segment as usize].inside(block.extent())
     }
 
     /// Merges a block with neighbors of its state that `may` be one with it, and enters it.
-    fn merge(&mut self, mut at: At, may: fn(&Block, &Block) -> bool) {
-        let joins = |blocks: &Blocks, other: At, at: At| {
+    fn merge(&mut self, mut at: BlockIndex, may: fn(&Block, &Block) -> bool) {
+        let joins = |blocks: &Blocks, other: BlockIndex, at: BlockIndex| {
             let (one, other) = (&blocks[at], &blocks[other]);
             one.state == other.state && may(one, other)
         };
@@ -166,7 +167,7 @@ impl Space {
     }
 
     /// Enters a free block or a gap into the books.
-    fn enter(&mut self, at: At) {
+    fn enter(&mut self, at: BlockIndex) {
         let Block { size, addr, state, stamp, .. } = self.blocks[at];
         match (state, stamp.stream) {
             (State::Free, Some(stream)) => {
@@ -186,7 +187,7 @@ impl Space {
     }
 
     /// Takes a free block or a gap out of the books.
-    fn leave(&mut self, at: At) {
+    fn leave(&mut self, at: BlockIndex) {
         let Block { size, addr, state, stamp, .. } = self.blocks[at];
         if state == State::Unmapped {
             self.gaps.remove(&(size, addr, at));
@@ -213,9 +214,9 @@ impl Space {
         }
         for at in self.blocks.all() {
             let block = &self.blocks[at];
-            let frames = &self.ranges[block.segment as usize];
-            let lacks = !frames.runs(frames.touched(block.extent()), false).is_empty();
-            let has = !frames.runs(frames.inside(block.extent()), true).is_empty();
+            let slots = &self.ranges[block.segment as usize];
+            let lacks = !slots.runs(slots.touched(block.extent()), false).is_empty();
+            let has = !slots.runs(slots.inside(block.extent()), true).is_empty();
             let is_wrong = match block.state {
                 State::Held | State::Free => lacks,
                 State::Unmapped | State::Leaving => has,

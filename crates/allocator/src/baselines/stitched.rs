@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gapless_units::{Bytes, Extent, StreamId};
 
-use super::names::At;
+use super::names::BlockIndex;
 use super::stamp::Stamp;
 
 /// A stitched block's place among all of them.
@@ -22,7 +22,7 @@ pub(super) struct Stitched {
     /// How many of its granules are in use, under whatever addresses.
     busy: u64,
     /// The primitive blocks that it is made of while the program has it.
-    pub(super) pieces: Vec<At>,
+    pub(super) pieces: Vec<BlockIndex>,
     /// Which work may still use its addresses.
     pub(super) stamp: Stamp,
 }
@@ -100,7 +100,7 @@ impl StitchedBlocks {
     }
 
     /// Notes that the program has one, made of these pieces.
-    pub(super) fn hand_out(&mut self, stitch: Stitch, pieces: Vec<At>) {
+    pub(super) fn hand_out(&mut self, stitch: Stitch, pieces: Vec<BlockIndex>) {
         if let Some(stitched) = self.get_mut(stitch) {
             let time = stitched.stamp.time;
             stitched.pieces = pieces;
@@ -109,7 +109,7 @@ impl StitchedBlocks {
     }
 
     /// Notes that the program gave one back; answers its pieces.
-    pub(super) fn take_back(&mut self, stitch: Stitch, stamp: Stamp) -> Vec<At> {
+    pub(super) fn take_back(&mut self, stitch: Stitch, stamp: Stamp) -> Vec<BlockIndex> {
         let Some(stitched) = self.get_mut(stitch) else { return Vec::new() };
         stitched.stamp = stamp;
         let pieces = std::mem::take(&mut stitched.pieces);

@@ -35,7 +35,7 @@ use gapless_device::{Device, DeviceError};
 use gapless_units::{Bytes, Extent};
 
 use super::holdings::{Holdings, Owner};
-use super::names::At;
+use super::names::BlockIndex;
 use super::policy::{Policy, Refusal, Want};
 use super::space::Space;
 use super::stamp::Stamp;
@@ -87,7 +87,7 @@ impl StreamPool {
         holdings: &mut Holdings<D, O>,
         size: Bytes,
         want: Want,
-    ) -> Result<Option<At>, DeviceError> {
+    ) -> Result<Option<BlockIndex>, DeviceError> {
         let own = self.space.find_own(size, want.stream);
         if own.is_some() || !self.settings.reuses_done {
             return Ok(own);
@@ -102,7 +102,7 @@ impl StreamPool {
 
 impl Policy for StreamPool {
     type Settings = StreamPoolSettings;
-    type Piece = At;
+    type Piece = BlockIndex;
 
     const NOTE: &'static str =
         "an approximation of cudaMallocAsync, whose driver does not publish its rules";
@@ -123,7 +123,7 @@ impl Policy for StreamPool {
         &mut self,
         holdings: &mut Holdings<D, O>,
         want: Want,
-    ) -> Result<(At, Extent), Refusal> {
+    ) -> Result<(BlockIndex, Extent), Refusal> {
         let size = self.rounded(want.size);
         let at = if let Some(at) = self.find(holdings, size, want)? {
             at
@@ -137,7 +137,12 @@ impl Policy for StreamPool {
         Ok((at, self.space.extent(at)))
     }
 
-    fn give<D: Device, O: Observer>(&mut self, _: &mut Holdings<D, O>, piece: At, stamp: Stamp) {
+    fn give<D: Device, O: Observer>(
+        &mut self,
+        _: &mut Holdings<D, O>,
+        piece: BlockIndex,
+        stamp: Stamp,
+    ) {
         self.space.take_back(piece, stamp);
     }
 

@@ -8,7 +8,7 @@ use gapless_units::{Addr, Bytes, Extent, StreamId};
 use super::blocks::{Block, Blocks, State};
 use super::first_fit::FirstFit;
 use super::holdings::Holdings;
-use super::names::At;
+use super::names::BlockIndex;
 use super::stamp::Stamp;
 use crate::observer::Observer;
 
@@ -18,7 +18,7 @@ struct Superblock {
     extent: Extent,
     /// The stream whose arena has it; none where it is shared.
     arena: Option<StreamId>,
-    free: BTreeMap<Addr, At>,
+    free: BTreeMap<Addr, BlockIndex>,
     /// The largest free block.
     room: Bytes,
 }
@@ -30,7 +30,7 @@ pub(super) struct Superblocks {
     least: Bytes,
     /// Every block's segment is its superblock.
     blocks: Blocks,
-    first: At,
+    first: BlockIndex,
     all: Vec<Superblock>,
     vacant: Vec<u32>,
     arenas: BTreeMap<Option<StreamId>, FirstFit<u32>>,
@@ -42,7 +42,7 @@ impl Superblocks {
         Self {
             least,
             blocks: Blocks::default(),
-            first: At::NONE,
+            first: BlockIndex::NONE,
             all: Vec::new(),
             vacant: Vec::new(),
             arenas: BTreeMap::new(),
@@ -55,7 +55,7 @@ impl Superblocks {
         self.add_superblock(range, None, Some(self.first));
     }
 
-    pub(super) fn block(&self, at: At) -> &Block {
+    pub(super) fn block(&self, at: BlockIndex) -> &Block {
         &self.blocks[at]
     }
 
@@ -66,7 +66,7 @@ impl Superblocks {
         arena: Option<StreamId>,
         size: Bytes,
         stream: StreamId,
-    ) -> Result<Option<At>, DeviceError> {
+    ) -> Result<Option<BlockIndex>, DeviceError> {
         let Some(places) = self.arenas.get(&arena) else { return Ok(None) };
         let mut from = Addr::default();
         while let Some((addr, index)) = places.first(size, from) {
@@ -83,7 +83,12 @@ impl Superblocks {
 
     /// Hands a superblock's free block out, cut to size. A superblock that was wholly free is cut to
     /// size before, and one that a stream takes becomes its own.
-    pub(super) fn hand_out(&mut self, at: At, size: Bytes, arena: Option<StreamId>) -> At {
+    pub(super) fn hand_out(
+        &mut self,
+        at: BlockIndex,
+        size: Bytes,
+        arena: Option<StreamId>,
+    ) -> BlockIndex {
         let index = self.blocks[at].segment;
         self.leave(index);
         let superblock = &mut self.all[index as usize];
@@ -108,7 +113,7 @@ impl Superblocks {
     }
 
     /// Takes a block back.
-    pub(super) fn take_back(&mut self, at: At, stamp: Stamp) {
+    pub(super) fn take_back(&mut self, at: BlockIndex, stamp: Stamp) {
         self.leave(self.blocks[at].segment);
         self.blocks[at].state = State::Free;
         self.blocks[at].stamp = stamp;
@@ -147,7 +152,12 @@ impl Superblocks {
         runs
     }
 
-    fn add_superblock(&mut self, extent: Extent, arena: Option<StreamId>, free: Option<At>) -> u32 {
+    fn add_superblock(
+        &mut self,
+        extent: Extent,
+        arena: Option<StreamId>,
+        free: Option<BlockIndex>,
+    ) -> u32 {
         let mut superblock = Superblock { extent, arena, free: BTreeMap::new(), room: Bytes::ZERO };
         superblock.free.extend(free.map(|at| (self.blocks[at].addr, at)));
         let index = if let Some(index) = self.vacant.pop() {
@@ -181,11 +191,11 @@ impl Superblocks {
     }
 
     /// Merges a free block with free neighbors in its superblock; answers where it then is.
-    fn merge(&mut self, mut at: At) -> At {
+    fn merge(&mut self, mut at: BlockIndex) -> BlockIndex {
         let index = self.blocks[at].segment;
         let blocks = &mut self.blocks;
         let free = &mut self.all[index as usize].free;
-        let is_one = |blocks: &Blocks, other: At| {
+        let is_one = |blocks: &Blocks, other: BlockIndex| {
             blocks[other].segment == index && blocks[other].state == State::Free
         };
         if let Some(next) = blocks.next(at).filter(|&next| is_one(blocks, next)) {
@@ -201,7 +211,7 @@ impl Superblocks {
     }
 
     /// Merges a shared superblock that is one free block with wholly free neighbors, and enters it.
-    fn settle(&mut self, at: At) {
+    fn settle(&mut self, at: BlockIndex) {
         let mut at = at;
         if self.is_whole(at) {
             if let Some(next) = self.blocks.next(at).filter(|&next| self.is_whole(next)) {
@@ -216,7 +226,7 @@ impl Superblocks {
     }
 
     /// Whether a block is all of a shared superblock, and free.
-    fn is_whole(&self, at: At) -> bool {
+    fn is_whole(&self, at: BlockIndex) -> bool {
         let block = &self.blocks[at];
         let superblock = &self.all[block.segment as usize];
         block.state == State::Free
@@ -225,7 +235,7 @@ impl Superblocks {
     }
 
     /// Lets a wholly free superblock take in the one behind it.
-    fn unite(&mut self, at: At, next: At) {
+    fn unite(&mut self, at: BlockIndex, next: BlockIndex) {
         let (into, gone) = (self.blocks[at].segment, self.blocks[next].segment);
         for index in [into, gone] {
             self.leave(index);

@@ -37,7 +37,7 @@ use rustc_hash::FxHashMap;
 
 use super::cut_segments::CutSegments;
 use super::holdings::{Holdings, Owner};
-use super::names::At;
+use super::names::BlockIndex;
 use super::policy::{Policy, Refusal, Want};
 use super::reservations::Reservations;
 use super::stamp::Stamp;
@@ -114,7 +114,7 @@ impl Tlsf {
         holdings: &mut Holdings<D, O>,
         size: Bytes,
         owner: Owner,
-    ) -> Result<At, Refusal> {
+    ) -> Result<BlockIndex, Refusal> {
         let least = size.round_up(self.granule);
         let mut region = self.region_size(size);
         while holdings.available() < region && least < region {
@@ -137,7 +137,7 @@ impl Tlsf {
         &mut self,
         holdings: &mut Holdings<D, O>,
         kept: usize,
-        used: Option<At>,
+        used: Option<BlockIndex>,
         owner: Owner,
     ) -> Result<(), DeviceError> {
         let mut kept = kept;
@@ -164,7 +164,7 @@ impl Tlsf {
 
 impl Policy for Tlsf {
     type Settings = TlsfSettings;
-    type Piece = At;
+    type Piece = BlockIndex;
 
     fn new(settings: &TlsfSettings, granule: Bytes) -> Self {
         Self {
@@ -185,7 +185,7 @@ impl Policy for Tlsf {
         &mut self,
         holdings: &mut Holdings<D, O>,
         want: Want,
-    ) -> Result<(At, Extent), Refusal> {
+    ) -> Result<(BlockIndex, Extent), Refusal> {
         let size = self.rounded(want.size);
         let found = self.regions.find(holdings, size, want.stream)?;
         if want.may_move {
@@ -199,7 +199,12 @@ impl Policy for Tlsf {
         Ok((at, self.regions.block(at).extent()))
     }
 
-    fn give<D: Device, O: Observer>(&mut self, _: &mut Holdings<D, O>, piece: At, stamp: Stamp) {
+    fn give<D: Device, O: Observer>(
+        &mut self,
+        _: &mut Holdings<D, O>,
+        piece: BlockIndex,
+        stamp: Stamp,
+    ) {
         self.regions.take_back(piece, stamp);
     }
 

@@ -9,7 +9,7 @@
 use gapless_units::{Addr, Bytes};
 
 use super::cut_segments::FreeIndex;
-use super::names::At;
+use super::names::BlockIndex;
 
 /// Blocks begin and end at multiples of this.
 pub(super) const UNIT: Bytes = Bytes::new(512);
@@ -43,8 +43,8 @@ fn rounded_to_class(units: u64) -> u64 {
 /// A block's neighbors in its list.
 #[derive(Clone, Copy, Debug)]
 struct Links {
-    prev: At,
-    next: At,
+    prev: BlockIndex,
+    next: BlockIndex,
 }
 
 /// The free blocks of each class, the one that came last first, and which classes have some.
@@ -52,7 +52,7 @@ struct Links {
 pub(super) struct TwoLevels {
     levels: u64,
     steps: [u32; LEVELS],
-    heads: Box<[[At; STEPS]; LEVELS]>,
+    heads: Box<[[BlockIndex; STEPS]; LEVELS]>,
     /// By the places of blocks; those of blocks that are not free mean nothing.
     links: Vec<Links>,
 }
@@ -62,7 +62,7 @@ impl Default for TwoLevels {
         Self {
             levels: 0,
             steps: [0; LEVELS],
-            heads: Box::new([[At::NONE; STEPS]; LEVELS]),
+            heads: Box::new([[BlockIndex::NONE; STEPS]; LEVELS]),
             links: Vec::new(),
         }
     }
@@ -80,20 +80,21 @@ impl TwoLevels {
         Some((level, self.steps[level].trailing_zeros() as usize))
     }
 
-    fn list(&self, (level, step): (usize, usize)) -> impl Iterator<Item = At> {
+    fn list(&self, (level, step): (usize, usize)) -> impl Iterator<Item = BlockIndex> {
         let first = self.heads[level][step].some();
         std::iter::successors(first, |at| self.links[at.index()].next.some())
     }
 }
 
 impl FreeIndex for TwoLevels {
-    fn insert(&mut self, at: At, size: Bytes, _: Addr) {
+    fn insert(&mut self, at: BlockIndex, size: Bytes, _: Addr) {
         let (level, step) = class_of(size.get() / UNIT.get());
         let head = std::mem::replace(&mut self.heads[level][step], at);
         if self.links.len() <= at.index() {
-            self.links.resize(at.index() + 1, Links { prev: At::NONE, next: At::NONE });
+            self.links
+                .resize(at.index() + 1, Links { prev: BlockIndex::NONE, next: BlockIndex::NONE });
         }
-        self.links[at.index()] = Links { prev: At::NONE, next: head };
+        self.links[at.index()] = Links { prev: BlockIndex::NONE, next: head };
         if let Some(head) = head.some() {
             self.links[head.index()].prev = at;
         }
@@ -101,7 +102,7 @@ impl FreeIndex for TwoLevels {
         self.steps[level] |= 1 << step;
     }
 
-    fn remove(&mut self, at: At, size: Bytes, _: Addr) {
+    fn remove(&mut self, at: BlockIndex, size: Bytes, _: Addr) {
         let (level, step) = class_of(size.get() / UNIT.get());
         let Links { prev, next } = self.links[at.index()];
         if let Some(next) = next.some() {
@@ -112,7 +113,7 @@ impl FreeIndex for TwoLevels {
             return;
         }
         self.heads[level][step] = next;
-        if next == At::NONE {
+        if next == BlockIndex::NONE {
             self.steps[level] &= !(1 << step);
             if self.steps[level] == 0 {
                 self.levels &= !(1 << level);
@@ -120,7 +121,7 @@ impl FreeIndex for TwoLevels {
         }
     }
 
-    fn candidates(&self, size: Bytes) -> impl Iterator<Item = At> {
+    fn candidates(&self, size: Bytes) -> impl Iterator<Item = BlockIndex> {
         let units = size.get().div_ceil(UNIT.get());
         let first = self.class_from(class_of(rounded_to_class(units)));
         let classes = std::iter::successors(first, |&(level, step)| {
@@ -166,15 +167,15 @@ mod tests {
         let mut index = TwoLevels::default();
         let size = |units: u64| Bytes::new(units * UNIT.get());
         for (at, units) in [(0, 64), (1, 65), (2, 70), (3, 500)] {
-            index.insert(At(at), size(units), Addr::default());
+            index.insert(BlockIndex(at), size(units), Addr::default());
         }
         let found = |index: &TwoLevels, units| index.candidates(size(units)).collect::<Vec<_>>();
-        assert_eq!(found(&index, 1), [At(1), At(0), At(2), At(3)]);
+        assert_eq!(found(&index, 1), [BlockIndex(1), BlockIndex(0), BlockIndex(2), BlockIndex(3)]);
         // 64 units would do for a request of as many, but its class holds smaller ones than 65.
-        assert_eq!(found(&index, 65), [At(2), At(3)]);
-        index.remove(At(2), size(70), Addr::default());
-        index.remove(At(1), size(65), Addr::default());
-        assert_eq!(found(&index, 1), [At(0), At(3)]);
+        assert_eq!(found(&index, 65), [BlockIndex(2), BlockIndex(3)]);
+        index.remove(BlockIndex(2), size(70), Addr::default());
+        index.remove(BlockIndex(1), size(65), Addr::default());
+        assert_eq!(found(&index, 1), [BlockIndex(0), BlockIndex(3)]);
         assert_eq!(found(&index, 501), []);
     }
 }

@@ -36,7 +36,7 @@ impl<D: Device, O: Observer> CachingAllocator<D, O> {
     }
 
     /// Walks from a block that could grow to one that could not, while that is a closer fit: a
-    /// hole between blocks is better filled than the end of what is mapped.
+    /// gap between blocks is better filled than the end of what is mapped.
     fn prefer_holes(
         &self,
         free: &FreeSet,

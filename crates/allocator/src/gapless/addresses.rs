@@ -1,6 +1,6 @@
 //! Addresses that go back to the device.
 //!
-//! Addresses are plenty, not endless: a territory is larger than the device, and each stream of each
+//! Addresses are plenty, not endless: a reservation is larger than the device, and each stream of each
 //! private pool has its own. So one in which nothing lives goes back when memory is given back, and
 //! when the device has no more addresses.
 
@@ -11,14 +11,14 @@ use super::block::State;
 use super::books::Books;
 use super::endings::remove_empty_arenas;
 use super::hold::Hold;
-use super::names::{ArenaIndex, At, Frame, TerritoryIndex};
+use super::names::{ArenaIndex, BlockIndex, ReservationIndex, Slot};
 use super::unmap::unmap;
 use super::waits::stall_for_arena;
 use crate::observer::Observer;
 
-/// Gives back every territory under which nothing is mapped.
+/// Gives back every reservation under which nothing is mapped.
 pub(super) fn release_bare<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
-    for index in hold.books().table.territory_indices() {
+    for index in hold.books().table.reservation_indices() {
         if hold.books().is_deserted(index) && hold.books().mapped_in(index).is_empty() {
             release(hold, index)?;
         }
@@ -26,7 +26,7 @@ pub(super) fn release_bare<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
     remove_empty_arenas(hold)
 }
 
-/// Gives back every territory in which nothing lives and that no work uses any more; where there is
+/// Gives back every reservation in which nothing lives and that no work uses any more; where there is
 /// none, it waits for one that work still uses. Pages that were last used there lose their address.
 pub(super) fn release_deserted<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
     let Deserted { released, used_by } = release_unused(hold)?;
@@ -39,7 +39,7 @@ pub(super) fn release_deserted<H: Hold>(hold: &mut H) -> Result<(), DeviceError>
     }
 }
 
-/// What became of the territories in which nothing lives.
+/// What became of the reservations in which nothing lives.
 #[derive(Default)]
 struct Deserted {
     /// How many went back.
@@ -50,12 +50,12 @@ struct Deserted {
 
 fn release_unused<H: Hold>(hold: &mut H) -> Result<Deserted, DeviceError> {
     let mut deserted = Deserted::default();
-    for index in hold.books().table.territory_indices() {
+    for index in hold.books().table.reservation_indices() {
         if !hold.books().is_deserted(index) {
             continue;
         }
         let (books, device) = hold.parts();
-        let arena = books.table.territory(index).arena;
+        let arena = books.table.reservation(index).arena;
         if books.last_use_of(index) <= books.settle(device, arena)? {
             release(hold, index)?;
             deserted.released += 1;
@@ -67,10 +67,11 @@ fn release_unused<H: Hold>(hold: &mut H) -> Result<Deserted, DeviceError> {
     Ok(deserted)
 }
 
-/// Gives back a deserted territory; where that fails, it is as before but for its pages.
-fn release<H: Hold>(hold: &mut H, index: TerritoryIndex) -> Result<(), DeviceError> {
+/// Gives back a deserted reservation; where that fails, it is as before but for its pages.
+fn release<H: Hold>(hold: &mut H, index: ReservationIndex) -> Result<(), DeviceError> {
     let books = hold.books();
-    let (at, extent) = (books.table.territory(index).first, books.table.territory(index).extent);
+    let (at, extent) =
+        (books.table.reservation(index).first, books.table.reservation(index).extent);
     books.take_out(at);
     let mapped = books.mapped_in(index);
     let answer = unmap(hold, &mapped, |device| device.unreserve(extent));
@@ -83,38 +84,38 @@ fn release<H: Hold>(hold: &mut H, index: TerritoryIndex) -> Result<(), DeviceErr
 }
 
 impl<O: Observer> Books<O> {
-    /// Whether nothing lives in a territory, is about to, or has to stay.
-    fn is_deserted(&self, index: TerritoryIndex) -> bool {
-        let territory = self.table.territory(index);
-        let Some(first) = territory.first.some() else { return false };
+    /// Whether nothing lives in a reservation, is about to, or has to stay.
+    fn is_deserted(&self, index: ReservationIndex) -> bool {
+        let reservation = self.table.reservation(index);
+        let Some(first) = reservation.first.some() else { return false };
         let block = &self.blocks[first];
-        let is_free = block.state == State::Free && block.extent() == territory.extent;
+        let is_free = block.state == State::Free && block.extent() == reservation.extent;
         is_free
-            && self.may_move(territory.arena)
-            && self.table.frames(index).all(|frame| {
-                let book = self.table.frame(frame);
+            && self.may_move(reservation.arena)
+            && self.table.slots(index).all(|slot| {
+                let book = self.table.slot(slot);
                 book.pins == 0 && !book.underway
             })
     }
 
-    /// The frames of a territory under which something is mapped.
-    fn mapped_in(&self, index: TerritoryIndex) -> Vec<Frame> {
-        let frames = self.table.frames(index);
-        frames.filter(|&frame| self.table.frame(frame).page.is_some()).collect()
+    /// The slots of a reservation under which something is mapped.
+    fn mapped_in(&self, index: ReservationIndex) -> Vec<Slot> {
+        let slots = self.table.slots(index);
+        slots.filter(|&slot| self.table.slot(slot).page.is_some()).collect()
     }
 
-    /// When the last block of a deserted territory was freed, on the allocator's clock.
-    fn last_use_of(&self, index: TerritoryIndex) -> u64 {
-        let left = self.table.frames(index).map(|frame| self.table.frame(frame).left).max();
-        let freed = self.blocks[self.table.territory(index).first].freed;
+    /// When the last block of a deserted reservation was freed, on the allocator's clock.
+    fn last_use_of(&self, index: ReservationIndex) -> u64 {
+        let left = self.table.slots(index).map(|slot| self.table.slot(slot).left).max();
+        let freed = self.blocks[self.table.reservation(index).first].freed;
         left.map_or(freed, |left| left.max(freed))
     }
 
-    /// Takes the only block of a territory out of the books, and its pages out of it.
-    fn take_out(&mut self, at: At) {
+    /// Takes the only block of a reservation out of the books, and its pages out of it.
+    fn take_out(&mut self, at: BlockIndex) {
         self.take_free(at);
-        for frame in self.movable_inside(at, usize::MAX) {
-            if let Some(page) = self.leave(at, frame) {
+        for slot in self.movable_inside(at, usize::MAX) {
+            if let Some(page) = self.leave(at, slot) {
                 self.table.put_spare(page);
             }
         }
@@ -122,12 +123,12 @@ impl<O: Observer> Books<O> {
         self.serving += 1;
     }
 
-    /// Forgets a territory that went back.
-    fn forget(&mut self, index: TerritoryIndex, at: At, extent: Extent) {
+    /// Forgets a reservation that went back.
+    fn forget(&mut self, index: ReservationIndex, at: BlockIndex, extent: Extent) {
         self.serving -= 1;
         let arena = self.blocks[at].arena;
         self.arenas[arena].known.forget(extent);
-        self.table.remove_territory(index);
+        self.table.remove_reservation(index);
         self.blocks.retire(at);
     }
 }

@@ -8,7 +8,7 @@ use gapless_units::{Bytes, StreamId};
 
 use super::books::Books;
 use super::deferred::Queued;
-use super::names::{ArenaIndex, At};
+use super::names::{ArenaIndex, BlockIndex};
 use crate::observer::Observer;
 
 /// Something that can be waited for.
@@ -44,7 +44,7 @@ impl<O: Observer> Books<O> {
     /// that free least; or else what frees most.
     pub(super) fn smallest_sufficient(&self, arena: ArenaIndex, need: Bytes) -> Option<Waits> {
         let mut found = Vec::new();
-        let mut shared: BTreeMap<At, Waits> = BTreeMap::new();
+        let mut shared: BTreeMap<BlockIndex, Waits> = BTreeMap::new();
         for (&stream, queue) in &self.deferred.queues {
             let mut gain = Bytes::ZERO;
             let mut is_enough = false;

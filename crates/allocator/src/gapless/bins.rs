@@ -17,7 +17,7 @@
 use gapless_units::{Addr, Bytes};
 
 use super::block::Blocks;
-use super::names::At;
+use super::names::BlockIndex;
 use super::request::UNIT;
 
 /// A group is cut into two to this power bins.
@@ -40,12 +40,12 @@ pub(super) struct Bins {
     /// Which bins of each group have.
     steps: [u32; GROUPS],
     /// The first block of each bin.
-    heads: Box<[At; GROUPS * BINS]>,
+    heads: Box<[BlockIndex; GROUPS * BINS]>,
 }
 
 impl Default for Bins {
     fn default() -> Self {
-        Self { groups: 0, steps: [0; GROUPS], heads: Box::new([At::NONE; GROUPS * BINS]) }
+        Self { groups: 0, steps: [0; GROUPS], heads: Box::new([BlockIndex::NONE; GROUPS * BINS]) }
     }
 }
 
@@ -61,27 +61,27 @@ fn bin_of(size: Bytes) -> usize {
 
 impl Bins {
     #[inline]
-    pub(super) fn insert(&mut self, blocks: &mut Blocks, at: At) {
+    pub(super) fn insert(&mut self, blocks: &mut Blocks, at: BlockIndex) {
         let bin = bin_of(blocks[at].size);
         let head = std::mem::replace(&mut self.heads[bin], at);
         let block = &mut blocks[at];
-        block.before = At::NONE;
-        block.behind = head;
-        blocks[head].before = at;
+        block.bin_prev = BlockIndex::NONE;
+        block.bin_next = head;
+        blocks[head].bin_prev = at;
         self.groups |= 1 << (bin >> STEPS);
         self.steps[bin >> STEPS] |= 1 << (bin & (BINS - 1));
     }
 
     #[inline]
-    pub(super) fn remove(&mut self, blocks: &mut Blocks, at: At) {
+    pub(super) fn remove(&mut self, blocks: &mut Blocks, at: BlockIndex) {
         let block = &blocks[at];
-        let (before, behind, size) = (block.before, block.behind, block.size);
-        blocks[behind].before = before;
-        blocks[before].behind = behind;
+        let (prev, next, size) = (block.bin_prev, block.bin_next, block.size);
+        blocks[next].bin_prev = prev;
+        blocks[prev].bin_next = next;
         let bin = bin_of(size);
         let head = &mut self.heads[bin];
-        *head = if before == At::NONE { behind } else { *head };
-        let is_empty = *head == At::NONE;
+        *head = if prev == BlockIndex::NONE { next } else { *head };
+        let is_empty = *head == BlockIndex::NONE;
         // Without branches: which bins become empty nobody can foretell.
         let group = bin >> STEPS;
         self.steps[group] &= !(u32::from(is_empty) << (bin & (BINS - 1)));
@@ -92,7 +92,7 @@ impl Bins {
     /// ones one that needs no memory, and the first by address: a program that repeats itself then
     /// finds the same places again.
     #[inline]
-    pub(super) fn best(&self, blocks: &Blocks, size: Bytes) -> Option<At> {
+    pub(super) fn best(&self, blocks: &Blocks, size: Bytes) -> Option<BlockIndex> {
         let bin = bin_of(size);
         if let Some(at) = Self::best_of(blocks, self.list(blocks, bin).take(LOOKED_AT), size) {
             return Some(at);
@@ -104,13 +104,17 @@ impl Bins {
     }
 
     #[inline]
-    fn best_of(blocks: &Blocks, list: impl Iterator<Item = At>, size: Bytes) -> Option<At> {
+    fn best_of(
+        blocks: &Blocks,
+        list: impl Iterator<Item = BlockIndex>,
+        size: Bytes,
+    ) -> Option<BlockIndex> {
         let mut best = None;
         let mut least = (u64::MAX, Addr::default());
         for at in list {
             let block = &blocks[at];
             // Sizes are whole units, so the last bit can say what decides between equal ones.
-            let rank = (block.size.get() | u64::from(0 < block.holes), block.addr);
+            let rank = (block.size.get() | u64::from(0 < block.bare), block.addr);
             if size <= block.size && rank < least {
                 (best, least) = (Some(at), rank);
             }
@@ -120,8 +124,12 @@ impl Bins {
 
     /// The blocks of a bin.
     #[inline]
-    fn list<'a>(&self, blocks: &'a Blocks, bin: usize) -> impl Iterator<Item = At> + use<'a> {
-        std::iter::successors(self.heads[bin].some(), |&at| blocks[at].behind.some())
+    fn list<'a>(
+        &self,
+        blocks: &'a Blocks,
+        bin: usize,
+    ) -> impl Iterator<Item = BlockIndex> + use<'a> {
+        std::iter::successors(self.heads[bin].some(), |&at| blocks[at].bin_next.some())
     }
 
     /// The first bin behind one that has blocks.
@@ -140,11 +148,11 @@ impl Bins {
 
     /// The smallest block of at least this size that needs no memory; of equal ones the first by
     /// address.
-    pub(super) fn smallest_ready(&self, blocks: &Blocks, size: Bytes) -> Option<At> {
-        let is_ready = |&at: &At| blocks[at].holes == 0;
+    pub(super) fn smallest_ready(&self, blocks: &Blocks, size: Bytes) -> Option<BlockIndex> {
+        let is_ready = |&at: &BlockIndex| blocks[at].bare == 0;
         let some = self.all(blocks, size).find(is_ready)?;
         let its_bin = self.list(blocks, bin_of(blocks[some].size));
-        let ready = its_bin.filter(|&at| size <= blocks[at].size && blocks[at].holes == 0);
+        let ready = its_bin.filter(|&at| size <= blocks[at].size && blocks[at].bare == 0);
         ready.min_by_key(|&at| (blocks[at].size, blocks[at].addr))
     }
 
@@ -153,7 +161,7 @@ impl Bins {
         &'a self,
         blocks: &'a Blocks,
         size: Bytes,
-    ) -> impl Iterator<Item = At> + use<'a> {
+    ) -> impl Iterator<Item = BlockIndex> + use<'a> {
         self.between(blocks, size, None)
     }
 
@@ -163,7 +171,7 @@ impl Bins {
         blocks: &'a Blocks,
         size: Bytes,
         most: Option<Bytes>,
-    ) -> impl Iterator<Item = At> + use<'a> {
+    ) -> impl Iterator<Item = BlockIndex> + use<'a> {
         let last = most.map_or(usize::MAX, bin_of);
         // One walk instead of one for each bin: this is most of what looking for pages takes.
         let mut bin = bin_of(size);
@@ -171,7 +179,7 @@ impl Bins {
         std::iter::from_fn(move || {
             loop {
                 if let Some(at) = next.some() {
-                    next = blocks[at].behind;
+                    next = blocks[at].bin_next;
                     if size <= blocks[at].size {
                         return Some(at);
                     }
@@ -193,34 +201,39 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::gapless::names::{ArenaIndex, TerritoryIndex};
+    use crate::gapless::names::{ArenaIndex, ReservationIndex};
 
     fn units(count: u64) -> Bytes {
         Bytes::new(count << UNIT)
     }
 
-    /// A block of so many units, with or without holes, in a territory of its own.
-    fn block(blocks: &mut Blocks, number: usize, size: u64, has_holes: bool) -> At {
+    /// A block of so many units, with or without bare slots, in a reservation of its own.
+    fn block(blocks: &mut Blocks, number: usize, size: u64, has_holes: bool) -> BlockIndex {
         let start = Addr::new((number as u64) << 40);
         let extent = Extent::between(start, start + units(size));
-        blocks.span(extent, ArenaIndex(0), TerritoryIndex(0), has_holes.into())
+        blocks.span(extent, ArenaIndex(0), ReservationIndex(0), has_holes.into())
     }
 
     /// Looks for a size in every way, and compares with a search of all that are in the bins.
-    fn check(bins: &Bins, blocks: &Blocks, all: &[At], size: Bytes) -> Result<(), TestCaseError> {
+    fn check(
+        bins: &Bins,
+        blocks: &Blocks,
+        all: &[BlockIndex],
+        size: Bytes,
+    ) -> Result<(), TestCaseError> {
         let fit = || all.iter().copied().filter(|&at| size <= blocks[at].size);
-        let rank = |&at: &At| (blocks[at].size, 0 < blocks[at].holes, blocks[at].addr);
+        let rank = |&at: &BlockIndex| (blocks[at].size, 0 < blocks[at].bare, blocks[at].addr);
         prop_assert_eq!(bins.best(blocks, size), fit().min_by_key(rank));
-        let ready = fit().filter(|&at| blocks[at].holes == 0).min_by_key(rank);
+        let ready = fit().filter(|&at| blocks[at].bare == 0).min_by_key(rank);
         prop_assert_eq!(bins.smallest_ready(blocks, size), ready);
-        let sorted = |found: &mut dyn Iterator<Item = At>| {
-            let mut found: Vec<At> = found.collect();
+        let sorted = |found: &mut dyn Iterator<Item = BlockIndex>| {
+            let mut found: Vec<BlockIndex> = found.collect();
             found.sort_unstable();
             found
         };
         prop_assert_eq!(sorted(&mut bins.all(blocks, size)), sorted(&mut fit()));
         let most = size + size;
-        let near = |&at: &At| bin_of(blocks[at].size) <= bin_of(most);
+        let near = |&at: &BlockIndex| bin_of(blocks[at].size) <= bin_of(most);
         let found = sorted(&mut bins.between(blocks, size, Some(most)));
         prop_assert_eq!(found, sorted(&mut fit().filter(near)));
         Ok(())
@@ -236,8 +249,8 @@ mod tests {
         ) {
             let mut blocks = Blocks::default();
             let spanned = sizes.iter().enumerate();
-            let spanned = spanned.map(|(at, &(size, holes))| block(&mut blocks, at, size, holes));
-            let spanned: Vec<At> = spanned.collect();
+            let spanned = spanned.map(|(at, &(size, bare))| block(&mut blocks, at, size, bare));
+            let spanned: Vec<BlockIndex> = spanned.collect();
             let mut arenas = [Bins::default(), Bins::default()];
             let mut known = [Vec::new(), Vec::new()];
             for (which, to_second) in changes {
@@ -261,7 +274,7 @@ mod tests {
     #[test]
     fn of_many_in_a_bin_some_are_compared() {
         let (mut bins, mut blocks) = (Bins::default(), Blocks::default());
-        let all: Vec<At> = (0..40).map(|at| block(&mut blocks, at, 8, false)).collect();
+        let all: Vec<BlockIndex> = (0..40).map(|at| block(&mut blocks, at, 8, false)).collect();
         for &at in &all {
             bins.insert(&mut blocks, at);
         }

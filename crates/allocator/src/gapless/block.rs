@@ -1,11 +1,11 @@
-//! Blocks: what a territory is cut into, held and free ones side by side.
+//! Blocks: what a reservation is cut into, held and free ones side by side.
 
 use std::ops::{Index, IndexMut};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use gapless_units::{Addr, Bytes, Extent};
 
-use super::names::{ArenaIndex, At, BlockId, TerritoryIndex};
+use super::names::{ArenaIndex, BlockId, BlockIndex, ReservationIndex};
 
 /// The name of a block that was handed out while nobody listened.
 pub(super) const NO_NAME: u32 = 0;
@@ -17,17 +17,17 @@ pub(super) enum State {
     Held,
     /// Nobody but another stream, whose work is not yet done.
     Pending,
-    /// A request that is being served: its frames may lack memory as yet.
+    /// A request that is being served: its slots may lack memory as yet.
     Serving,
     /// Nobody; it waits, uncut and unmerged, for a request of its size.
     Shelved,
     /// Nobody; it is merged with its free neighbors.
     Free,
-    /// There is none in its place: it became part of the block before, or its territory is gone.
+    /// There is none in its place: it became part of the block before, or its reservation is gone.
     Gone,
 }
 
-/// A piece of a territory.
+/// A piece of a reservation.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
     pub(super) addr: Addr,
@@ -37,14 +37,14 @@ pub(super) struct Block {
     /// When the program was done with it, on the allocator's own clock: work of its own stream used it until then.
     pub(super) freed: u64,
     pub(super) arena: ArenaIndex,
-    pub(super) territory: TerritoryIndex,
-    pub(super) prev: At,
-    pub(super) next: At,
-    /// Neighbors among the free blocks of about this size.
-    pub(super) before: At,
-    pub(super) behind: At,
-    /// Frames inside a free block that have no memory.
-    pub(super) holes: u32,
+    pub(super) reservation: ReservationIndex,
+    pub(super) prev: BlockIndex,
+    pub(super) next: BlockIndex,
+    /// Those beside it among the free blocks of its bin.
+    pub(super) bin_prev: BlockIndex,
+    pub(super) bin_next: BlockIndex,
+    /// Slots inside a free block that have no memory.
+    pub(super) bare: u32,
     generation: u32,
     /// Which request of its arena it was handed out for, where somebody listened.
     pub(super) name: u32,
@@ -55,19 +55,24 @@ pub(super) struct Block {
 
 impl Block {
     /// A free block that has no neighbors.
-    fn spanning(extent: Extent, arena: ArenaIndex, territory: TerritoryIndex, holes: u32) -> Self {
+    fn spanning(
+        extent: Extent,
+        arena: ArenaIndex,
+        reservation: ReservationIndex,
+        bare: u32,
+    ) -> Self {
         Self {
             addr: extent.start(),
             size: extent.size(),
             requested: Bytes::ZERO,
             freed: 0,
             arena,
-            territory,
-            prev: At::NONE,
-            next: At::NONE,
-            before: At::NONE,
-            behind: At::NONE,
-            holes,
+            reservation,
+            prev: BlockIndex::NONE,
+            next: BlockIndex::NONE,
+            bin_prev: BlockIndex::NONE,
+            bin_next: BlockIndex::NONE,
+            bare,
             generation: 0,
             name: NO_NAME,
             state: State::Free,
@@ -88,7 +93,7 @@ impl Block {
 #[derive(Clone, Debug)]
 pub(super) struct Blocks {
     all: Vec<Block>,
-    vacant: Vec<At>,
+    vacant: Vec<BlockIndex>,
     /// That of each place when it is used first. Every allocator has another, far from all others, so
     /// that it knows no block of theirs.
     first_generation: u32,
@@ -104,8 +109,8 @@ const APART: u32 = 0x9e37_79b9;
 impl Default for Blocks {
     fn default() -> Self {
         let nowhere = Extent::between(Addr::default(), Addr::default());
-        let block = Block::spanning(nowhere, ArenaIndex(0), TerritoryIndex(0), 0);
-        // What lies at `At::NONE`.
+        let block = Block::spanning(nowhere, ArenaIndex(0), ReservationIndex(0), 0);
+        // What lies at `BlockIndex::NONE`.
         let none = Block { state: State::Serving, ..block };
         let first_generation = NEXT_FIRST_GENERATION.fetch_add(APART, Ordering::Relaxed);
         Self { all: vec![none], vacant: Vec::new(), first_generation }
@@ -113,24 +118,24 @@ impl Default for Blocks {
 }
 
 impl Blocks {
-    /// A free block without memory that spans a fresh territory.
+    /// A free block without memory that spans a fresh reservation.
     pub(super) fn span(
         &mut self,
         extent: Extent,
         arena: ArenaIndex,
-        territory: TerritoryIndex,
-        holes: u32,
-    ) -> At {
-        self.put(Block::spanning(extent, arena, territory, holes))
+        reservation: ReservationIndex,
+        bare: u32,
+    ) -> BlockIndex {
+        self.put(Block::spanning(extent, arena, reservation, bare))
     }
 
-    fn put(&mut self, mut block: Block) -> At {
+    fn put(&mut self, mut block: Block) -> BlockIndex {
         if let Some(at) = self.vacant.pop() {
             block.generation = self[at].generation.wrapping_add(1);
             self[at] = block;
             return at;
         }
-        let at = At(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+        let at = BlockIndex(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         block.generation = self.first_generation;
         self.all.push(block);
         at
@@ -138,7 +143,7 @@ impl Blocks {
 
     /// Cuts a block in two; the part from `size` on is a new block behind it, alike but for its
     /// extent.
-    pub(super) fn cut(&mut self, at: At, size: Bytes) -> At {
+    pub(super) fn cut(&mut self, at: BlockIndex, size: Bytes) -> BlockIndex {
         let block = &self[at];
         let rest =
             Block { addr: block.addr + size, size: block.size - size, prev: at, ..block.clone() };
@@ -152,22 +157,22 @@ impl Blocks {
     }
 
     /// Lets a block take in the one right behind it.
-    pub(super) fn absorb_next(&mut self, at: At) {
+    pub(super) fn absorb_next(&mut self, at: BlockIndex) {
         let next = self[at].next;
-        let (size, behind, holes, freed) =
-            (self[next].size, self[next].next, self[next].holes, self[next].freed);
+        let (size, behind, bare, freed) =
+            (self[next].size, self[next].next, self[next].bare, self[next].freed);
         let block = &mut self[at];
         block.size += size;
-        block.holes += holes;
+        block.bare += bare;
         block.freed = block.freed.max(freed);
         block.next = behind;
         self[behind].prev = at;
         self.retire(next);
     }
 
-    /// Forgets a block that is part of no territory any more.
-    pub(super) fn retire(&mut self, at: At) {
-        debug_assert_ne!(at, At::NONE, "what stands for no block stays");
+    /// Forgets a block that is part of no reservation any more.
+    pub(super) fn retire(&mut self, at: BlockIndex) {
+        debug_assert_ne!(at, BlockIndex::NONE, "what stands for no block stays");
         // A name of the block must not fit what comes to this place.
         self[at].generation = self[at].generation.wrapping_add(1);
         self[at].state = State::Gone;
@@ -175,7 +180,7 @@ impl Blocks {
     }
 
     /// Puts a block into the program's hands.
-    pub(super) fn hand_out(&mut self, at: At, requested: Bytes) -> BlockId {
+    pub(super) fn hand_out(&mut self, at: BlockIndex, requested: Bytes) -> BlockId {
         let block = &mut self[at];
         block.state = State::Held;
         block.requested = requested;
@@ -184,27 +189,27 @@ impl Blocks {
     }
 
     /// The block of this name, where the program has it.
-    pub(super) fn held(&self, id: BlockId) -> Option<At> {
+    pub(super) fn held(&self, id: BlockId) -> Option<BlockIndex> {
         let block = self.all.get(id.at.index())?;
         (block.generation == id.generation && block.state == State::Held).then_some(id.at)
     }
 
-    /// A block and those behind it, to the end of their territory.
-    pub(super) fn from(&self, first: At) -> impl Iterator<Item = At> {
+    /// A block and those behind it, to the end of their reservation.
+    pub(super) fn from(&self, first: BlockIndex) -> impl Iterator<Item = BlockIndex> {
         std::iter::successors(first.some(), |&at| self[at].next.some())
     }
 }
 
-impl Index<At> for Blocks {
+impl Index<BlockIndex> for Blocks {
     type Output = Block;
 
-    fn index(&self, at: At) -> &Block {
+    fn index(&self, at: BlockIndex) -> &Block {
         &self.all[at.index()]
     }
 }
 
-impl IndexMut<At> for Blocks {
-    fn index_mut(&mut self, at: At) -> &mut Block {
+impl IndexMut<BlockIndex> for Blocks {
+    fn index_mut(&mut self, at: BlockIndex) -> &mut Block {
         &mut self.all[at.index()]
     }
 }

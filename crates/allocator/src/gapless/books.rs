@@ -11,9 +11,9 @@ use super::block::{Blocks, NO_NAME, State};
 use super::counts::{Counts, Moment};
 use super::deferred::Deferred;
 use super::front::Front;
-use super::knob::Slack;
-use super::names::{ArenaIndex, At, BlockId, Frame};
+use super::names::{ArenaIndex, BlockId, BlockIndex, Slot};
 use super::pages::PageTable;
+use super::slack::Slack;
 use crate::observer::{Happening, Observer};
 use crate::statistics::Statistics;
 
@@ -29,7 +29,7 @@ pub(super) struct Books<O> {
     pub(super) blocks: Blocks,
     pub(super) table: PageTable,
     pub(super) arenas: Arenas,
-    pub(super) front: Front<At, SHELVED>,
+    pub(super) front: Front<BlockIndex, SHELVED>,
     pub(super) deferred: Deferred,
     pub(super) counts: Counts,
     /// What the device gave and took, and what failed; the rest is in the counts.
@@ -78,7 +78,7 @@ impl<O: Observer> Books<O> {
     /// A block of this size that was freed a moment ago; none where the arena's plan has the next
     /// request go elsewhere.
     #[inline]
-    pub(super) fn take_shelved(&mut self, arena: ArenaIndex, size: Bytes) -> Option<At> {
+    pub(super) fn take_shelved(&mut self, arena: ArenaIndex, size: Bytes) -> Option<BlockIndex> {
         if self.has_place(arena) {
             return None;
         }
@@ -87,7 +87,7 @@ impl<O: Observer> Books<O> {
 
     /// Puts a block into the program's hands that was counted as free.
     #[inline]
-    pub(super) fn hand_out(&mut self, at: At, requested: Bytes) -> BlockId {
+    pub(super) fn hand_out(&mut self, at: BlockIndex, requested: Bytes) -> BlockId {
         let id = self.blocks.hand_out(at, requested);
         if self.attention.is_paid() {
             self.listen(at);
@@ -107,7 +107,7 @@ impl<O: Observer> Books<O> {
 
     /// Tells the habit of an arena of a request, which gets this block.
     #[inline(never)]
-    fn listen(&mut self, at: At) {
+    fn listen(&mut self, at: BlockIndex) {
         let block = &mut self.blocks[at];
         let habit = &mut self.arenas[block.arena].habit;
         block.name = habit.next_name();
@@ -118,7 +118,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// Takes in that pages were mapped for a block that was cut out for a request.
-    pub(super) fn note_map(&mut self, taker: At) {
+    pub(super) fn note_map(&mut self, taker: BlockIndex) {
         let block = &self.blocks[taker];
         let (arena, with_it) = (block.arena, self.counts.live() + block.size);
         let heard = self.attention.map(self.counts.live_peak().max(with_it));
@@ -134,7 +134,7 @@ impl<O: Observer> Books<O> {
 
     /// Takes a block back from the program: into the front, unless other streams still use it.
     #[inline]
-    pub(super) fn take_back(&mut self, at: At) {
+    pub(super) fn take_back(&mut self, at: BlockIndex) {
         self.tell_block(Action::FreeRequested, at);
         let block = &self.blocks[at];
         let (state, size, requested) = (block.state, block.size, block.requested);
@@ -149,14 +149,14 @@ impl<O: Observer> Books<O> {
 
     /// Notes that the program is done with a block: work of its own stream uses it no later than now.
     #[inline]
-    pub(super) fn note_free(&mut self, at: At) {
+    pub(super) fn note_free(&mut self, at: BlockIndex) {
         self.clock += 1;
         self.blocks[at].freed = self.clock;
     }
 
     /// Takes in what was asked for in a block, where that was not told when it was handed out; answers
     /// what was counted.
-    pub(super) fn correct_request(&mut self, at: At, requested: Bytes) -> Bytes {
+    pub(super) fn correct_request(&mut self, at: BlockIndex, requested: Bytes) -> Bytes {
         let block = &mut self.blocks[at];
         let counted = std::mem::replace(&mut block.requested, requested);
         self.counts.correct(block.size, counted, requested);
@@ -164,7 +164,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// Takes a block back that other streams used and use no more.
-    pub(super) fn take_unused(&mut self, at: At) {
+    pub(super) fn take_unused(&mut self, at: BlockIndex) {
         let block = &self.blocks[at];
         let (size, requested) = (block.size, block.requested);
         self.counts.finish(size, requested);
@@ -175,7 +175,7 @@ impl<O: Observer> Books<O> {
 
     /// Puts a block that nobody uses any more into the front.
     #[inline]
-    fn shelve(&mut self, at: At) {
+    fn shelve(&mut self, at: BlockIndex) {
         let block = &mut self.blocks[at];
         block.state = State::Shelved;
         let (size, arena, name) = (block.size, block.arena, block.name);
@@ -252,7 +252,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// Notes that another stream uses a block.
-    pub(super) fn note_use(&mut self, at: At, stream: StreamId) {
+    pub(super) fn note_use(&mut self, at: BlockIndex, stream: StreamId) {
         let block = &mut self.blocks[at];
         let arena = &mut self.arenas[block.arena];
         if arena.stream == stream {
@@ -271,7 +271,7 @@ impl<O: Observer> Books<O> {
     }
 
     #[inline]
-    fn tell_block(&mut self, action: Action, at: At) {
+    fn tell_block(&mut self, action: Action, at: BlockIndex) {
         let block = &self.blocks[at];
         let arena = &self.arenas[block.arena];
         self.observer.observe(Happening {
@@ -283,10 +283,10 @@ impl<O: Observer> Books<O> {
         });
     }
 
-    pub(super) fn tell_frame(&mut self, action: Action, frame: Frame) {
-        let arena = &self.arenas[self.table.territory(frame.territory).arena];
+    pub(super) fn tell_slot(&mut self, action: Action, slot: Slot) {
+        let arena = &self.arenas[self.table.reservation(slot.reservation).arena];
         let (stream, pool): (StreamId, PoolId) = (arena.stream, arena.pool);
-        let (addr, size) = (self.table.addr(frame), self.table.page_size);
+        let (addr, size) = (self.table.addr(slot), self.table.page_size);
         self.observer.observe(Happening { action, addr, size, stream, pool });
     }
 }

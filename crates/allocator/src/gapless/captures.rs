@@ -9,7 +9,7 @@ use gapless_device::{Device, DeviceError};
 use super::GaplessAllocator;
 use super::books::Books;
 use super::hold::{Alone, Hold};
-use super::names::At;
+use super::names::BlockIndex;
 use crate::observer::Observer;
 
 /// Takes in that a graph is about to be captured. Who waits for the device by then is waited for.
@@ -68,7 +68,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// Keeps a block that other streams used for as long as their work cannot be asked about.
-    pub(super) fn postpone(&mut self, at: At) {
+    pub(super) fn postpone(&mut self, at: BlockIndex) {
         self.deferred.postponed.push_back(at);
     }
 

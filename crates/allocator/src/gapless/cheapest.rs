@@ -4,14 +4,14 @@
 use gapless_units::{Addr, Bytes};
 
 use super::books::Books;
-use super::names::{Frame, are_neighbors};
+use super::names::{Slot, are_neighbors};
 use super::place::Place;
 use crate::observer::Observer;
 
 /// The ends of how many gaps are considered, bin by bin from the tightest on. Known places are in any gap.
 const LOOKED_AT: usize = 64;
 
-/// What a run of frames costs beyond its pages, which cost one each: two calls more. An A100's driver
+/// What a run of slots costs beyond its pages, which cost one each: two calls more. An A100's driver
 /// takes as long for them as for 41 pages, that of an H100 no longer than for the pages in it.
 pub(super) const RUN: usize = 16;
 
@@ -82,11 +82,11 @@ impl<O: Observer> Books<O> {
         let mut last = None;
         let mut missing = self.missing(place);
         while cost < enough
-            && let Some(frame) = missing.next()
+            && let Some(slot) = missing.next()
         {
-            let goes_on = last.is_some_and(|last| are_neighbors(&last, &frame));
+            let goes_on = last.is_some_and(|last| are_neighbors(&last, &slot));
             cost += if goes_on { 1 } else { 1 + RUN };
-            last = Some(frame);
+            last = Some(slot);
         }
         cost
     }
@@ -99,10 +99,10 @@ impl<O: Observer> Books<O> {
         if is_loose { RUN } else { 0 }
     }
 
-    /// The frames of a place that need another page than they had.
-    pub(super) fn missing(&self, place: Place) -> impl Iterator<Item = Frame> {
-        let frames = self.lacking(place);
-        frames.filter(|&frame| !self.can_revive(frame))
+    /// The slots of a place that need another page than they had.
+    pub(super) fn missing(&self, place: Place) -> impl Iterator<Item = Slot> {
+        let slots = self.lacking(place);
+        slots.filter(|&slot| !self.can_revive(slot))
     }
 }
 
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
     use crate::allocator::Allocator;
     use crate::gapless::block::State;
-    use crate::gapless::names::{ArenaIndex, At};
+    use crate::gapless::names::{ArenaIndex, BlockIndex};
     use crate::gapless::page::Page;
     use crate::gapless::request::rounded;
     use crate::gapless::turns::{Numbers, turn};
@@ -122,23 +122,24 @@ mod tests {
 
     impl Books<()> {
         /// Every free block of an arena that is at least so large.
-        fn gaps_of(&self, arena: ArenaIndex, size: Bytes) -> Vec<At> {
-            let territories = self.table.territories().filter(|(_, book)| book.arena == arena);
-            let all = territories.flat_map(|(_, book)| self.blocks.from(book.first));
-            let fits =
-                |at: &At| self.blocks[*at].state == State::Free && size <= self.blocks[*at].size;
+        fn gaps_of(&self, arena: ArenaIndex, size: Bytes) -> Vec<BlockIndex> {
+            let reservations = self.table.reservations().filter(|(_, book)| book.arena == arena);
+            let all = reservations.flat_map(|(_, book)| self.blocks.from(book.first));
+            let fits = |at: &BlockIndex| {
+                self.blocks[*at].state == State::Free && size <= self.blocks[*at].size
+            };
             all.filter(fits).collect()
         }
 
-        /// The frames of a place whose pages are missing, each looked for among all free blocks.
-        fn missing_one_by_one(&self, place: Place) -> Vec<Frame> {
-            let lies_free = |frame: &Frame| {
-                let page = self.table.frame(*frame).page.and_then(|index| self.table.page(index));
+        /// The slots of a place whose pages are missing, each looked for among all free blocks.
+        fn missing_one_by_one(&self, place: Place) -> Vec<Slot> {
+            let lies_free = |slot: &Slot| {
+                let page = self.table.slot(*slot).page.and_then(|index| self.table.page(index));
                 let home = page.and_then(Page::home).map(|home| self.table.extent(home));
                 let mut all = self.arenas.indices().flat_map(|it| self.gaps_of(it, Bytes::ZERO));
                 home.is_some_and(|home| all.any(|at| self.blocks[at].extent().contains(home)))
             };
-            self.lacking(place).filter(|frame| !lies_free(frame)).collect()
+            self.lacking(place).filter(|slot| !lies_free(slot)).collect()
         }
     }
 
@@ -166,7 +167,7 @@ mod tests {
                 let ends = gaps.iter().map(|&at| books.place_in(at, size));
                 let known = books.arenas[arena].known.of(size);
                 let known: Vec<Place> = known.map_or(Vec::new(), |known| {
-                    let within = |&at: &At| {
+                    let within = |&at: &BlockIndex| {
                         let parts = known.within(books.blocks[at].extent());
                         parts.map(move |part| Place::new(at, part))
                     };

@@ -1,7 +1,7 @@
-//! Frames that are taken over again and again: rent or buy.
+//! Slots that are taken over again and again: rent or buy.
 //!
-//! Two requests that take turns at the same frames, each with pages of its own, pay for the maps
-//! each time, and a program that repeats itself never comes to rest. So every frame has an account
+//! Two requests that take turns at the same slots, each with pages of its own, pay for the maps
+//! each time, and a program that repeats itself never comes to rest. So every slot has an account
 //! of how often its mapping had to make room for another. When those that a request is about to
 //! take over have together cost what mapping the whole request costs, it goes where nothing
 //! was ever mapped: there it finds its pages again, and nobody takes them over.
@@ -11,7 +11,7 @@
 //! Algorithmica 3, 1988).
 
 use super::books::Books;
-use super::names::Frame;
+use super::names::Slot;
 use super::place::Place;
 use crate::observer::Observer;
 
@@ -26,20 +26,20 @@ impl<O: Observer> Books<O> {
         if self.rent(self.lacking(cheapest)) < price {
             return cheapest;
         }
-        let contested: Vec<Frame> = self.missing(cheapest).collect();
+        let contested: Vec<Slot> = self.missing(cheapest).collect();
         if self.rent(contested.iter().copied()) < price {
             return cheapest;
         }
         let Some(fresh) = self.fresh_place(arena, size) else { return cheapest };
-        for frame in contested {
-            self.table.frame_mut(frame).takeovers = 0;
+        for slot in contested {
+            self.table.slot_mut(slot).takeovers = 0;
         }
         fresh
     }
 
-    /// What taking over these frames has cost so far, in maps.
-    fn rent(&self, frames: impl Iterator<Item = Frame>) -> u64 {
-        frames.map(|frame| u64::from(self.table.frame(frame).takeovers)).sum()
+    /// What taking over these slots has cost so far, in maps.
+    fn rent(&self, slots: impl Iterator<Item = Slot>) -> u64 {
+        slots.map(|slot| u64::from(self.table.slot(slot).takeovers)).sum()
     }
 }
 
@@ -49,7 +49,7 @@ mod tests {
     use gapless_units::{Bytes, PoolId, StreamId};
 
     use crate::allocator::Allocator;
-    use crate::gapless::names::Frame;
+    use crate::gapless::names::Slot;
     use crate::gapless::{GaplessAllocator, Slack};
 
     #[test]
@@ -64,14 +64,14 @@ mod tests {
         let books = &mut allocator.books;
         let arena = books.arenas.of(PoolId::DEFAULT, StreamId(0));
         let tightest = books.best_place(arena, Bytes::mib(8)).unwrap();
-        let lacking: Vec<Frame> = books.lacking(tightest).collect();
+        let lacking: Vec<Slot> = books.lacking(tightest).collect();
         assert_eq!(lacking.len(), 4);
         for rent in 0..4 {
             assert_eq!(books.lasting_place(tightest).start(), tightest.start(), "rent {rent}");
-            books.table.frame_mut(lacking[0]).takeovers += 1;
+            books.table.slot_mut(lacking[0]).takeovers += 1;
         }
         let fresh = books.lasting_place(tightest);
-        assert!(books.table.frontier(lacking[0].territory) <= fresh.start());
-        assert_eq!(books.table.frame(lacking[0]).takeovers, 0, "it starts anew");
+        assert!(books.table.frontier(lacking[0].reservation) <= fresh.start());
+        assert_eq!(books.table.slot(lacking[0]).takeovers, 0, "it starts anew");
     }
 }

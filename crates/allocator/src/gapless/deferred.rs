@@ -7,7 +7,7 @@ use gapless_device::EventId;
 use gapless_units::StreamId;
 use rustc_hash::FxHashMap;
 
-use super::names::At;
+use super::names::BlockIndex;
 
 /// An event of a stream's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) struct Queued {
     pub(super) number: u64,
     pub(super) event: EventId,
     /// The block that waits for it.
-    pub(super) at: At,
+    pub(super) at: BlockIndex,
 }
 
 /// An event that somebody waits for with the books out of hand.
@@ -34,15 +34,15 @@ struct Wait {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Deferred {
     /// The streams that used a block since it was handed out.
-    pub(super) uses: FxHashMap<At, Vec<StreamId>>,
+    pub(super) uses: FxHashMap<BlockIndex, Vec<StreamId>>,
     /// For each stream its events in order.
     pub(super) queues: BTreeMap<StreamId, VecDeque<Queued>>,
     /// How many events were queued so far.
     recorded: u64,
     /// How many events each pending block waits for.
-    counts: BTreeMap<At, u32>,
+    counts: BTreeMap<BlockIndex, u32>,
     /// Pending blocks whose events are not recorded yet, because a graph was captured.
-    pub(super) postponed: VecDeque<At>,
+    pub(super) postponed: VecDeque<BlockIndex>,
     waits: FxHashMap<EventId, Wait>,
     /// Events that nobody needs any more, and the device knows still.
     spent: Vec<EventId>,
@@ -53,7 +53,7 @@ impl Deferred {
         !self.queues.is_empty() || !self.postponed.is_empty() || !self.spent.is_empty()
     }
 
-    pub(super) fn note_use(&mut self, at: At, stream: StreamId) {
+    pub(super) fn note_use(&mut self, at: BlockIndex, stream: StreamId) {
         let uses = self.uses.entry(at).or_default();
         if !uses.contains(&stream) {
             uses.push(stream);
@@ -72,12 +72,12 @@ impl Deferred {
     }
 
     /// How many events a block waits for.
-    pub(super) fn count_of(&self, at: At) -> usize {
+    pub(super) fn count_of(&self, at: BlockIndex) -> usize {
         self.counts.get(&at).map_or(0, |&count| count as usize)
     }
 
     /// Queues an event, recorded last of all.
-    pub(super) fn push(&mut self, stream: StreamId, event: EventId, at: At) {
+    pub(super) fn push(&mut self, stream: StreamId, event: EventId, at: BlockIndex) {
         self.recorded += 1;
         let number = self.recorded;
         *self.counts.entry(at).or_default() += 1;
@@ -112,7 +112,7 @@ impl Deferred {
     }
 
     /// How many events each pending block waits for.
-    pub(super) fn counts(&self) -> impl Iterator<Item = (At, u32)> {
+    pub(super) fn counts(&self) -> impl Iterator<Item = (BlockIndex, u32)> {
         self.counts.iter().map(|(&at, &count)| (at, count))
     }
 
@@ -141,7 +141,7 @@ impl Deferred {
     }
 
     /// Takes back the events of the block that was freed last; answers their streams.
-    pub(super) fn take_back(&mut self, at: At) -> Vec<StreamId> {
+    pub(super) fn take_back(&mut self, at: BlockIndex) -> Vec<StreamId> {
         let mut streams = Vec::new();
         for (&stream, queue) in &mut self.queues {
             // Only the last of a queue can be of the block that was freed last.
@@ -156,7 +156,7 @@ impl Deferred {
     }
 
     /// Notes that a block waits for one event less; says whether that was the last.
-    pub(super) fn pass_one(&mut self, at: At) -> bool {
+    pub(super) fn pass_one(&mut self, at: BlockIndex) -> bool {
         let Some(count) = self.counts.get_mut(&at) else { return false };
         *count -= 1;
         let is_last = *count == 0;
@@ -177,7 +177,7 @@ mod tests {
         let stream = StreamId(1);
         let mut deferred = Deferred::default();
         for event in 1..=3 {
-            deferred.push(stream, EventId(event), At::default());
+            deferred.push(stream, EventId(event), BlockIndex::default());
         }
         let waits = [2, 2].map(|event| deferred.begin_wait(stream, EventId(event)));
         assert_eq!(waits, [Some(2), Some(2)]);

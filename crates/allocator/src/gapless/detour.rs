@@ -1,7 +1,7 @@
-//! Where a request goes whose place has frames in the way.
+//! Where a request goes whose place has slots in the way.
 //!
-//! Under a frame whose mapping was left, no other page can come before the work is done that may still
-//! use its addresses; and a card is always behind its program. So where a place has such a frame, all
+//! Under a slot whose mapping was left, no other page can come before the work is done that may still
+//! use its addresses; and a card is always behind its program. So where a place has such a slot, all
 //! stretches of the free blocks that have none are looked at, page by page, also where nothing was ever
 //! mapped: and the request goes to the one for which the fewest pages have to move.
 //!
@@ -12,15 +12,15 @@ use gapless_units::{Addr, Bytes, Extent};
 
 use super::books::Books;
 use super::cheapest::RUN;
-use super::names::{ArenaIndex, At, Frame, PageIndex};
+use super::names::{ArenaIndex, BlockIndex, PageIndex, Slot};
 use super::place::Place;
 use crate::observer::Observer;
 
-/// So many frames are looked at, from the tightest gap on: mostly in a fraction of a millisecond, in which
+/// So many slots are looked at, from the tightest gap on: mostly in a fraction of a millisecond, in which
 /// ten pages move.
 const LOOKED_AT: usize = 1 << 15;
 
-/// What a frame means for a block that comes to lie there.
+/// What a slot means for a block that comes to lie there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ground {
     /// It has this page, or gets it back without a call.
@@ -31,7 +31,7 @@ enum Ground {
     Blocked,
 }
 
-/// Which pages come back to frames that they left, as far as that was looked up: most were mapped under
+/// Which pages come back to slots that they left, as far as that was looked up: most were mapped under
 /// several.
 #[derive(Default)]
 struct Comers(Vec<Option<bool>>);
@@ -46,7 +46,7 @@ impl Comers {
     }
 }
 
-/// Which pages were met, and under which frame of which gap last.
+/// Which pages were met, and under which slot of which gap last.
 #[derive(Default)]
 struct Met {
     gap: u32,
@@ -59,30 +59,30 @@ impl Met {
         self.gap += 1;
     }
 
-    /// Takes in that a page is met under a frame; the frame of the same gap where it was met before.
-    fn meet(&mut self, page: PageIndex, frame: u32) -> Option<u32> {
+    /// Takes in that a page is met under a slot; the slot of the same gap where it was met before.
+    fn meet(&mut self, page: PageIndex, slot: u32) -> Option<u32> {
         let place = page.0 as usize;
         if self.last.len() <= place {
             self.last.resize(place + 1, (0, 0));
         }
-        let (gap, before) = std::mem::replace(&mut self.last[place], (self.gap, frame));
+        let (gap, before) = std::mem::replace(&mut self.last[place], (self.gap, slot));
         (gap == self.gap).then_some(before)
     }
 }
 
-/// What is known up to a frame of a gap.
+/// What is known up to a slot of a gap.
 #[derive(Clone, Copy, Default)]
 struct UpTo {
-    /// How many frames before are bare.
+    /// How many slots before are bare.
     bare: u32,
-    /// How many runs of such frames begin before.
+    /// How many runs of such slots begin before.
     runs: u32,
     is_bare: bool,
-    /// The first frame from which on none is in the way, up to this one.
+    /// The first slot from which on none is in the way, up to this one.
     clear_from: u32,
 }
 
-/// The frames of a gap, counted from its first, and one more behind them.
+/// The slots of a gap, counted from its first, and one more behind them.
 struct Stretch(Vec<UpTo>);
 
 impl Stretch {
@@ -93,7 +93,7 @@ impl Stretch {
         for (at, ground) in (0..).zip(grounds) {
             let begins = ground == Ground::Bare && !now.is_bare;
             match ground {
-                // A page comes to one frame of a block only.
+                // A page comes to one slot of a block only.
                 Ground::Ready(page) => {
                     let before = met.meet(page, at).map_or(0, |before| before + 1);
                     now.clear_from = now.clear_from.max(before);
@@ -110,7 +110,7 @@ impl Stretch {
         Self(all)
     }
 
-    /// What it costs to bring memory to so many frames from one on, as [`Books::cheapest_place`]
+    /// What it costs to bring memory to so many slots from one on, as [`Books::cheapest_place`]
     /// counts; none where one is in the way.
     fn cost(&self, from: usize, count: usize) -> Option<usize> {
         let (first, behind) = (self.0[from], self.0[from + count]);
@@ -138,26 +138,26 @@ impl Best {
 }
 
 impl<O: Observer> Books<O> {
-    /// The cheapest place where no frame is in the way.
+    /// The cheapest place where no slot is in the way.
     pub(super) fn detour(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let (mut best, mut met, mut comers) = (Best::default(), Met::default(), Comers::default());
         let settled = self.arenas[arena].settled;
         let mut left = LOOKED_AT;
         for at in self.arenas[arena].free.between(&self.blocks, size, None) {
             let extent = self.within_reach(at, size);
-            let frames = self.table.touched(self.blocks[at].territory, extent);
-            let Some(more) = left.checked_sub(frames.len()) else { break };
+            let slots = self.table.touched(self.blocks[at].reservation, extent);
+            let Some(more) = left.checked_sub(slots.len()) else { break };
             left = more;
-            let grounds = frames.map(|frame| self.ground(frame, settled, &mut comers));
+            let grounds = slots.map(|slot| self.ground(slot, settled, &mut comers));
             self.consider_stretch(at, extent, size, &Stretch::of(grounds, &mut met), &mut best);
         }
         best.0.map(|(.., place)| place)
     }
 
     /// Of a free block, as much as may be of use: behind the frontier all places are alike.
-    fn within_reach(&self, at: At, size: Bytes) -> Extent {
+    fn within_reach(&self, at: BlockIndex, size: Bytes) -> Extent {
         let block = &self.blocks[at];
-        let frontier = self.table.frontier(block.territory).max(block.addr);
+        let frontier = self.table.frontier(block.reservation).max(block.addr);
         let enough = size + self.table.page_size;
         let is_far = frontier < block.end() && enough < block.end() - frontier;
         Extent::between(block.addr, if is_far { frontier + enough } else { block.end() })
@@ -166,15 +166,15 @@ impl<O: Observer> Books<O> {
     /// Considers both ends of a stretch of a free block, and every page at which a block may begin.
     fn consider_stretch(
         &self,
-        at: At,
+        at: BlockIndex,
         extent: Extent,
         size: Bytes,
         stretch: &Stretch,
         best: &mut Best,
     ) {
-        let (table, territory) = (&self.table, self.blocks[at].territory);
-        let frames = || table.touched(territory, extent);
-        let Some(first) = frames().next() else { return };
+        let (table, reservation) = (&self.table, self.blocks[at].reservation);
+        let slots = || table.touched(reservation, extent);
+        let Some(first) = slots().next() else { return };
         let mut consider = |start: Addr, from: usize, count: usize| {
             if let Some(cost) = stretch.cost(from, count) {
                 let place = Place::new(at, Extent::between(start, start + size));
@@ -182,29 +182,29 @@ impl<O: Observer> Books<O> {
             }
         };
         for start in [extent.start(), extent.start() + (extent.size() - size)] {
-            let touched = table.touched(territory, Extent::between(start, start + size));
+            let touched = table.touched(reservation, Extent::between(start, start + size));
             let count = touched.len();
-            for frame in touched.take(1) {
-                consider(start, (frame.number - first.number) as usize, count);
+            for slot in touched.take(1) {
+                consider(start, (slot.number - first.number) as usize, count);
             }
         }
         // All others begin with a page.
         let count = usize::try_from(table.pages_for(size)).unwrap_or(usize::MAX);
-        for (from, frame) in frames().enumerate().skip(1) {
-            let start = table.addr(frame);
+        for (from, slot) in slots().enumerate().skip(1) {
+            let start = table.addr(slot);
             if start + size <= extent.end() {
                 consider(start, from, count);
             }
         }
     }
 
-    /// What a frame means for a block, where the work of its stream is done up to `settled`.
-    fn ground(&self, frame: Frame, settled: u64, comers: &mut Comers) -> Ground {
-        let book = self.table.frame(frame);
+    /// What a slot means for a block, where the work of its stream is done up to `settled`.
+    fn ground(&self, slot: Slot, settled: u64, comers: &mut Comers) -> Ground {
+        let book = self.table.slot(slot);
         match book.page {
-            Some(page) if self.table.has_memory(frame) => Ground::Ready(page),
+            Some(page) if self.table.has_memory(slot) => Ground::Ready(page),
             _ if book.underway => Ground::Blocked,
-            Some(page) if 0 < book.left && comers.comes(page, || self.can_revive(frame)) => {
+            Some(page) if 0 < book.left && comers.comes(page, || self.can_revive(slot)) => {
                 Ground::Ready(page)
             }
             Some(_) if settled < book.left => Ground::Blocked,
@@ -237,7 +237,7 @@ mod tests {
 
     /// One page that cannot come is no reason to move all others.
     #[test]
-    fn a_frame_in_the_way_is_passed_by() {
+    fn a_slot_in_the_way_is_passed_by() {
         let mut it = allocator();
         let take = |it: &mut GaplessAllocator<Sim>, mib| {
             let block = it.allocate(Bytes::mib(mib), StreamId(0)).unwrap();
@@ -264,33 +264,32 @@ mod tests {
     impl Books<()> {
         /// Every place of an arena that a detour may lead to, with its rank.
         fn detours_one_by_one(&self, arena: ArenaIndex, size: Bytes) -> Vec<(usize, Bytes, Addr)> {
-            let territories = self.table.territories().filter(|(_, book)| book.arena == arena);
-            let all = territories.flat_map(|(_, book)| self.blocks.from(book.first));
+            let reservations = self.table.reservations().filter(|(_, book)| book.arena == arena);
+            let all = reservations.flat_map(|(_, book)| self.blocks.from(book.first));
             let gaps = all
                 .filter(|&at| self.blocks[at].state == State::Free && size <= self.blocks[at].size);
             let settled = self.arenas[arena].settled;
             let mut ranks = Vec::new();
             for at in gaps {
                 let extent = self.within_reach(at, size);
-                let territory = self.blocks[at].territory;
-                let starts = self.table.touched(territory, extent).map(|it| self.table.addr(it));
+                let reservation = self.blocks[at].reservation;
+                let starts = self.table.touched(reservation, extent).map(|it| self.table.addr(it));
                 let ends = [extent.start(), extent.start() + (extent.size() - size)];
                 for start in starts.chain(ends) {
                     let part = Extent::between(start, start + size);
-                    let frames: Vec<Frame> = self.table.touched(territory, part).collect();
-                    let ground =
-                        |&frame: &Frame| self.ground(frame, settled, &mut Comers::default());
-                    let is_blocked = frames.iter().any(|it| ground(it) == Ground::Blocked);
+                    let slots: Vec<Slot> = self.table.touched(reservation, part).collect();
+                    let ground = |&slot: &Slot| self.ground(slot, settled, &mut Comers::default());
+                    let is_blocked = slots.iter().any(|it| ground(it) == Ground::Blocked);
                     let mut back = BTreeSet::new();
-                    let comes_twice = frames.iter().any(|it| match ground(it) {
+                    let comes_twice = slots.iter().any(|it| match ground(it) {
                         Ground::Ready(page) => !back.insert(page),
                         Ground::Bare | Ground::Blocked => false,
                     });
                     if !extent.contains(part) || is_blocked || comes_twice {
                         continue;
                     }
-                    let bare: Vec<Frame> =
-                        frames.into_iter().filter(|it| ground(it) == Ground::Bare).collect();
+                    let bare: Vec<Slot> =
+                        slots.into_iter().filter(|it| ground(it) == Ground::Bare).collect();
                     let runs = bare.chunk_by(are_neighbors).count();
                     let cost = bare.len() + RUN * runs + self.cost_of_cut(Place::new(at, part));
                     ranks.push((cost, self.blocks[at].size, start));
@@ -328,7 +327,7 @@ mod tests {
                 assert_eq!(found, best.map(|(_, gap, start)| (gap, start)), "request {request}");
                 let settled = books.arenas[arena].settled;
                 let is_blocked =
-                    |frame| books.ground(frame, settled, &mut Comers::default()) == Ground::Blocked;
+                    |slot| books.ground(slot, settled, &mut Comers::default()) == Ground::Blocked;
                 blocked += usize::from(books.missing(tightest).any(is_blocked));
                 moved += 1;
             }

@@ -5,7 +5,7 @@ use gapless_units::{PoolId, StreamId};
 
 use super::books::Books;
 use super::hold::Hold;
-use super::names::{ArenaIndex, At};
+use super::names::{ArenaIndex, BlockIndex};
 use super::waits::{wait_for_all_uses, wait_for_stream};
 use crate::observer::Observer;
 
@@ -66,9 +66,10 @@ impl<O: Observer> Books<O> {
     fn end_pool(&mut self, pool: PoolId) {
         self.clock += 1;
         for arena in self.arenas.indices().filter(|&arena| self.arenas[arena].pool == pool) {
-            let own = self.table.territories().filter(|(_, book)| book.arena == arena);
+            let own = self.table.reservations().filter(|(_, book)| book.arena == arena);
             // Also what a request has in hand, which may come back.
-            let all: Vec<At> = own.flat_map(|(_, book)| self.blocks.from(book.first)).collect();
+            let all: Vec<BlockIndex> =
+                own.flat_map(|(_, book)| self.blocks.from(book.first)).collect();
             for at in all {
                 self.blocks[at].freed = self.clock;
             }

@@ -1,8 +1,8 @@
-//! Which block a frame lies in: a finger search.
+//! Which block a slot lies in: a finger search.
 //!
 //! Blocks are linked in the order of their addresses, and not found by them: an index would have to
 //! follow every cut and merge, which costs each request more than all searches together. But a
-//! frame's block is mostly the one it was seen in last, or the frame before was, or one a few blocks
+//! slot's block is mostly the one it was seen in last, or the slot before was, or one a few blocks
 //! away. These are its *fingers*, from which it is walked; and else from the large free block before
 //! it. No walk is long: where it leads nowhere, there is at least no large free block.
 //!
@@ -14,7 +14,7 @@ use gapless_units::Addr;
 
 use super::block::State;
 use super::books::Books;
-use super::names::{At, Frame, TerritoryIndex};
+use super::names::{BlockIndex, ReservationIndex, Slot};
 use crate::observer::Observer;
 
 /// From how far it is walked, in pages: in the place of a block that is gone another is mostly
@@ -28,29 +28,30 @@ const STEPS: usize = 16;
 const STEPS_FROM_FREE: usize = 64;
 
 impl<O: Observer> Books<O> {
-    /// The block that a frame begins in, where it is found; always, if that is a free block of a page or
+    /// The block that a slot begins in, where it is found; always, if that is a free block of a page or
     /// more.
-    pub(super) fn block_around(&self, frame: Frame) -> Option<At> {
-        let addr = self.table.addr(frame);
-        let near = self.table.fingers(frame).find_map(|finger| self.walk(finger, addr));
-        let found = near.or_else(|| self.search(frame.territory, addr))?;
-        self.table.point(frame, found);
+    pub(super) fn block_around(&self, slot: Slot) -> Option<BlockIndex> {
+        let addr = self.table.addr(slot);
+        let near = self.table.fingers(slot).find_map(|finger| self.walk(finger, addr));
+        let found = near.or_else(|| self.search(slot.reservation, addr))?;
+        self.table.point(slot, found);
         Some(found)
     }
 
     /// The block that an address lies in, from the last free block of a page or more before it on.
-    fn search(&self, territory: TerritoryIndex, addr: Addr) -> Option<At> {
-        let book = self.table.territory(territory);
+    fn search(&self, reservation: ReservationIndex, addr: Addr) -> Option<BlockIndex> {
+        let book = self.table.reservation(reservation);
         let large = self.arenas[book.arena].free.all(&self.blocks, self.table.page_size);
-        let before = large
-            .filter(|&at| self.blocks[at].territory == territory && self.blocks[at].addr <= addr);
+        let before = large.filter(|&at| {
+            self.blocks[at].reservation == reservation && self.blocks[at].addr <= addr
+        });
         let from = before.max_by_key(|&at| self.blocks[at].addr).unwrap_or(book.first);
         let mut walked = self.blocks.from(from).take(STEPS_FROM_FREE);
         walked.find(|&at| addr < self.blocks[at].end())
     }
 
     /// The block that an address lies in, where it is not far from another.
-    fn walk(&self, from: At, addr: Addr) -> Option<At> {
+    fn walk(&self, from: BlockIndex, addr: Addr) -> Option<BlockIndex> {
         let mut at = from;
         let (start, end) = (self.blocks[at].addr, self.blocks[at].end());
         let far = self.table.bytes_of(FAR);
@@ -78,7 +79,7 @@ mod tests {
 
     use crate::allocator::Allocator;
     use crate::gapless::block::State;
-    use crate::gapless::names::{At, Frame, TerritoryIndex};
+    use crate::gapless::names::{BlockIndex, ReservationIndex, Slot};
     use crate::gapless::turns::{Numbers, turn};
     use crate::gapless::{GaplessAllocator, Slack};
 
@@ -86,20 +87,20 @@ mod tests {
         GaplessAllocator::new(Sim::new(SimSetup::new(Bytes::gib(8))), Slack::NONE, ())
     }
 
-    fn frame(number: u32) -> Frame {
-        Frame { territory: TerritoryIndex(0), number }
+    fn slot(number: u32) -> Slot {
+        Slot { reservation: ReservationIndex(0), number }
     }
 
     #[test]
-    fn a_frame_is_followed_through_merges_and_cuts() {
+    fn a_slot_is_followed_through_merges_and_cuts() {
         let mut allocator = allocator();
         let stream = StreamId(0);
         let held: Vec<_> =
             (0..100).map(|_| allocator.allocate(Bytes::mib(2), stream).unwrap()).collect();
         let addr = |allocator: &GaplessAllocator<Sim>, number| {
-            let at: At = allocator.books.block_around(frame(number))?;
+            let at: BlockIndex = allocator.books.block_around(slot(number))?;
             let block = &allocator.books.blocks[at];
-            Some((block.state, block.addr - allocator.books.table.addr(frame(0))))
+            Some((block.state, block.addr - allocator.books.table.addr(slot(0))))
         };
         assert_eq!(addr(&allocator, 7), Some((State::Held, Bytes::mib(14))));
         for &block in &held[4..9] {
@@ -110,14 +111,14 @@ mod tests {
         assert_eq!(addr(&allocator, 7), Some((State::Free, Bytes::mib(8))));
         let _front = allocator.allocate(Bytes::mib(5), stream).unwrap();
         assert_eq!(addr(&allocator, 7), Some((State::Free, Bytes::mib(13))));
-        // What was seen last is far from the first frames, but they have fingers of their own.
+        // What was seen last is far from the first slots, but they have fingers of their own.
         assert_eq!(addr(&allocator, 99), Some((State::Held, Bytes::mib(198))));
         assert_eq!(addr(&allocator, 1), Some((State::Held, Bytes::mib(2))));
     }
 
     /// Whatever the fingers are at, what is found is what a search of all blocks finds.
     #[test]
-    fn the_free_block_of_each_frame_is_found() {
+    fn the_free_block_of_each_slot_is_found() {
         let mut numbers = Numbers(5);
         let turn = turn(&mut numbers, 90);
         let mut allocator = allocator();
@@ -131,13 +132,13 @@ mod tests {
             held.push((request + asked.life, block));
             let books = &allocator.books;
             for _ in 0..20 {
-                let frames = books.table.frames(TerritoryIndex(0)).count() as u64;
-                let frame = frame(u32::try_from(numbers.below(frames)).unwrap());
-                let extent = books.table.extent(frame);
-                let mut all = books.blocks.from(books.table.territory(frame.territory).first);
+                let slots = books.table.slots(ReservationIndex(0)).count() as u64;
+                let slot = slot(u32::try_from(numbers.below(slots)).unwrap());
+                let extent = books.table.extent(slot);
+                let mut all = books.blocks.from(books.table.reservation(slot.reservation).first);
                 let around = all.find(|&at| books.blocks[at].extent().contains(extent));
                 let around = around.filter(|&at| books.blocks[at].state == State::Free);
-                assert_eq!(books.idle_around(frame), around);
+                assert_eq!(books.idle_around(slot), around);
                 found += usize::from(around.is_some());
             }
         }

@@ -6,7 +6,7 @@ use gapless_units::StreamId;
 use super::block::State;
 use super::books::Books;
 use super::deferred::Queued;
-use super::names::At;
+use super::names::BlockIndex;
 use crate::observer::Observer;
 
 impl<O: Observer> Books<O> {
@@ -14,7 +14,7 @@ impl<O: Observer> Books<O> {
     pub(super) fn free_later(
         &mut self,
         device: &mut impl Device,
-        at: At,
+        at: BlockIndex,
     ) -> Result<(), DeviceError> {
         if self.is_capturing() {
             self.postpone(at);
@@ -32,7 +32,7 @@ impl<O: Observer> Books<O> {
     pub(super) fn record_uses(
         &mut self,
         device: &mut impl Device,
-        at: At,
+        at: BlockIndex,
     ) -> Result<(), DeviceError> {
         let uses = self.deferred.uses.remove(&at).unwrap_or_default();
         for (done, &stream) in uses.iter().enumerate() {
@@ -51,7 +51,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// Undoes what was recorded of a block's uses, the last of all frees.
-    fn forget_events_of(&mut self, at: At, mut uses: Vec<StreamId>) {
+    fn forget_events_of(&mut self, at: BlockIndex, mut uses: Vec<StreamId>) {
         uses.extend(self.deferred.take_back(at));
         self.deferred.uses.insert(at, uses);
     }
@@ -90,7 +90,7 @@ impl<O: Observer> Books<O> {
         Ok(())
     }
 
-    fn finish(&mut self, at: At) {
+    fn finish(&mut self, at: BlockIndex) {
         if self.deferred.pass_one(at) {
             self.take_unused(at);
         }

@@ -4,42 +4,42 @@ use std::cmp::Reverse;
 
 use super::block::State;
 use super::books::Books;
-use super::names::{ArenaIndex, At, Frame};
+use super::names::{ArenaIndex, BlockIndex, Slot};
 use crate::observer::Observer;
 
 impl<O: Observer> Books<O> {
-    /// The free block that a frame lies in, where its pages may move.
-    pub(super) fn idle_around(&self, frame: Frame) -> Option<At> {
-        let at = self.block_around(frame)?;
+    /// The free block that a slot lies in, where its pages may move.
+    pub(super) fn idle_around(&self, slot: Slot) -> Option<BlockIndex> {
+        let at = self.block_around(slot)?;
         let block = &self.blocks[at];
-        let lies_in = self.table.extent(frame).end() <= block.end();
+        let lies_in = self.table.extent(slot).end() <= block.end();
         (block.state == State::Free && lies_in && self.may_move(block.arena)).then_some(at)
     }
 
     /// The free blocks with pages to give: those that lack most of theirs first, of equal ones the
     /// largest. What is whole stays whole, for a request of its size to come.
-    pub(super) fn idle_by_density(&self) -> Vec<At> {
+    pub(super) fn idle_by_density(&self) -> Vec<BlockIndex> {
         let mut blocks = Vec::new();
-        let rank = |at: At| (self.density(at), Reverse(self.active_pages(at)), at);
+        let rank = |at: BlockIndex| (self.density(at), Reverse(self.active_pages(at)), at);
         self.idle_blocks().for_each(|at| blocks.push(rank(at)));
         blocks.sort_unstable();
         blocks.into_iter().map(|(_, _, at)| at).collect()
     }
 
-    /// Which part of the frames that lie wholly in a free block has memory, in 2^-32.
-    fn density(&self, at: At) -> u64 {
+    /// Which part of the slots that lie wholly in a free block has memory, in 2^-32.
+    fn density(&self, at: BlockIndex) -> u64 {
         let active = u64::from(self.active_pages(at));
-        let inside = active + u64::from(self.blocks[at].holes);
+        let inside = active + u64::from(self.blocks[at].bare);
         (active << 32) / inside.max(1)
     }
 
     /// The free blocks with pages to give.
-    pub(super) fn idle_blocks(&self) -> impl Iterator<Item = At> {
+    pub(super) fn idle_blocks(&self) -> impl Iterator<Item = BlockIndex> {
         self.large_blocks().filter(|&at| 0 < self.active_pages(at))
     }
 
     /// The free blocks of a page or more whose pages may move.
-    fn large_blocks(&self) -> impl Iterator<Item = At> {
+    fn large_blocks(&self) -> impl Iterator<Item = BlockIndex> {
         let page = self.table.page_size;
         let of = move |arena: ArenaIndex| self.arenas[arena].free.all(&self.blocks, page);
         self.movable_arenas().flat_map(of)
@@ -50,10 +50,10 @@ impl<O: Observer> Books<O> {
         self.arenas.indices().filter(|&arena| self.may_move(arena))
     }
 
-    /// How many frames with memory lie wholly in a free block.
-    pub(super) fn active_pages(&self, at: At) -> u32 {
+    /// How many slots with memory lie wholly in a free block.
+    pub(super) fn active_pages(&self, at: BlockIndex) -> u32 {
         let block = &self.blocks[at];
-        self.table.inside_count(block.territory, block.extent()) - block.holes
+        self.table.inside_count(block.reservation, block.extent()) - block.bare
     }
 }
 

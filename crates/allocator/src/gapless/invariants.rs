@@ -4,7 +4,7 @@ use gapless_units::Bytes;
 
 use super::block::State;
 use super::books::Books;
-use super::names::{At, Frame, TerritoryIndex};
+use super::names::{BlockIndex, ReservationIndex, Slot};
 use super::page::Whereabouts;
 use crate::observer::Observer;
 
@@ -20,17 +20,17 @@ fn broken<T>(what: String) -> Result<T, BrokenInvariant> {
 impl<O: Observer> Books<O> {
     /// Looks at everything, while no request is being served.
     pub(super) fn check_invariants(&self) -> Result<(), BrokenInvariant> {
-        let none = &self.blocks[At::NONE];
+        let none = &self.blocks[BlockIndex::NONE];
         if none.state == State::Free || !none.size.is_zero() {
             return broken("what stands for no block is one".to_owned());
         }
         let mut live = Bytes::ZERO;
         let mut free = 0;
-        for (territory, book) in self.table.territories() {
+        for (reservation, book) in self.table.reservations() {
             if book.first.some().is_some() && self.arenas[book.arena].is_gone {
-                return broken("a territory is of an arena that is gone".to_owned());
+                return broken("a reservation is of an arena that is gone".to_owned());
             }
-            live += self.check_territory(territory, &mut free)?;
+            live += self.check_reservation(reservation, &mut free)?;
         }
         if live != self.counts.live() {
             return broken(format!("{live} are alive, {} are counted", self.counts.live()));
@@ -54,14 +54,15 @@ impl<O: Observer> Books<O> {
                 return broken(format!("{at:?} waits for events and is not pending"));
             }
         }
-        let is_postponed = |at: &At| self.deferred.postponed.contains(at);
-        let waits = |at: &At| 0 < self.deferred.count_of(*at) || is_postponed(at);
-        let blocks = || self.table.territories().flat_map(|(_, book)| self.blocks.from(book.first));
+        let is_postponed = |at: &BlockIndex| self.deferred.postponed.contains(at);
+        let waits = |at: &BlockIndex| 0 < self.deferred.count_of(*at) || is_postponed(at);
+        let blocks =
+            || self.table.reservations().flat_map(|(_, book)| self.blocks.from(book.first));
         let mut pending = blocks().filter(|&at| self.blocks[at].state == State::Pending);
         if pending.any(|at| !waits(&at)) {
             return broken("a block is pending and waits for nothing".to_owned());
         }
-        let has_uses = |at: &At| self.deferred.uses.contains_key(at) && !is_postponed(at);
+        let has_uses = |at: &BlockIndex| self.deferred.uses.contains_key(at) && !is_postponed(at);
         if blocks().any(|at| self.blocks[at].used_elsewhere != has_uses(&at)) {
             return broken("a block says of itself otherwise whether streams used it".to_owned());
         }
@@ -72,12 +73,12 @@ impl<O: Observer> Books<O> {
     }
 
     /// Blocks lie side by side, and those in use lie on memory.
-    fn check_territory(
+    fn check_reservation(
         &self,
-        territory: TerritoryIndex,
+        reservation: ReservationIndex,
         free: &mut usize,
     ) -> Result<Bytes, BrokenInvariant> {
-        let book = self.table.territory(territory);
+        let book = self.table.reservation(reservation);
         let mut at_addr = book.extent.start();
         let mut was_free = false;
         let mut live = Bytes::ZERO;
@@ -103,49 +104,49 @@ impl<O: Observer> Books<O> {
             }
         }
         if at_addr != book.extent.end() {
-            return broken("a territory is not all blocks".to_owned());
+            return broken("a reservation is not all blocks".to_owned());
         }
-        self.check_fingers(territory)?;
+        self.check_fingers(reservation)?;
         Ok(live)
     }
 
-    /// Each frame lies in the block that it is found in.
-    fn check_fingers(&self, territory: TerritoryIndex) -> Result<(), BrokenInvariant> {
-        for frame in self.table.frames(territory) {
-            let addr = self.table.addr(frame);
-            let found = self.block_around(frame).map(|at| &self.blocks[at]);
+    /// Each slot lies in the block that it is found in.
+    fn check_fingers(&self, reservation: ReservationIndex) -> Result<(), BrokenInvariant> {
+        for slot in self.table.slots(reservation) {
+            let addr = self.table.addr(slot);
+            let found = self.block_around(slot).map(|at| &self.blocks[at]);
             let is_wrong = found.is_some_and(|block| {
-                block.territory != territory || addr < block.addr || block.end() <= addr
+                block.reservation != reservation || addr < block.addr || block.end() <= addr
             });
             if is_wrong {
-                return broken(format!("{frame:?} is found where it does not lie"));
+                return broken(format!("{slot:?} is found where it does not lie"));
             }
         }
         Ok(())
     }
 
-    fn check_used(&self, at: At) -> Result<(), BrokenInvariant> {
+    fn check_used(&self, at: BlockIndex) -> Result<(), BrokenInvariant> {
         let block = &self.blocks[at];
-        let mut frames = self.table.touched(block.territory, block.extent());
-        if frames.any(|frame| !self.table.has_memory(frame)) {
+        let mut slots = self.table.touched(block.reservation, block.extent());
+        if slots.any(|slot| !self.table.has_memory(slot)) {
             return broken(format!("{at:?} is in use without memory"));
         }
         Ok(())
     }
 
-    fn check_free(&self, at: At) -> Result<(), BrokenInvariant> {
+    fn check_free(&self, at: BlockIndex) -> Result<(), BrokenInvariant> {
         let block = &self.blocks[at];
-        let is_active = |&frame: &Frame| self.table.has_memory(frame);
-        let frames = self.table.inside(block.territory, block.extent());
-        let holes = frames.filter(|frame| !is_active(frame)).count();
-        if holes as u64 != u64::from(block.holes) {
-            return broken(format!("{at:?} has {holes} holes, {} are counted", block.holes));
+        let is_active = |&slot: &Slot| self.table.has_memory(slot);
+        let slots = self.table.inside(block.reservation, block.extent());
+        let bare = slots.filter(|slot| !is_active(slot)).count();
+        if bare as u64 != u64::from(block.bare) {
+            return broken(format!("{at:?} has {bare} bare slots, {} are counted", block.bare));
         }
-        let frontier = self.table.frontier(block.territory);
-        let inside = self.table.inside(block.territory, block.extent());
-        let mut inside = inside.take_while(|&frame| self.table.addr(frame) < frontier);
-        if inside.any(|frame| self.block_around(frame) != Some(at)) {
-            return broken(format!("{at:?} is not found by its frames"));
+        let frontier = self.table.frontier(block.reservation);
+        let inside = self.table.inside(block.reservation, block.extent());
+        let mut inside = inside.take_while(|&slot| self.table.addr(slot) < frontier);
+        if inside.any(|slot| self.block_around(slot) != Some(at)) {
+            return broken(format!("{at:?} is not found by its slots"));
         }
         let mut known = self.arenas[block.arena].free.all(&self.blocks, block.size);
         if !known.any(|other| other == at) {
@@ -154,7 +155,7 @@ impl<O: Observer> Books<O> {
         Ok(())
     }
 
-    /// Each page is where the frames say, and all of them together are what is reserved.
+    /// Each page is where the slots say, and all of them together are what is reserved.
     fn check_pages(&self) -> Result<(), BrokenInvariant> {
         let mut count = 0;
         let mut aliases = 0;
@@ -173,9 +174,9 @@ impl<O: Observer> Books<O> {
             let home = page.home();
             let places = home.iter().map(|&home| (home, true));
             let places = places.chain(page.aliases.iter().map(|&alias| (alias, false)));
-            for (frame, active) in places {
-                let book = self.table.frame(frame);
-                if book.page != Some(index) || self.table.has_memory(frame) != active {
+            for (slot, active) in places {
+                let book = self.table.slot(slot);
+                if book.page != Some(index) || self.table.has_memory(slot) != active {
                     return broken(format!("{index:?} is not where it is said to be"));
                 }
             }
@@ -184,15 +185,15 @@ impl<O: Observer> Books<O> {
         if held != self.reserved || aliases != self.table.alias_count {
             return broken(format!("{held} of pages, {} reserved", self.reserved));
         }
-        let frames = self.table.territories().flat_map(|(index, _)| self.table.frames(index));
-        let mapped = frames.filter(|&frame| self.table.frame(frame).page.is_some()).count();
+        let slots = self.table.reservations().flat_map(|(index, _)| self.table.slots(index));
+        let mapped = slots.filter(|&slot| self.table.slot(slot).page.is_some()).count();
         let homes = self.table.pages().filter(|(_, page)| page.home().is_some()).count();
-        let active = self.table.territories().map(|(_, territory)| territory.active.len());
+        let active = self.table.reservations().map(|(_, reservation)| reservation.active.len());
         if active.sum::<usize>() != homes {
-            return broken("a frame has memory of no page".to_owned());
+            return broken("a slot has memory of no page".to_owned());
         }
         if mapped != homes + aliases {
-            return broken("a frame shows a page that does not know it".to_owned());
+            return broken("a slot shows a page that does not know it".to_owned());
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::awaited::Awaited;
 use super::books::Books;
 use super::hold::Hold;
 use super::mappings::forget_some;
-use super::names::{ArenaIndex, At};
+use super::names::{ArenaIndex, BlockIndex};
 use super::place::{take_best, take_elsewhere};
 use super::planned::take_planned;
 use super::supply::Refusal;
@@ -23,7 +23,7 @@ pub(super) fn acquire<H: Hold>(
     arena: ArenaIndex,
     rounded: Bytes,
     requested: Bytes,
-) -> Result<At, AllocationError> {
+) -> Result<BlockIndex, AllocationError> {
     let (books, device) = hold.parts();
     if books.deferred.is_waiting() {
         books.finish_frees(device)?;
@@ -111,7 +111,7 @@ fn make_way<H: Hold>(
             Ok(has_changed || hold.may_search_again())
         }
         Refusal::Busy if hold.books().is_capturing() => Ok(false),
-        // A frame is in the way, not a page: the work on it is the arena's own.
+        // A slot is in the way, not a page: the work on it is the arena's own.
         Refusal::Busy => {
             if !hold.wait_for_others() {
                 stall_for_arena(hold, arena)?;
@@ -123,14 +123,14 @@ fn make_way<H: Hold>(
     }
 }
 
-/// A block beside frames that a request left behind which panicked in a call of the device: it never
+/// A block beside slots that a request left behind which panicked in a call of the device: it never
 /// comes back to finish them.
 #[cold]
 fn pass_by<H: Hold>(
     hold: &mut H,
     arena: ArenaIndex,
     size: Bytes,
-) -> Result<Option<At>, DeviceError> {
+) -> Result<Option<BlockIndex>, DeviceError> {
     match take_elsewhere(hold, arena, size) {
         Ok(at) => Ok(Some(at)),
         Err(Refusal::Device(error)) => Err(error),
@@ -252,10 +252,10 @@ mod tests {
     use gapless_units::{PoolId, StreamId};
 
     use super::*;
-    use crate::gapless::names::Frame;
+    use crate::gapless::names::Slot;
     use crate::gapless::{GaplessAllocator, Slack};
 
-    /// A device that panics leaves frames behind that nobody will give back: they are passed by.
+    /// A device that panics leaves slots behind that nobody will give back: they are passed by.
     #[test]
     fn who_never_comes_back_is_not_waited_for() {
         let device = Sim::new(SimSetup::new(Bytes::gib(1)));
@@ -264,8 +264,8 @@ mod tests {
         let books = &mut allocator.books;
         let arena = books.arenas.of(PoolId::DEFAULT, StreamId(0));
         let next = books.best_place(arena, Bytes::mib(2)).unwrap();
-        let lacking: Vec<Frame> = books.lacking(next).collect();
-        books.table.frame_mut(lacking[0]).underway = true;
+        let lacking: Vec<Slot> = books.lacking(next).collect();
+        books.table.slot_mut(lacking[0]).underway = true;
         assert!(held.is_ok());
         for _ in 0..3 {
             assert!(allocator.allocate(Bytes::mib(3), StreamId(0)).is_ok());

@@ -8,7 +8,7 @@ use gapless_device::{Device, DeviceError};
 
 use super::books::Books;
 use super::hold::Hold;
-use super::names::Frame;
+use super::names::Slot;
 use super::unmap::unmap;
 use crate::observer::Observer;
 
@@ -46,16 +46,16 @@ fn forget_oldest<H: Hold>(hold: &mut H, count: usize) -> Result<usize, DeviceErr
 }
 
 impl<O: Observer> Books<O> {
-    /// The frames of the aliases that were left longest ago and that no work uses, so many at most.
-    fn oldest_aliases(&self, count: usize) -> Vec<Frame> {
-        let mut aliases: Vec<(u64, Frame)> = Vec::with_capacity(self.table.alias_count);
-        for (index, territory) in self.table.territories() {
-            let settled = self.arenas[territory.arena].settled;
-            let left = self.table.frames(index).filter_map(|frame| {
-                let book = self.table.frame(frame);
-                let is_alias = book.page.is_some() && !self.table.has_memory(frame);
+    /// The slots of the aliases that were left longest ago and that no work uses, so many at most.
+    fn oldest_aliases(&self, count: usize) -> Vec<Slot> {
+        let mut aliases: Vec<(u64, Slot)> = Vec::with_capacity(self.table.alias_count);
+        for (index, reservation) in self.table.reservations() {
+            let settled = self.arenas[reservation.arena].settled;
+            let left = self.table.slots(index).filter_map(|slot| {
+                let book = self.table.slot(slot);
+                let is_alias = book.page.is_some() && !self.table.has_memory(slot);
                 let may_go = !book.underway && book.pins == 0 && book.left <= settled;
-                (is_alias && may_go).then_some((book.left, frame))
+                (is_alias && may_go).then_some((book.left, slot))
             });
             aliases.extend(left);
         }
@@ -63,7 +63,7 @@ impl<O: Observer> Books<O> {
             aliases.select_nth_unstable(count);
             aliases.truncate(count);
         }
-        aliases.into_iter().map(|(_, frame)| frame).collect()
+        aliases.into_iter().map(|(_, slot)| slot).collect()
     }
 }
 

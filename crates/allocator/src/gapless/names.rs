@@ -3,15 +3,15 @@
 /// A block in the program's hands. It names one allocation and goes stale with its free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlockId {
-    pub(super) at: At,
+    pub(super) at: BlockIndex,
     pub(super) generation: u32,
 }
 
 /// A block's place among all blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct At(pub(super) u32);
+pub(super) struct BlockIndex(pub(super) u32);
 
-impl At {
+impl BlockIndex {
     /// No block. In its place lies one that is never free, spans nothing, and whose neighbors anybody
     /// may write: who looks at the neighbors of a block need not ask whether there are any.
     pub(super) const NONE: Self = Self(0);
@@ -29,23 +29,23 @@ impl At {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ArenaIndex(pub(super) u32);
 
-/// A territory's place among all of them.
+/// A reservation's place among all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct TerritoryIndex(pub(super) u32);
+pub(super) struct ReservationIndex(pub(super) u32);
 
 /// A page of physical memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct PageIndex(pub(super) u32);
 
-/// A page-sized place in a territory.
+/// A page-sized place in a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Frame {
-    pub(super) territory: TerritoryIndex,
+pub(super) struct Slot {
+    pub(super) reservation: ReservationIndex,
     pub(super) number: u32,
 }
 
-/// Whether the second frame lies right behind the first, as slices are cut into runs.
+/// Whether the second slot lies right behind the first, as slices are cut into runs.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "`chunk_by` passes references")]
-pub(super) fn are_neighbors(a: &Frame, b: &Frame) -> bool {
-    a.territory == b.territory && a.number + 1 == b.number
+pub(super) fn are_neighbors(a: &Slot, b: &Slot) -> bool {
+    a.reservation == b.reservation && a.number + 1 == b.number
 }

@@ -2,13 +2,13 @@
 
 use gapless_device::Handle;
 
-use super::names::{ArenaIndex, Frame};
+use super::names::{ArenaIndex, Slot};
 
 /// Where a page is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whereabouts {
-    /// Under this frame.
-    Home(Frame),
+    /// Under this slot.
+    Home(Slot),
     /// Nowhere; any request may take it.
     Spare,
     /// Nowhere; a request has taken it.
@@ -21,7 +21,7 @@ pub(super) struct Page {
     pub(super) handle: Handle,
     pub(super) whereabouts: Whereabouts,
     /// Where it is mapped and not used.
-    pub(super) aliases: Vec<Frame>,
+    pub(super) aliases: Vec<Slot>,
     /// Aliases that are being unmapped.
     pub(super) vanishing: u32,
     /// The arena that used it last, and until when on the allocator's clock.
@@ -29,9 +29,9 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn home(&self) -> Option<Frame> {
+    pub(super) fn home(&self) -> Option<Slot> {
         match self.whereabouts {
-            Whereabouts::Home(frame) => Some(frame),
+            Whereabouts::Home(slot) => Some(slot),
             Whereabouts::Spare | Whereabouts::Underway => None,
         }
     }

@@ -1,6 +1,6 @@
-//! The page table: which page of memory lies under which frames of addresses.
+//! The page table: which page of memory lies under which slots of addresses.
 //!
-//! A page may be mapped under several frames. At most one of these mappings is *active*: only
+//! A page may be mapped under several slots. At most one of these mappings is *active*: only
 //! there may the bytes be used. The others are aliases, left behind when the page moved; one is
 //! made active again without a call of the device.
 //!
@@ -9,7 +9,7 @@
 //! device without keeping others from the table.
 
 mod fingers;
-mod frames;
+mod slots;
 mod pinned;
 
 use std::cell::Cell;
@@ -19,14 +19,14 @@ use gapless_device::Handle;
 use gapless_units::{Addr, Bytes, Extent};
 use rustc_hash::FxHashMap;
 
-use super::frame_set::FrameSet;
-use super::names::{ArenaIndex, At, Frame, PageIndex, TerritoryIndex};
+use super::names::{ArenaIndex, BlockIndex, PageIndex, ReservationIndex, Slot};
 use super::page::{Page, Whereabouts};
+use super::slot_set::SlotSet;
 use pinned::Pins;
 
-/// What lies under a frame.
+/// What lies under a slot.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct FrameBook {
+pub(super) struct SlotBook {
     /// The page mapped there.
     pub(super) page: Option<PageIndex>,
     /// Whether a request is about to change what is mapped there.
@@ -41,33 +41,33 @@ pub(super) struct FrameBook {
 
 /// A reservation that blocks are cut from.
 #[derive(Clone, Debug)]
-pub(super) struct Territory {
+pub(super) struct Reservation {
     pub(super) extent: Extent,
     pub(super) arena: ArenaIndex,
-    pub(super) first: At,
-    /// Up to the farthest frame that ever had memory.
-    frames: Vec<FrameBook>,
+    pub(super) first: BlockIndex,
+    /// Up to the farthest slot that ever had memory.
+    slots: Vec<SlotBook>,
     /// The block that each of them was seen in last.
-    fingers: Vec<Cell<At>>,
-    /// The frames where a page's bytes are used.
-    pub(super) active: FrameSet,
+    fingers: Vec<Cell<BlockIndex>>,
+    /// The slots where a page's bytes are used.
+    pub(super) active: SlotSet,
 }
 
-/// All territories and all pages.
+/// All reservations and all pages.
 #[derive(Clone, Debug)]
 pub(super) struct PageTable {
     pub(super) page_size: Bytes,
     /// The page size is two to this power.
     shift: u32,
-    territories: Vec<Territory>,
-    /// Territories that went back to the device.
-    vacant_territories: Vec<TerritoryIndex>,
+    reservations: Vec<Reservation>,
+    /// Reservations that went back to the device.
+    vacant_reservations: Vec<ReservationIndex>,
     pages: Vec<Option<Page>>,
     vacant: Vec<PageIndex>,
     spare: BTreeSet<PageIndex>,
     pub(super) alias_count: usize,
-    /// The block that a frame was seen in last.
-    latest: Cell<At>,
+    /// The block that a slot was seen in last.
+    latest: Cell<BlockIndex>,
     /// What is pinned.
     pinned: FxHashMap<Extent, Pins>,
 }
@@ -77,12 +77,12 @@ impl PageTable {
     pub(super) fn new(page_size: Bytes) -> Self {
         assert!(page_size.get().is_power_of_two(), "pages of {page_size}");
         let shift = page_size.get().trailing_zeros();
-        let (territories, pages, vacant) = (Vec::new(), Vec::new(), Vec::new());
+        let (reservations, pages, vacant) = (Vec::new(), Vec::new(), Vec::new());
         Self {
             page_size,
             shift,
-            territories,
-            vacant_territories: Vec::new(),
+            reservations,
+            vacant_reservations: Vec::new(),
             pages,
             vacant,
             spare: BTreeSet::new(),
@@ -107,12 +107,12 @@ impl PageTable {
         offset.get() & (self.page_size.get() - 1) == 0
     }
 
-    /// How many pages a block begins that lies so far behind the start of its territory.
+    /// How many pages a block begins that lies so far behind the start of its reservation.
     pub(super) fn begun_by(&self, offset: Bytes, size: Bytes) -> u64 {
         self.pages_for(offset + size) - self.pages_for(offset)
     }
 
-    /// How many pages a block ends that lies so far behind the start of its territory.
+    /// How many pages a block ends that lies so far behind the start of its reservation.
     pub(super) fn ended_by(&self, offset: Bytes, size: Bytes) -> u64 {
         self.whole_pages(offset + size) - self.whole_pages(offset)
     }
@@ -121,93 +121,94 @@ impl PageTable {
         Bytes::new(pages << self.shift)
     }
 
-    pub(super) fn add_territory(
+    pub(super) fn add_reservation(
         &mut self,
         extent: Extent,
         arena: ArenaIndex,
-        first: At,
-    ) -> TerritoryIndex {
-        let (frames, fingers, active) = (Vec::new(), Vec::new(), FrameSet::default());
-        let territory = Territory { extent, arena, first, frames, fingers, active };
-        let index = self.next_territory();
-        if self.vacant_territories.pop().is_some() {
-            self.territories[index.0 as usize] = territory;
+        first: BlockIndex,
+    ) -> ReservationIndex {
+        let (slots, fingers, active) = (Vec::new(), Vec::new(), SlotSet::default());
+        let reservation = Reservation { extent, arena, first, slots, fingers, active };
+        let index = self.next_reservation();
+        if self.vacant_reservations.pop().is_some() {
+            self.reservations[index.0 as usize] = reservation;
         } else {
-            self.territories.push(territory);
+            self.reservations.push(reservation);
         }
         index
     }
 
-    /// What the next territory will be called.
-    pub(super) fn next_territory(&self) -> TerritoryIndex {
-        let behind = TerritoryIndex(u32::try_from(self.territories.len()).unwrap_or(u32::MAX));
-        self.vacant_territories.last().copied().unwrap_or(behind)
+    /// What the next reservation will be called.
+    pub(super) fn next_reservation(&self) -> ReservationIndex {
+        let behind = ReservationIndex(u32::try_from(self.reservations.len()).unwrap_or(u32::MAX));
+        self.vacant_reservations.last().copied().unwrap_or(behind)
     }
 
-    /// Forgets a territory under which nothing is mapped.
-    pub(super) fn remove_territory(&mut self, index: TerritoryIndex) {
-        let territory = &mut self.territories[index.0 as usize];
-        let start = territory.extent.start();
-        territory.extent = Extent::between(start, start);
-        territory.first = At::NONE;
-        territory.frames = Vec::new();
-        territory.fingers = Vec::new();
-        territory.active = FrameSet::default();
-        self.vacant_territories.push(index);
+    /// Forgets a reservation under which nothing is mapped.
+    pub(super) fn remove_reservation(&mut self, index: ReservationIndex) {
+        let reservation = &mut self.reservations[index.0 as usize];
+        let start = reservation.extent.start();
+        reservation.extent = Extent::between(start, start);
+        reservation.first = BlockIndex::NONE;
+        reservation.slots = Vec::new();
+        reservation.fingers = Vec::new();
+        reservation.active = SlotSet::default();
+        self.vacant_reservations.push(index);
     }
 
-    pub(super) fn territory_indices(&self) -> impl Iterator<Item = TerritoryIndex> + use<> {
-        (0..).map(TerritoryIndex).take(self.territories.len())
+    pub(super) fn reservation_indices(&self) -> impl Iterator<Item = ReservationIndex> + use<> {
+        (0..).map(ReservationIndex).take(self.reservations.len())
     }
 
-    pub(super) fn territories(&self) -> impl Iterator<Item = (TerritoryIndex, &Territory)> {
-        (0..).map(TerritoryIndex).zip(&self.territories)
+    pub(super) fn reservations(&self) -> impl Iterator<Item = (ReservationIndex, &Reservation)> {
+        (0..).map(ReservationIndex).zip(&self.reservations)
     }
 
-    /// The arenas that have territories.
+    /// The arenas that have reservations.
     pub(super) fn owners(&self) -> BTreeSet<ArenaIndex> {
-        let there = self.territories.iter().filter(|territory| territory.first.some().is_some());
-        there.map(|territory| territory.arena).collect()
+        let there =
+            self.reservations.iter().filter(|reservation| reservation.first.some().is_some());
+        there.map(|reservation| reservation.arena).collect()
     }
 
-    pub(super) fn territory(&self, index: TerritoryIndex) -> &Territory {
-        &self.territories[index.0 as usize]
+    pub(super) fn reservation(&self, index: ReservationIndex) -> &Reservation {
+        &self.reservations[index.0 as usize]
     }
 
-    fn set_active(&mut self, frame: Frame, active: bool) {
-        let set = &mut self.territories[frame.territory.0 as usize].active;
-        if active { set.insert(frame.number) } else { set.remove(frame.number) }
+    fn set_active(&mut self, slot: Slot, active: bool) {
+        let set = &mut self.reservations[slot.reservation.0 as usize].active;
+        if active { set.insert(slot.number) } else { set.remove(slot.number) }
     }
 
-    pub(super) fn frame(&self, frame: Frame) -> FrameBook {
-        let frames = &self.territory(frame.territory).frames;
-        frames.get(frame.number as usize).copied().unwrap_or_default()
+    pub(super) fn slot(&self, slot: Slot) -> SlotBook {
+        let slots = &self.reservation(slot.reservation).slots;
+        slots.get(slot.number as usize).copied().unwrap_or_default()
     }
 
-    pub(super) fn frame_mut(&mut self, frame: Frame) -> &mut FrameBook {
-        let territory = &mut self.territories[frame.territory.0 as usize];
-        let number = frame.number as usize;
-        if territory.frames.len() <= number {
-            territory.frames.resize(number + 1, FrameBook::default());
-            territory.fingers.resize(number + 1, Cell::default());
+    pub(super) fn slot_mut(&mut self, slot: Slot) -> &mut SlotBook {
+        let reservation = &mut self.reservations[slot.reservation.0 as usize];
+        let number = slot.number as usize;
+        if reservation.slots.len() <= number {
+            reservation.slots.resize(number + 1, SlotBook::default());
+            reservation.fingers.resize(number + 1, Cell::default());
         }
-        &mut territory.frames[number]
+        &mut reservation.slots[number]
     }
 
-    /// Behind the farthest frame that ever had memory.
-    pub(super) fn frontier(&self, territory: TerritoryIndex) -> Addr {
-        let count = self.territory(territory).frames.len() as u64;
-        self.territory(territory).extent.start() + self.bytes_of(count)
+    /// Behind the farthest slot that ever had memory.
+    pub(super) fn frontier(&self, reservation: ReservationIndex) -> Addr {
+        let count = self.reservation(reservation).slots.len() as u64;
+        self.reservation(reservation).extent.start() + self.bytes_of(count)
     }
 
-    /// Moves the frontier of a territory back to the last frame that memory ever lay under: a
-    /// request that failed may have marked frames behind.
-    pub(super) fn forget_untouched(&mut self, territory: TerritoryIndex) {
-        let frames = &mut self.territories[territory.0 as usize].frames;
-        let is_untouched = |book: &mut FrameBook| {
+    /// Moves the frontier of a reservation back to the last slot that memory ever lay under: a
+    /// request that failed may have marked slots behind.
+    pub(super) fn forget_untouched(&mut self, reservation: ReservationIndex) {
+        let slots = &mut self.reservations[reservation.0 as usize].slots;
+        let is_untouched = |book: &mut SlotBook| {
             book.page.is_none() && !book.underway && book.pins == 0 && book.left == 0
         };
-        while frames.pop_if(is_untouched).is_some() {}
+        while slots.pop_if(is_untouched).is_some() {}
     }
 
     /// Takes a fresh page into the books, for the request that it was made for.
@@ -267,62 +268,62 @@ impl PageTable {
         }
     }
 
-    /// Takes the active page of a frame for a request; its mapping stays as an alias. `clock` is
+    /// Takes the active page of a slot for a request; its mapping stays as an alias. `clock` is
     /// when its bytes were freed there, 0 where they were never used there.
-    pub(super) fn deactivate(&mut self, frame: Frame, clock: u64) -> Option<PageIndex> {
-        let arena = self.territory(frame.territory).arena;
-        let index = self.frame(frame).page.filter(|_| self.has_memory(frame))?;
-        self.set_active(frame, false);
-        self.frame_mut(frame).left = clock;
+    pub(super) fn deactivate(&mut self, slot: Slot, clock: u64) -> Option<PageIndex> {
+        let arena = self.reservation(slot.reservation).arena;
+        let index = self.slot(slot).page.filter(|_| self.has_memory(slot))?;
+        self.set_active(slot, false);
+        self.slot_mut(slot).left = clock;
         self.alias_count += 1;
         let page = self.page_mut(index)?;
         page.whereabouts = Whereabouts::Underway;
-        page.aliases.push(frame);
+        page.aliases.push(slot);
         if 0 < clock {
             page.last_use = (arena, clock);
         }
         Some(index)
     }
 
-    /// Makes the mapping that a frame has of a page that was taken the active one.
-    pub(super) fn reactivate(&mut self, frame: Frame) {
-        let Some(index) = self.frame(frame).page else { return };
-        self.set_active(frame, true);
+    /// Makes the mapping that a slot has of a page that was taken the active one.
+    pub(super) fn reactivate(&mut self, slot: Slot) {
+        let Some(index) = self.slot(slot).page else { return };
+        self.set_active(slot, true);
         self.alias_count -= 1;
         if let Some(page) = self.page_mut(index) {
-            page.aliases.retain(|&alias| alias != frame);
-            page.whereabouts = Whereabouts::Home(frame);
+            page.aliases.retain(|&alias| alias != slot);
+            page.whereabouts = Whereabouts::Home(slot);
         }
     }
 
-    /// Notes that a page that was taken is mapped under a frame that had none, and active there.
-    pub(super) fn mapped(&mut self, frame: Frame, index: PageIndex) {
-        self.frame_mut(frame).page = Some(index);
-        self.set_active(frame, true);
+    /// Notes that a page that was taken is mapped under a slot that had none, and active there.
+    pub(super) fn mapped(&mut self, slot: Slot, index: PageIndex) {
+        self.slot_mut(slot).page = Some(index);
+        self.set_active(slot, true);
         if let Some(page) = self.page_mut(index) {
-            page.whereabouts = Whereabouts::Home(frame);
+            page.whereabouts = Whereabouts::Home(slot);
         }
     }
 
     /// Notes that a page that was taken got an alias, which may not be accessible: an attempt to
     /// map it failed, and so did undoing that.
-    pub(super) fn stuck(&mut self, frame: Frame, index: PageIndex) {
-        let book = self.frame_mut(frame);
+    pub(super) fn stuck(&mut self, slot: Slot, index: PageIndex) {
+        let book = self.slot_mut(slot);
         book.page = Some(index);
         book.left = 0;
         self.alias_count += 1;
         if let Some(page) = self.page_mut(index) {
-            page.aliases.push(frame);
+            page.aliases.push(slot);
         }
     }
 
-    /// Takes the alias under a frame out of the books, to unmap it. The page stays known until
+    /// Takes the alias under a slot out of the books, to unmap it. The page stays known until
     /// [`PageTable::end_to_unmap`].
-    pub(super) fn begin_to_unmap(&mut self, frame: Frame) -> Option<PageIndex> {
-        let index = self.frame_mut(frame).page.take()?;
+    pub(super) fn begin_to_unmap(&mut self, slot: Slot) -> Option<PageIndex> {
+        let index = self.slot_mut(slot).page.take()?;
         self.alias_count -= 1;
         if let Some(page) = self.page_mut(index) {
-            page.aliases.retain(|&alias| alias != frame);
+            page.aliases.retain(|&alias| alias != slot);
             page.vanishing += 1;
         }
         Some(index)
@@ -335,13 +336,13 @@ impl PageTable {
         }
     }
 
-    /// Notes that the alias under a frame could not be unmapped.
-    fn kept(&mut self, frame: Frame, index: PageIndex) {
-        self.frame_mut(frame).page = Some(index);
+    /// Notes that the alias under a slot could not be unmapped.
+    fn kept(&mut self, slot: Slot, index: PageIndex) {
+        self.slot_mut(slot).page = Some(index);
         self.alias_count += 1;
         if let Some(page) = self.page_mut(index) {
             page.vanishing -= 1;
-            page.aliases.push(frame);
+            page.aliases.push(slot);
         }
     }
 
@@ -349,15 +350,15 @@ impl PageTable {
     /// stay.
     pub(super) fn end_to_unmap<'a>(
         &mut self,
-        runs: impl IntoIterator<Item = &'a [(Frame, PageIndex)]>,
+        runs: impl IntoIterator<Item = &'a [(Slot, PageIndex)]>,
         gone: usize,
     ) {
         for (place, run) in runs.into_iter().enumerate() {
-            for &(frame, index) in run {
+            for &(slot, index) in run {
                 if place < gone {
                     self.unmapped(index);
                 } else {
-                    self.kept(frame, index);
+                    self.kept(slot, index);
                 }
             }
         }

@@ -9,7 +9,7 @@ use gapless_units::{DeviceId, Extent};
 
 use super::books::Books;
 use super::hold::Hold;
-use super::names::{Frame, are_neighbors};
+use super::names::{Slot, are_neighbors};
 use crate::observer::Observer;
 
 /// Lets a peer use all that is mapped now and later.
@@ -20,19 +20,19 @@ pub(super) fn enable_peer_access<H: Hold>(hold: &mut H, peer: DeviceId) -> Resul
     let mut may_come_back = true;
     loop {
         let table = &mut hold.books().table;
-        let (underway, ready): (Vec<Frame>, _) =
-            left.into_iter().partition(|&frame| table.frame(frame).underway);
-        let ready: Vec<Frame> =
-            ready.into_iter().filter(|&frame| table.frame(frame).page.is_some()).collect();
-        for &frame in &ready {
-            table.frame_mut(frame).underway = true;
+        let (underway, ready): (Vec<Slot>, _) =
+            left.into_iter().partition(|&slot| table.slot(slot).underway);
+        let ready: Vec<Slot> =
+            ready.into_iter().filter(|&slot| table.slot(slot).page.is_some()).collect();
+        for &slot in &ready {
+            table.slot_mut(slot).underway = true;
         }
         let runs = ready.chunk_by(are_neighbors);
         let spans: Vec<Extent> = runs.map(|run| table.span_of(run)).collect();
         let opened =
             hold.outside(|device| spans.iter().try_for_each(|&span| device.set_access(span)));
-        for &frame in &ready {
-            hold.books().table.frame_mut(frame).underway = false;
+        for &slot in &ready {
+            hold.books().table.slot_mut(slot).underway = false;
         }
         opened?;
         left = underway;
@@ -45,13 +45,13 @@ pub(super) fn enable_peer_access<H: Hold>(hold: &mut H, peer: DeviceId) -> Resul
 }
 
 impl<O: Observer> Books<O> {
-    /// The frames under which something is mapped, or about to be, in order.
-    fn mapped_or_underway(&self) -> Vec<Frame> {
-        let frames = self.table.territories().flat_map(|(index, _)| self.table.frames(index));
-        let is_so = |frame: &Frame| {
-            let book = self.table.frame(*frame);
+    /// The slots under which something is mapped, or about to be, in order.
+    fn mapped_or_underway(&self) -> Vec<Slot> {
+        let slots = self.table.reservations().flat_map(|(index, _)| self.table.slots(index));
+        let is_so = |slot: &Slot| {
+            let book = self.table.slot(*slot);
             book.page.is_some() || book.underway
         };
-        frames.filter(is_so).collect()
+        slots.filter(is_so).collect()
     }
 }

@@ -6,16 +6,16 @@ use gapless_units::{Addr, Bytes, Extent};
 use super::addresses::release_deserted;
 use super::books::Books;
 use super::hold::Hold;
-use super::names::{ArenaIndex, At, Frame, TerritoryIndex};
+use super::names::{ArenaIndex, BlockIndex, ReservationIndex, Slot};
 use super::supply::{Refusal, supply};
 use crate::observer::Observer;
 
-/// A territory is this many times the device: less where that is more than [`LARGEST_TERRITORY`], or where
+/// A reservation is this many times the device: less where that is more than [`LARGEST_RESERVATION`], or where
 /// addresses are short.
-const TERRITORY_PER_DEVICE: u64 = 2;
+const RESERVATION_PER_DEVICE: u64 = 2;
 
-/// The largest territory, unless one request is larger.
-const LARGEST_TERRITORY: Bytes = Bytes::gib(512);
+/// The largest reservation, unless one request is larger.
+const LARGEST_RESERVATION: Bytes = Bytes::gib(512);
 
 /// Which part of a page may stay free beside a block of whole pages, for it to begin at a page.
 /// More would be lost where such blocks stay and nothing small comes.
@@ -24,18 +24,18 @@ const BESIDE: u64 = 4;
 /// A part of a free block.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    at: At,
+    at: BlockIndex,
     part: Extent,
 }
 
 impl Place {
     /// A part of the free block `at`.
-    pub(super) fn new(at: At, part: Extent) -> Self {
+    pub(super) fn new(at: BlockIndex, part: Extent) -> Self {
         Self { at, part }
     }
 
     /// The free block.
-    pub(super) fn at(self) -> At {
+    pub(super) fn at(self) -> BlockIndex {
         self.at
     }
 
@@ -54,17 +54,17 @@ pub(super) fn take_best<H: Hold>(
     arena: ArenaIndex,
     size: Bytes,
     tightest: Option<Place>,
-) -> Result<At, Refusal> {
+) -> Result<BlockIndex, Refusal> {
     let books = hold.books();
     let best = match tightest {
         Some(place) if books.is_within_budget(place) => place,
         Some(place) => books.lasting_place(place),
-        None => new_territory(hold, arena, size)?,
+        None => new_reservation(hold, arena, size)?,
     };
     let (books, device) = hold.parts();
     if books.arenas[arena].checkpoint.is_some() {
         // Its stream was behind when it was asked about last: nothing is to be moved there in vain.
-        let missing: Vec<Frame> = books.missing(best).collect();
+        let missing: Vec<Slot> = books.missing(best).collect();
         match books.check_unmappable(device, arena, &missing) {
             Err(Refusal::Busy) => return take_elsewhere(hold, arena, size),
             answer => answer?,
@@ -81,13 +81,13 @@ pub(super) fn take_best<H: Hold>(
 /// How a place is found.
 type Way<H> = fn(&Books<<H as Hold>::Observer>, ArenaIndex, Bytes) -> Option<Place>;
 
-/// A block where no frame is in the way. Where the arena has no such addresses, the request has to
+/// A block where no slot is in the way. Where the arena has no such addresses, the request has to
 /// wait: to reserve more each time would never end.
 pub(super) fn take_elsewhere<H: Hold>(
     hold: &mut H,
     arena: ArenaIndex,
     size: Bytes,
-) -> Result<At, Refusal> {
+) -> Result<BlockIndex, Refusal> {
     for way in [Books::detour, Books::fresh_place, Books::ready_place] as [Way<H>; 3] {
         let Some(place) = way(hold.books(), arena, size) else { continue };
         match carve(hold, place) {
@@ -101,7 +101,7 @@ pub(super) fn take_elsewhere<H: Hold>(
         return Err(Refusal::Busy);
     }
     // Nothing is waited for while a graph is captured, and that ends.
-    let place = new_territory(hold, arena, size)?;
+    let place = new_reservation(hold, arena, size)?;
     match carve(hold, place) {
         Err(Refusal::Short(short)) => take_cheapest(hold, arena, size, short),
         done => done,
@@ -114,7 +114,7 @@ fn take_cheapest<H: Hold>(
     arena: ArenaIndex,
     size: Bytes,
     short: u64,
-) -> Result<At, Refusal> {
+) -> Result<BlockIndex, Refusal> {
     let books = hold.books();
     let Some(tightest) = books.best_place(arena, size) else {
         return Err(Refusal::Short(short));
@@ -127,10 +127,10 @@ fn take_cheapest<H: Hold>(
 }
 
 /// Cuts a place out of its free block, with memory under all of it.
-pub(super) fn carve<H: Hold>(hold: &mut H, place: Place) -> Result<At, Refusal> {
+pub(super) fn carve<H: Hold>(hold: &mut H, place: Place) -> Result<BlockIndex, Refusal> {
     let books = hold.books();
-    let lacking: Vec<Frame> = books.lacking(place).collect();
-    if lacking.iter().any(|&frame| books.table.frame(frame).underway) {
+    let lacking: Vec<Slot> = books.lacking(place).collect();
+    if lacking.iter().any(|&slot| books.table.slot(slot).underway) {
         return Err(Refusal::Underway);
     }
     let count = u32::try_from(lacking.len()).unwrap_or(u32::MAX);
@@ -152,15 +152,15 @@ pub(super) fn carve<H: Hold>(hold: &mut H, place: Place) -> Result<At, Refusal> 
 }
 
 /// Reserves more addresses for an arena.
-fn new_territory<H: Hold>(
+fn new_reservation<H: Hold>(
     hold: &mut H,
     arena: ArenaIndex,
     size: Bytes,
 ) -> Result<Place, DeviceError> {
     let page = hold.books().table.page_size;
     let (wanted, answer) = hold.outside(|device| {
-        let usual = device.memory().total.get().saturating_mul(TERRITORY_PER_DEVICE);
-        let wanted = Bytes::new(usual).min(LARGEST_TERRITORY).max(size).round_up(page);
+        let usual = device.memory().total.get().saturating_mul(RESERVATION_PER_DEVICE);
+        let wanted = Bytes::new(usual).min(LARGEST_RESERVATION).max(size).round_up(page);
         (wanted, device.reserve(wanted))
     });
     let extent = match answer {
@@ -174,9 +174,9 @@ fn new_territory<H: Hold>(
         answer => answer?,
     };
     let books = hold.books();
-    let frames = u32::try_from(books.table.whole_pages(extent.size())).unwrap_or(u32::MAX);
-    let at = books.blocks.span(extent, arena, books.table.next_territory(), frames);
-    books.table.add_territory(extent, arena, at);
+    let slots = u32::try_from(books.table.whole_pages(extent.size())).unwrap_or(u32::MAX);
+    let at = books.blocks.span(extent, arena, books.table.next_reservation(), slots);
+    books.table.add_reservation(extent, arena, at);
     books.put_free(at);
     Ok(books.place_in(at, size))
 }
@@ -184,7 +184,7 @@ fn new_territory<H: Hold>(
 impl<O: Observer> Books<O> {
     /// The block at a place that has memory.
     #[inline]
-    pub(super) fn cut_ready(&mut self, place: Place) -> Option<At> {
+    pub(super) fn cut_ready(&mut self, place: Place) -> Option<BlockIndex> {
         self.is_ready(place).then(|| self.cut_out(place.at, place.part, 0))
     }
 
@@ -211,16 +211,16 @@ impl<O: Observer> Books<O> {
     /// elsewhere it would share a page at either end, and keep both from moving when its neighbors
     /// are gone.
     #[inline]
-    pub(super) fn place_in(&self, at: At, size: Bytes) -> Place {
+    pub(super) fn place_in(&self, at: BlockIndex, size: Bytes) -> Place {
         let block = &self.blocks[at];
         if block.size == size {
             return Place { at, part: block.extent() };
         }
-        let territory = self.table.territory(block.territory).extent;
-        let first = block.addr - territory.start();
+        let reservation = self.table.reservation(block.reservation).extent;
+        let first = block.addr - reservation.start();
         let last = first + (block.size - size);
-        // Behind the last gap of a territory are the addresses for what comes.
-        let is_inner = block.end() != territory.end();
+        // Behind the last gap of a reservation are the addresses for what comes.
+        let is_inner = block.end() != reservation.end();
         let offset = if self.table.is_boundary(size) {
             self.whole_pages_between(first, last, is_inner)
         } else if is_inner && self.table.ended_by(last, size) < self.table.begun_by(first, size) {
@@ -228,7 +228,7 @@ impl<O: Observer> Books<O> {
         } else {
             first
         };
-        let start = territory.start() + offset;
+        let start = reservation.start() + offset;
         Place { at, part: Extent::between(start, start + size) }
     }
 
@@ -249,46 +249,46 @@ impl<O: Observer> Books<O> {
 
     /// Addresses that nothing was ever mapped under.
     pub(super) fn fresh_place(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
-        let mut own = self.table.territories().filter(|(_, book)| book.arena == arena);
+        let mut own = self.table.reservations().filter(|(_, book)| book.arena == arena);
         own.find_map(|(index, _)| self.fresh_place_in(index, size))
     }
 
-    fn fresh_place_in(&self, index: TerritoryIndex, size: Bytes) -> Option<Place> {
-        let territory = self.table.territory(index);
-        let end = territory.extent.end();
-        let free = &self.arenas[territory.arena].free;
+    fn fresh_place_in(&self, index: ReservationIndex, size: Bytes) -> Option<Place> {
+        let reservation = self.table.reservation(index);
+        let end = reservation.extent.end();
+        let free = &self.arenas[reservation.arena].free;
         // Nothing else is as large as what lies behind the frontier.
         let behind = end - self.table.frontier(index);
         let at = free
             .all(&self.blocks, size.max(behind))
-            .find(|&at| self.blocks[at].territory == index && self.blocks[at].end() == end)?;
+            .find(|&at| self.blocks[at].reservation == index && self.blocks[at].end() == end)?;
         let start = self.blocks[at].addr.max(self.table.frontier(index));
         let fits = start <= end && size <= end - start;
         fits.then(|| Place { at, part: Extent::between(start, start + size) })
     }
 
-    /// How many frames a place shares a byte with.
+    /// How many slots a place shares a byte with.
     pub(super) fn touched(&self, place: Place) -> u64 {
-        self.table.touched(self.blocks[place.at].territory, place.part).count() as u64
+        self.table.touched(self.blocks[place.at].reservation, place.part).count() as u64
     }
 
-    /// The frames of a place that have no memory.
-    pub(super) fn lacking(&self, place: Place) -> impl Iterator<Item = Frame> {
-        let frames = self.table.inactive(self.blocks[place.at].territory, place.part);
-        frames.take(if self.is_backed(place.at) { 0 } else { usize::MAX })
+    /// The slots of a place that have no memory.
+    pub(super) fn lacking(&self, place: Place) -> impl Iterator<Item = Slot> {
+        let slots = self.table.inactive(self.blocks[place.at].reservation, place.part);
+        slots.take(if self.is_backed(place.at) { 0 } else { usize::MAX })
     }
 
-    /// Whether all frames of a place have memory.
+    /// Whether all slots of a place have memory.
     #[inline]
     fn is_ready(&self, place: Place) -> bool {
-        let territory = self.blocks[place.at].territory;
-        self.is_backed(place.at) || self.table.is_active(territory, place.part)
+        let reservation = self.blocks[place.at].reservation;
+        self.is_backed(place.at) || self.table.is_active(reservation, place.part)
     }
 
-    /// Whether all frames that a free block touches have memory.
+    /// Whether all slots that a free block touches have memory.
     #[inline]
-    fn is_backed(&self, at: At) -> bool {
-        // Beside a block that is being served a frame may lack memory that both touch.
-        self.blocks[at].holes == 0 && self.serving == 0
+    fn is_backed(&self, at: BlockIndex) -> bool {
+        // Beside a block that is being served a slot may lack memory that both touch.
+        self.blocks[at].bare == 0 && self.serving == 0
     }
 }

@@ -6,7 +6,7 @@ use gapless_units::{Bytes, Extent};
 use super::books::Books;
 use super::habit::{Plan, Planned, Routine};
 use super::hold::Hold;
-use super::names::{ArenaIndex, At};
+use super::names::{ArenaIndex, BlockIndex};
 use super::place::{Place, carve};
 use super::supply::Refusal;
 use super::waits::stall_for_arena;
@@ -26,7 +26,7 @@ pub(super) fn take_planned<H: Hold>(
     hold: &mut H,
     arena: ArenaIndex,
     size: Bytes,
-) -> Result<Option<At>, DeviceError> {
+) -> Result<Option<BlockIndex>, DeviceError> {
     let books = hold.books();
     if books.arenas[arena].habit.routine().is_some_and(|routine| routine.due(size).is_some()) {
         let packing = books.pack(arena, size);
@@ -66,7 +66,7 @@ fn take_within_budget<H: Hold>(
     hold: &mut H,
     arena: ArenaIndex,
     place: Place,
-) -> Result<At, Refusal> {
+) -> Result<BlockIndex, Refusal> {
     let books = hold.books();
     if let Some(at) = books.cut_ready(place) {
         return Ok(at);

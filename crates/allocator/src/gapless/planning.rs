@@ -6,7 +6,7 @@ use gapless_units::{Addr, Bytes, Extent};
 use super::block::State;
 use super::books::Books;
 use super::habit::Learnt;
-use super::names::{ArenaIndex, TerritoryIndex};
+use super::names::{ArenaIndex, ReservationIndex};
 use crate::observer::Observer;
 
 /// Pairs of blocks that may be looked at for a plan: half a second at the worst, with all that has to be
@@ -18,12 +18,12 @@ impl<O: Observer> Books<O> {
     /// and so that no more pages are touched than lie there by now, or may be taken by choice.
     pub(super) fn pack(&self, arena: ArenaIndex, size: Bytes) -> Option<(Packing, Addr)> {
         let learnt = self.arenas[arena].habit.routine()?.due(size)?;
-        let own = self.table.territories();
+        let own = self.table.reservations();
         let own = own.filter(|(_, book)| book.arena == arena && book.first.some().is_some());
-        let (index, territory) = own.max_by_key(|(_, book)| book.active.len())?;
-        let first = territory.extent.start();
+        let (index, reservation) = own.max_by_key(|(_, book)| book.active.len())?;
+        let first = reservation.extent.start();
         let cycle = self.cycle_around(learnt, index, first);
-        let pages = territory.active.len() as u64 + self.table.whole_pages(self.room());
+        let pages = reservation.active.len() as u64 + self.table.whole_pages(self.room());
         // With several streams an arena may lack pages that others have at the moment.
         if pages < self.table.pages_for(cycle.load()) {
             return None;
@@ -35,15 +35,15 @@ impl<O: Observer> Books<O> {
         Some((packing, first))
     }
 
-    /// What was learnt, with what is alive in a territory: blocks of the cycle stay where they are, and
+    /// What was learnt, with what is alive in a reservation: blocks of the cycle stay where they are, and
     /// come to lie there again; all others are always in the way.
-    fn cycle_around(&self, learnt: &Learnt, territory: TerritoryIndex, first: Addr) -> Cycle {
-        let arena = self.table.territory(territory).arena;
+    fn cycle_around(&self, learnt: &Learnt, reservation: ReservationIndex, first: Addr) -> Cycle {
+        let arena = self.table.reservation(reservation).arena;
         let now = self.arenas[arena].habit.next_name();
         let period = learnt.cycle.period();
         let mut spans = learnt.cycle.spans().to_vec();
         let mut walls: Vec<Extent> = Vec::new();
-        for at in self.blocks.from(self.table.territory(territory).first) {
+        for at in self.blocks.from(self.table.reservation(reservation).first) {
             let block = &self.blocks[at];
             if block.state == State::Free {
                 continue;

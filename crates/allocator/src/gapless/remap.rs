@@ -1,4 +1,4 @@
-//! What the device has to do to bring pages under frames, as one decision that is carried out.
+//! What the device has to do to bring pages under slots, as one decision that is carried out.
 
 use gapless_device::{Device, DeviceError, Handle};
 use gapless_units::{Addr, Bytes, Extent};

@@ -39,9 +39,9 @@ use super::captures::{begin_capture, end_capture};
 use super::endings::{end_pool, end_stream};
 use super::hold::Hold;
 use super::invariants::BrokenInvariant;
-use super::knob::Slack;
 use super::page_size::PageSize;
 use super::peers::enable_peer_access;
+use super::slack::Slack;
 use super::sync::Arc;
 use super::trim::trim;
 use crate::failure::FreeError;
@@ -217,7 +217,7 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
         state.books.reset_peaks();
     }
 
-    /// Every run of frames with memory, as an expandable segment with its blocks, by address. What was
+    /// Every run of slots with memory, as an expandable segment with its blocks, by address. What was
     /// asked for in a block of up to 256 KiB may be what was asked for in it once before.
     pub fn segments(&self) -> Vec<FinalSegment> {
         let mut state = self.books.state();

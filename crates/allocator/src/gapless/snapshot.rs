@@ -8,7 +8,7 @@ use gapless_units::{Addr, Bytes, DeviceId, Extent};
 
 use super::block::State;
 use super::books::Books;
-use super::names::{At, Frame, are_neighbors};
+use super::names::{BlockIndex, Slot, are_neighbors};
 use crate::observer::{Happening, Observer, Recorder};
 
 fn events_of(failure: Option<Happening>) -> Events {
@@ -46,16 +46,16 @@ impl<O: Observer> Books<O> {
         }
     }
 
-    /// Every run of frames with memory, as an expandable segment with its blocks, by address.
+    /// Every run of slots with memory, as an expandable segment with its blocks, by address.
     pub(super) fn segments(&self) -> Vec<FinalSegment> {
         let mut segments = Vec::new();
-        for (index, territory) in self.table.territories() {
-            let active = self.table.frames(index).filter(|&frame| self.table.has_memory(frame));
+        for (index, reservation) in self.table.reservations() {
+            let active = self.table.slots(index).filter(|&slot| self.table.has_memory(slot));
             let active: Vec<_> = active.collect();
-            let mut first = territory.first;
+            let mut first = reservation.first;
             for run in active.chunk_by(are_neighbors) {
                 let extent = self.table.span_of(run);
-                let ends_behind = |&at: &At| extent.start() < self.blocks[at].end();
+                let ends_behind = |&at: &BlockIndex| extent.start() < self.blocks[at].end();
                 first = self.blocks.from(first).find(ends_behind).unwrap_or(first);
                 let mut segment = self.segment(extent, first);
                 segment.pinned = self.pinned_of(run);
@@ -66,8 +66,8 @@ impl<O: Observer> Books<O> {
         segments
     }
 
-    /// A run of frames with memory, with the blocks in it from the first on.
-    fn segment(&self, extent: Extent, first: At) -> FinalSegment {
+    /// A run of slots with memory, with the blocks in it from the first on.
+    fn segment(&self, extent: Extent, first: BlockIndex) -> FinalSegment {
         let arena = &self.arenas[self.blocks[first].arena];
         let blocks = self.blocks.from(first);
         let inside = blocks.take_while(|&at| self.blocks[at].addr < extent.end());
@@ -87,15 +87,15 @@ impl<O: Observer> Books<O> {
         }
     }
 
-    /// The pinned ones of a run of frames.
-    fn pinned_of(&self, run: &[Frame]) -> Vec<Extent> {
-        let is_pinned = |&frame: &Frame| 0 < self.table.frame(frame).pins;
+    /// The pinned ones of a run of slots.
+    fn pinned_of(&self, run: &[Slot]) -> Vec<Extent> {
+        let is_pinned = |&slot: &Slot| 0 < self.table.slot(slot).pins;
         let runs = run.chunk_by(|a, b| is_pinned(a) == is_pinned(b));
         runs.filter(|run| is_pinned(&run[0])).map(|run| self.table.span_of(run)).collect()
     }
 
     /// The part of a block that lies in a segment: all of it, unless it is free.
-    fn final_block(&self, at: At, segment: Extent) -> FinalBlock {
+    fn final_block(&self, at: BlockIndex, segment: Extent) -> FinalBlock {
         let block = &self.blocks[at];
         let start: Addr = block.addr.max(segment.start());
         let end = block.end().min(segment.end());

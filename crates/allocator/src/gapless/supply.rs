@@ -1,4 +1,4 @@
-//! Memory for frames that have none: aliases, spare pages, new pages, and pages that lie free
+//! Memory for slots that have none: aliases, spare pages, new pages, and pages that lie free
 //! elsewhere.
 
 use gapless_device::{Device, DeviceError};
@@ -7,20 +7,20 @@ use gapless_trace::Action;
 use super::books::Books;
 use super::hold::Hold;
 use super::mappings::make_room;
-use super::names::{ArenaIndex, At, Frame, PageIndex, are_neighbors};
+use super::names::{ArenaIndex, BlockIndex, PageIndex, Slot, are_neighbors};
 use super::page::Whereabouts;
 use super::remap::{Carried, Remap};
 use super::waits::Progress;
 use crate::observer::Observer;
 
-/// Why frames could not be given memory.
+/// Why slots could not be given memory.
 #[derive(Debug)]
 pub(super) enum Refusal {
     /// So many pages are missing.
     Short(u64),
-    /// Work may still use the addresses of a frame under which another page has to come.
+    /// Work may still use the addresses of a slot under which another page has to come.
     Busy,
-    /// Another request is about to change what lies under a frame.
+    /// Another request is about to change what lies under a slot.
     Underway,
     /// The device failed.
     Device(DeviceError),
@@ -32,35 +32,35 @@ impl From<DeviceError> for Refusal {
     }
 }
 
-/// Gives memory to the frames that a block lacks, which was cut out for a request.
+/// Gives memory to the slots that a block lacks, which was cut out for a request.
 pub(super) fn supply<H: Hold>(
     hold: &mut H,
-    taker: At,
-    mut lacking: Vec<Frame>,
+    taker: BlockIndex,
+    mut lacking: Vec<Slot>,
 ) -> Result<(), Refusal> {
     let table = &mut hold.books().table;
-    for &frame in &lacking {
-        table.frame_mut(frame).underway = true;
-        table.point(frame, taker);
+    for &slot in &lacking {
+        table.slot_mut(slot).underway = true;
+        table.point(slot, taker);
     }
     let answer = supply_underway(hold, taker, &mut lacking);
     let table = &mut hold.books().table;
-    for &frame in &lacking {
-        table.frame_mut(frame).underway = false;
+    for &slot in &lacking {
+        table.slot_mut(slot).underway = false;
     }
     if answer.is_err()
-        && let Some(frame) = lacking.first()
+        && let Some(slot) = lacking.first()
     {
-        table.forget_untouched(frame.territory);
+        table.forget_untouched(slot.reservation);
     }
     answer
 }
 
-/// The same for frames that are marked; takes those off the list that got memory before a failure.
+/// The same for slots that are marked; takes those off the list that got memory before a failure.
 fn supply_underway<H: Hold>(
     hold: &mut H,
-    taker: At,
-    lacking: &mut Vec<Frame>,
+    taker: BlockIndex,
+    lacking: &mut Vec<Slot>,
 ) -> Result<(), Refusal> {
     let arena = hold.books().blocks[taker].arena;
     let (books, device) = hold.parts();
@@ -150,32 +150,32 @@ fn create<H: Hold>(
 /// A remap with what of the books it is about.
 struct Underway {
     remap: Remap,
-    /// The frames of each stale run, with the pages whose aliases they had.
-    stale: Vec<Vec<(Frame, PageIndex)>>,
+    /// The slots of each stale run, with the pages whose aliases they had.
+    stale: Vec<Vec<(Slot, PageIndex)>>,
 }
 
 impl<O: Observer> Books<O> {
-    /// Makes aliases active again whose pages lie free, and takes these frames off the list.
+    /// Makes aliases active again whose pages lie free, and takes these slots off the list.
     fn revive_aliases(
         &mut self,
         device: &mut impl Device,
-        taker: At,
-        lacking: &mut Vec<Frame>,
+        taker: BlockIndex,
+        lacking: &mut Vec<Slot>,
     ) -> Result<(), DeviceError> {
         let arena = self.blocks[taker].arena;
         let table = &self.table;
-        if !lacking.iter().any(|&frame| table.frame(frame).page.is_some()) {
+        if !lacking.iter().any(|&slot| table.slot(slot).page.is_some()) {
             return Ok(());
         }
         let (mut progress, mut failure) = (Progress::default(), None);
-        lacking.retain(|&frame| {
+        lacking.retain(|&slot| {
             if failure.is_some() {
                 return true;
             }
-            let is_taken = self.take_page_of_alias(device, &mut progress, frame, arena);
+            let is_taken = self.take_page_of_alias(device, &mut progress, slot, arena);
             match is_taken {
                 Ok(true) => {
-                    self.revive(taker, frame);
+                    self.revive(taker, slot);
                     false
                 }
                 Ok(false) => true,
@@ -188,16 +188,16 @@ impl<O: Observer> Books<O> {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Takes the page that is mapped under a frame without memory, where it lies free.
+    /// Takes the page that is mapped under a slot without memory, where it lies free.
     fn take_page_of_alias(
         &mut self,
         device: &mut impl Device,
         progress: &mut Progress,
-        frame: Frame,
+        slot: Slot,
         arena: ArenaIndex,
     ) -> Result<bool, DeviceError> {
         // A mapping that was never used was left by a failure and may not be accessible.
-        let book = self.table.frame(frame);
+        let book = self.table.slot(slot);
         let Some(index) = book.page.filter(|_| 0 < book.left) else { return Ok(false) };
         match self.table.page(index).map(|page| page.whereabouts) {
             Some(Whereabouts::Home(home)) => self.vacate(device, progress, home, arena),
@@ -209,10 +209,10 @@ impl<O: Observer> Books<O> {
         }
     }
 
-    /// Whether the page that is mapped under a frame without memory lies free, as far as can be
+    /// Whether the page that is mapped under a slot without memory lies free, as far as can be
     /// told without asking the device.
-    pub(super) fn can_revive(&self, frame: Frame) -> bool {
-        let book = self.table.frame(frame);
+    pub(super) fn can_revive(&self, slot: Slot) -> bool {
+        let book = self.table.slot(slot);
         let Some(index) = book.page.filter(|_| 0 < book.left) else { return false };
         match self.table.page(index).map(|page| page.whereabouts) {
             Some(Whereabouts::Home(home)) => self.idle_holder(home).is_some(),
@@ -221,21 +221,21 @@ impl<O: Observer> Books<O> {
         }
     }
 
-    /// The free block that the page of a frame can be taken from.
-    fn idle_holder(&self, frame: Frame) -> Option<At> {
-        let at = self.idle_around(frame)?;
-        (self.table.frame(frame).pins == 0).then_some(at)
+    /// The free block that the page of a slot can be taken from.
+    fn idle_holder(&self, slot: Slot) -> Option<BlockIndex> {
+        let at = self.idle_around(slot)?;
+        (self.table.slot(slot).pins == 0).then_some(at)
     }
 
-    fn revive(&mut self, taker: At, frame: Frame) {
-        self.table.reactivate(frame);
-        self.table.frame_mut(frame).underway = false;
-        let page = self.table.frame(frame).page.and_then(|index| self.table.page(index));
+    fn revive(&mut self, taker: BlockIndex, slot: Slot) {
+        self.table.reactivate(slot);
+        self.table.slot_mut(slot).underway = false;
+        let page = self.table.slot(slot).page.and_then(|index| self.table.page(index));
         let until = page.map_or(0, |page| page.last_use.1);
         // Should the block stay free after all, it is as young as the page in it.
         let block = &mut self.blocks[taker];
         block.freed = block.freed.max(until);
-        self.tell_frame(Action::SegmentMap, frame);
+        self.tell_slot(Action::SegmentMap, slot);
     }
 
     /// Whether a spare page may be used by an arena's stream now.
@@ -252,41 +252,41 @@ impl<O: Observer> Books<O> {
         Ok(until == 0 || last == arena || until <= progress.of(last, self, device)?)
     }
 
-    /// Takes the page that is active under a frame, where it lies in a free block and the arena
+    /// Takes the page that is active under a slot, where it lies in a free block and the arena
     /// may use it.
     fn vacate(
         &mut self,
         device: &mut impl Device,
         progress: &mut Progress,
-        frame: Frame,
+        slot: Slot,
         arena: ArenaIndex,
     ) -> Result<bool, DeviceError> {
-        let Some(at) = self.idle_holder(frame) else { return Ok(false) };
+        let Some(at) = self.idle_holder(slot) else { return Ok(false) };
         let (freed, owner) = (self.blocks[at].freed, self.blocks[at].arena);
         if owner != arena && progress.of(owner, self, device)? < freed {
             return Ok(false);
         }
-        self.leave(at, frame);
+        self.leave(at, slot);
         Ok(true)
     }
 
-    /// Takes the page of a frame of a free block.
-    pub(super) fn leave(&mut self, at: At, frame: Frame) -> Option<PageIndex> {
-        let index = self.table.deactivate(frame, self.blocks[at].freed)?;
-        self.blocks[at].holes += 1;
-        self.tell_frame(Action::SegmentUnmap, frame);
+    /// Takes the page of a slot of a free block.
+    pub(super) fn leave(&mut self, at: BlockIndex, slot: Slot) -> Option<PageIndex> {
+        let index = self.table.deactivate(slot, self.blocks[at].freed)?;
+        self.blocks[at].bare += 1;
+        self.tell_slot(Action::SegmentUnmap, slot);
         Some(index)
     }
 
-    /// Other pages can only come under frames whose addresses no work uses any more.
+    /// Other pages can only come under slots whose addresses no work uses any more.
     pub(super) fn check_unmappable(
         &mut self,
         device: &mut impl Device,
         arena: ArenaIndex,
-        frames: &[Frame],
+        slots: &[Slot],
     ) -> Result<(), Refusal> {
         let table = &self.table;
-        let stale = frames.iter().map(|&frame| table.frame(frame));
+        let stale = slots.iter().map(|&slot| table.slot(slot));
         let latest = stale.filter(|book| book.page.is_some()).map(|book| book.left).max();
         match latest {
             Some(left) if self.settle(device, arena)? < left => Err(Refusal::Busy),
@@ -312,43 +312,43 @@ impl<O: Observer> Books<O> {
             if Some(owner) != arena && progress.of(owner, self, device)? < freed {
                 continue;
             }
-            for frame in self.movable_inside(at, count - pages.len()) {
-                pages.extend(self.leave(at, frame));
+            for slot in self.movable_inside(at, count - pages.len()) {
+                pages.extend(self.leave(at, slot));
             }
         }
         Ok(())
     }
 
-    /// The last frames that lie wholly in a free block and whose pages may move, so many at most.
-    pub(super) fn movable_inside(&self, at: At, count: usize) -> Vec<Frame> {
+    /// The last slots that lie wholly in a free block and whose pages may move, so many at most.
+    pub(super) fn movable_inside(&self, at: BlockIndex, count: usize) -> Vec<Slot> {
         let block = &self.blocks[at];
-        let frames = self.table.active_inside(block.territory, block.extent());
-        let frames = frames.take(self.active_pages(at) as usize);
-        frames.filter(|&frame| self.table.frame(frame).pins == 0).take(count).collect()
+        let slots = self.table.active_inside(block.reservation, block.extent());
+        let slots = slots.take(self.active_pages(at) as usize);
+        slots.filter(|&slot| self.table.slot(slot).pins == 0).take(count).collect()
     }
 
-    /// Decides the calls that bring pages under frames, and marks what they are about.
-    fn begin_remap(&mut self, frames: &[Frame], pages: &[PageIndex]) -> Underway {
+    /// Decides the calls that bring pages under slots, and marks what they are about.
+    fn begin_remap(&mut self, slots: &[Slot], pages: &[PageIndex]) -> Underway {
         let mut remap = Remap { page_size: self.table.page_size, ..Remap::default() };
-        let stale: Vec<Frame> =
-            frames.iter().copied().filter(|&at| self.table.frame(at).page.is_some()).collect();
+        let stale: Vec<Slot> =
+            slots.iter().copied().filter(|&at| self.table.slot(at).page.is_some()).collect();
         let mut stale_runs = Vec::new();
-        for &frame in &stale {
-            self.table.frame_mut(frame).takeovers += 1;
+        for &slot in &stale {
+            self.table.slot_mut(slot).takeovers += 1;
         }
         for run in stale.chunk_by(are_neighbors) {
             remap.stale.push(self.table.span_of(run));
             let aliases = run.iter();
             let aliases =
-                aliases.filter_map(|&frame| Some((frame, self.table.begin_to_unmap(frame)?)));
+                aliases.filter_map(|&slot| Some((slot, self.table.begin_to_unmap(slot)?)));
             stale_runs.push(aliases.collect());
         }
-        for (&frame, &index) in frames.iter().zip(pages) {
+        for (&slot, &index) in slots.iter().zip(pages) {
             if let Some(page) = self.table.page(index) {
-                remap.mappings.push((self.table.addr(frame), page.handle));
+                remap.mappings.push((self.table.addr(slot), page.handle));
             }
         }
-        remap.spans = frames.chunk_by(are_neighbors).map(|run| self.table.span_of(run)).collect();
+        remap.spans = slots.chunk_by(are_neighbors).map(|run| self.table.span_of(run)).collect();
         Underway { remap, stale: stale_runs }
     }
 
@@ -356,22 +356,22 @@ impl<O: Observer> Books<O> {
     fn end_remap(
         &mut self,
         underway: &Underway,
-        frames: &[Frame],
+        slots: &[Slot],
         pages: &[PageIndex],
         carried: Carried,
     ) -> Result<(), Refusal> {
         self.table.end_to_unmap(underway.stale.iter().map(Vec::as_slice), carried.unmapped);
         let Some(error) = carried.failure else {
-            for (&frame, &index) in frames.iter().zip(pages) {
-                self.table.mapped(frame, index);
-                self.tell_frame(Action::SegmentMap, frame);
+            for (&slot, &index) in slots.iter().zip(pages) {
+                self.table.mapped(slot, index);
+                self.tell_slot(Action::SegmentMap, slot);
             }
             return Ok(());
         };
-        for (place, (&frame, &index)) in frames.iter().zip(pages).enumerate() {
-            let extent = self.table.extent(frame);
+        for (place, (&slot, &index)) in slots.iter().zip(pages).enumerate() {
+            let extent = self.table.extent(slot);
             if place < carried.mapped && carried.stuck.iter().any(|run| run.contains(extent)) {
-                self.table.stuck(frame, index);
+                self.table.stuck(slot, index);
             }
             self.table.put_spare(index);
         }

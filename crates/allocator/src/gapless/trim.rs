@@ -7,7 +7,7 @@ use gapless_units::Bytes;
 use super::addresses::release_bare;
 use super::books::Books;
 use super::hold::Hold;
-use super::names::{Frame, PageIndex};
+use super::names::{PageIndex, Slot};
 use super::unmap::unmap;
 use super::waits::{wait_for_all_uses, wait_for_arena};
 use crate::observer::Observer;
@@ -102,31 +102,31 @@ impl<O: Observer> Books<O> {
     fn put_home(&mut self, index: PageIndex) -> bool {
         let Some(page) = self.table.page(index) else { return false };
         let (last, until) = page.last_use;
-        let is_home = |frame: &Frame| {
-            let book = self.table.frame(*frame);
-            self.table.territory(frame.territory).arena == last
+        let is_home = |slot: &Slot| {
+            let book = self.table.slot(*slot);
+            self.table.reservation(slot.reservation).arena == last
                 && !book.underway
                 && 0 < book.left
                 && book.left == until
         };
         let home = page.aliases.iter().copied().find(is_home);
-        let home = home.and_then(|frame| Some((frame, self.idle_around(frame)?)));
-        let Some((frame, at)) = home else { return false };
-        self.table.reactivate(frame);
+        let home = home.and_then(|slot| Some((slot, self.idle_around(slot)?)));
+        let Some((slot, at)) = home else { return false };
+        self.table.reactivate(slot);
         let block = &mut self.blocks[at];
-        block.holes -= 1;
-        // The frame has been free since then, and merging makes a free block younger only.
-        debug_assert!(until <= block.freed, "{frame:?} was used until {until}");
-        self.tell_frame(Action::SegmentMap, frame);
+        block.bare -= 1;
+        // The slot has been free since then, and merging makes a free block younger only.
+        debug_assert!(until <= block.freed, "{slot:?} was used until {until}");
+        self.tell_slot(Action::SegmentMap, slot);
         true
     }
 
     /// Whether a spare page can be given back: no work may use any of its addresses, and
     /// no request be about to map another page there.
     fn may_go(&self, index: PageIndex) -> bool {
-        let may_vanish = |&alias: &Frame| {
-            let arena = self.table.territory(alias.territory).arena;
-            let book = self.table.frame(alias);
+        let may_vanish = |&alias: &Slot| {
+            let arena = self.table.reservation(alias.reservation).arena;
+            let book = self.table.slot(alias);
             !book.underway && book.left <= self.arenas[arena].settled
         };
         let page = self.table.page(index);

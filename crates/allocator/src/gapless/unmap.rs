@@ -4,27 +4,27 @@ use gapless_device::{Device, DeviceError};
 use gapless_units::Extent;
 
 use super::hold::Hold;
-use super::names::{Frame, PageIndex, are_neighbors};
+use super::names::{PageIndex, Slot, are_neighbors};
 
-/// Unmaps the aliases under frames, and then makes one more call of the device, all outside. What could not
+/// Unmaps the aliases under slots, and then makes one more call of the device, all outside. What could not
 /// be unmapped stays in the books.
 pub(super) fn unmap<H: Hold>(
     hold: &mut H,
-    frames: &[Frame],
+    slots: &[Slot],
     then: impl FnOnce(&mut H::Device) -> Result<(), DeviceError>,
 ) -> Result<(), DeviceError> {
     let table = &mut hold.books().table;
-    let mut aliases: Vec<(Frame, PageIndex)> = Vec::with_capacity(frames.len());
-    for &frame in frames {
-        if let Some(page) = table.begin_to_unmap(frame) {
-            table.frame_mut(frame).underway = true;
-            aliases.push((frame, page));
+    let mut aliases: Vec<(Slot, PageIndex)> = Vec::with_capacity(slots.len());
+    for &slot in slots {
+        if let Some(page) = table.begin_to_unmap(slot) {
+            table.slot_mut(slot).underway = true;
+            aliases.push((slot, page));
         }
     }
     aliases.sort_unstable();
-    let runs: Vec<&[(Frame, PageIndex)]> =
+    let runs: Vec<&[(Slot, PageIndex)]> =
         aliases.chunk_by(|(a, _), (b, _)| are_neighbors(a, b)).collect();
-    let span = |run: &&[(Frame, PageIndex)]| {
+    let span = |run: &&[(Slot, PageIndex)]| {
         Extent::between(table.addr(run[0].0), table.extent(run[run.len() - 1].0).end())
     };
     let spans: Vec<Extent> = runs.iter().map(span).collect();
@@ -38,8 +38,8 @@ pub(super) fn unmap<H: Hold>(
     });
     let table = &mut hold.books().table;
     table.end_to_unmap(runs.iter().copied(), gone);
-    for &(frame, _) in &aliases {
-        table.frame_mut(frame).underway = false;
+    for &(slot, _) in &aliases {
+        table.slot_mut(slot).underway = false;
     }
     answer
 }

@@ -133,7 +133,7 @@ fn a_long_program_loses_no_data_on_a_card() {
     assert!(0 < allocator.stalls());
 }
 
-/// Counts frames that get memory.
+/// Counts slots that get memory.
 #[derive(Debug, Default)]
 struct Mapped(u64);
 
@@ -202,7 +202,7 @@ fn a_program_that_is_planned_loses_no_data() {
         if pace == Pace::WhenAwaited {
             let restless = mapped[5..25].iter().filter(|&&count| 0 < count).count();
             assert!(5 < restless, "a tame program: {mapped:?}");
-            // Two frames may take turns at a page.
+            // Two slots may take turns at a page.
             assert!(mapped[70..].iter().all(|&count| count <= 2), "a plan is followed: {mapped:?}");
         }
         program.run([]);

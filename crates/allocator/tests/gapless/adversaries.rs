@@ -6,10 +6,10 @@
 //! the larger of
 //!
 //! - what was alive at most, in whole pages, and
-//! - the most frames that live blocks touched at once.
+//! - the most slots that live blocks touched at once.
 //!
 //! Each program then bounds the second by what it does: a live block of `size` bytes touches at
-//! most `size / page + 2` frames, and small blocks at most as many as they pin.
+//! most `size / page + 2` slots, and small blocks at most as many as they pin.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,12 +20,12 @@ use proptest::prelude::*;
 
 const PAGE: u64 = 2 * MIB;
 
-/// An allocator, its live blocks, and the frames that they touch.
+/// An allocator, its live blocks, and the slots that they touch.
 struct Bench {
     allocator: GaplessAllocator<Sim>,
     live: BTreeMap<usize, (BlockId, Extent)>,
     next: usize,
-    /// For each frame how many live blocks touch it.
+    /// For each slot how many live blocks touch it.
     touched: BTreeMap<u64, u64>,
     most_touched: usize,
     live_bytes: u64,
@@ -50,23 +50,23 @@ impl Bench {
         }
     }
 
-    fn frames(extent: Extent) -> std::ops::Range<u64> {
+    fn slots(extent: Extent) -> std::ops::Range<u64> {
         extent.start().get() / PAGE..extent.end().get().div_ceil(PAGE)
     }
 
     fn touch(&mut self, extent: Extent) {
-        for frame in Self::frames(extent) {
-            *self.touched.entry(frame).or_default() += 1;
+        for slot in Self::slots(extent) {
+            *self.touched.entry(slot).or_default() += 1;
         }
         self.most_touched = self.most_touched.max(self.touched.len());
     }
 
     fn leave(&mut self, extent: Extent) {
-        for frame in Self::frames(extent) {
-            let count = self.touched.entry(frame).or_default();
+        for slot in Self::slots(extent) {
+            let count = self.touched.entry(slot).or_default();
             *count -= 1;
             if *count == 0 {
-                self.touched.remove(&frame);
+                self.touched.remove(&slot);
             }
         }
     }
@@ -103,11 +103,11 @@ impl Bench {
     }
 
     /// Looks at how many pages were reserved at most, and gives everything back.
-    fn end(self, most_frames: u64) {
+    fn end(self, most_slots: u64) {
         let reserved = self.reserved_peak();
         let bound = self.live_peak.div_ceil(PAGE).max(self.most_touched as u64);
         assert!(reserved <= bound, "{reserved} pages, {bound} at most");
-        assert!(reserved <= most_frames, "{reserved} pages, {most_frames} by the program");
+        assert!(reserved <= most_slots, "{reserved} pages, {most_slots} by the program");
         self.give_back();
     }
 
@@ -126,7 +126,7 @@ impl Bench {
 /// allocates in new memory, and a page that it shares.
 fn robsons_sequence(total: u64) {
     let (mut bench, mut names) = (Bench::new(), BTreeSet::new());
-    let mut frames = 0;
+    let mut slots = 0;
     let mut offset = 0;
     for power in 9..=20_u32 {
         let size = 1_u64 << power;
@@ -149,12 +149,12 @@ fn robsons_sequence(total: u64) {
             names.remove(&name);
             bench.free(name);
         }
-        frames += (total - bench.live_bytes).div_ceil(PAGE) + 1;
+        slots += (total - bench.live_bytes).div_ceil(PAGE) + 1;
         while bench.live_bytes + size <= total {
             names.insert(bench.allocate(size, 0));
         }
     }
-    bench.end(frames);
+    bench.end(slots);
 }
 
 /// The gaps that one size leaves are 512 bytes too small for the other.
@@ -216,19 +216,19 @@ fn half_the_pages_pinned(pages: u64) {
 /// Experts get as many tokens as come, so that each step has other sizes.
 fn random_experts(steps: Vec<Vec<u64>>, hidden: u64) {
     let mut bench = Bench::new();
-    let mut most_frames = 0;
+    let mut most_slots = 0;
     let mut before: Vec<usize> = Vec::new();
-    let mut frames_before = 0;
+    let mut slots_before = 0;
     for tokens in steps {
         let sizes = tokens.iter().map(|tokens| (tokens + 1) * hidden);
-        let frames: u64 = sizes.clone().map(|size| size / PAGE + 2).sum();
-        most_frames = most_frames.max(frames + frames_before);
+        let slots: u64 = sizes.clone().map(|size| size / PAGE + 2).sum();
+        most_slots = most_slots.max(slots + slots_before);
         let now: Vec<usize> = sizes.map(|size| bench.allocate(size, 0)).collect();
         // The outputs of a step live until those of the next are there.
         bench.free_all(std::mem::replace(&mut before, now));
-        frames_before = frames;
+        slots_before = slots;
     }
-    bench.end(most_frames);
+    bench.end(most_slots);
 }
 
 /// What one stream frees others use: two streams hold blocks at a time.
@@ -241,8 +241,8 @@ fn many_streams(streams: u64, rounds: u64) {
             sizes.iter().map(|&size| bench.allocate(size, round % streams)).collect();
         bench.free_all(std::mem::replace(&mut before, now));
     }
-    let frames: u64 = sizes.iter().map(|size| size / PAGE + 2).sum();
-    bench.end(2 * frames);
+    let slots: u64 = sizes.iter().map(|size| size / PAGE + 2).sum();
+    bench.end(2 * slots);
 }
 
 /// The same while an event of a stream is seen to be complete only when it was asked about so many
@@ -250,14 +250,14 @@ fn many_streams(streams: u64, rounds: u64) {
 fn many_streams_that_lag(streams: u64, queries: u32, rounds: u64) {
     let mut bench = Bench::with(Completion::AfterQueries(queries));
     let sizes = [KIB, 300 * KIB, 3 * MIB, 11 * MIB + 512, 2 * MIB];
-    let frames: u64 = sizes.iter().map(|size| size / PAGE + 2).sum();
+    let slots: u64 = sizes.iter().map(|size| size / PAGE + 2).sum();
     for round in 0..rounds {
         let stream = round % streams;
         let now: Vec<usize> = sizes.iter().map(|&size| bench.allocate(size, stream)).collect();
         bench.free_all(now);
     }
     let reserved = bench.reserved_peak();
-    let most = streams.min(rounds) * frames;
+    let most = streams.min(rounds) * slots;
     assert!(reserved <= most, "{reserved} pages, {most} by the program");
     bench.give_back();
 }

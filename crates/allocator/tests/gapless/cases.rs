@@ -64,10 +64,10 @@ fn a_page_is_as_young_as_its_last_use() {
     assert_eq!(it.check_invariants(), Ok(()));
 }
 
-/// A frame is in the way whose address earlier work of the same stream may use: that work can be
+/// A slot is in the way whose address earlier work of the same stream may use: that work can be
 /// waited for.
 #[test]
-fn a_frame_in_the_way_is_waited_for() {
+fn a_slot_in_the_way_is_waited_for() {
     let mut it = allocator(6);
     let _left = take(&mut it, 1024, COMPUTE);
     let gap = take(&mut it, 4096, COMPUTE);
@@ -165,7 +165,7 @@ fn each_pin_has_its_own_end() {
 /// go back when the device has no more, and the pages of pools that are over move on.
 #[test]
 fn pools_come_and_go_without_end() {
-    // There is room for two dozen territories.
+    // There is room for two dozen reservations.
     let placement = Placement::HighestFirst;
     let setup = SimSetup { placement, ..SimSetup::new(Bytes::gib(256)) };
     let mut it = GaplessAllocator::new(Sim::new(setup), Slack::NONE, ());
@@ -246,7 +246,7 @@ fn nothing_moves_while_a_graph_is_captured() {
     assert_eq!(it.check_invariants(), Ok(()));
 }
 
-/// Frames that work may still use fill the addresses: while a graph is captured nobody waits for them,
+/// Slots that work may still use fill the addresses: while a graph is captured nobody waits for them,
 /// and there are others.
 #[test]
 fn a_capture_gets_new_addresses_where_old_ones_are_in_use() {

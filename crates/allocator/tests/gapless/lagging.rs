@@ -42,7 +42,7 @@ fn a_lag_takes_no_addresses_without_end() {
 /// use them: that is waited for.
 #[test]
 fn addresses_in_use_are_waited_for() {
-    // There is room for two dozen territories.
+    // There is room for two dozen reservations.
     let placement = Placement::HighestFirst;
     let setup = SimSetup { placement, ..lagging(Bytes::gib(256)) };
     let mut it = GaplessAllocator::new(Sim::new(setup), Slack::NONE, ());

@@ -8,11 +8,11 @@ use gapless_units::{Addr, Bytes, Extent, StreamId};
 
 use super::Space;
 use crate::baselines::blocks::{Block, State};
-use crate::baselines::frames::Frames;
 use crate::baselines::holdings::{Holdings, Owner};
 use crate::baselines::mapping::map_all;
-use crate::baselines::names::At;
+use crate::baselines::names::BlockIndex;
 use crate::baselines::policy::{Refusal, Want};
+use crate::baselines::slots::Slots;
 use crate::observer::Observer;
 
 /// Addresses are reserved by so many times the device, so that gaps are found although old mappings
@@ -38,9 +38,9 @@ impl Space {
         let mut handles = self.new_memory(holdings, count - self.granules_in(&sources), count)?;
         let new_count = handles.len();
         for &(at, part) in &sources {
-            let frames = &self.ranges[self.blocks[at].segment as usize];
-            let starts = Frames::starts(part, self.granule);
-            handles.extend(starts.filter_map(|addr| frames.handle(addr)));
+            let slots = &self.ranges[self.blocks[at].segment as usize];
+            let starts = Slots::starts(part, self.granule);
+            handles.extend(starts.filter_map(|addr| slots.handle(addr)));
         }
         let start = self.blocks[gap].addr;
         if let Err(unmapped) = map_all(&mut holdings.device, start, &handles, self.granule) {
@@ -64,15 +64,16 @@ impl Space {
         &mut self,
         holdings: &mut Holdings<D, O>,
         size: Bytes,
-    ) -> Result<At, DeviceError> {
-        if let Some(&(_, _, at)) = self.gaps.range((size, Addr::default(), At(0))..).next() {
+    ) -> Result<BlockIndex, DeviceError> {
+        if let Some(&(_, _, at)) = self.gaps.range((size, Addr::default(), BlockIndex(0))..).next()
+        {
             return Ok(at);
         }
         let total = holdings.device.memory().total;
         let usual = Bytes::new(total.get().saturating_mul(PER_DEVICE)).min(LARGEST_RESERVATION);
         let reservation = holdings.device.reserve(usual.max(size).round_up(self.granule))?;
         let segment = u32::try_from(self.ranges.len()).unwrap_or(u32::MAX);
-        self.ranges.push(Frames::new(reservation, self.granule));
+        self.ranges.push(Slots::new(reservation, self.granule));
         let at = self.blocks.add(reservation, State::Unmapped, segment);
         self.enter(at);
         Ok(at)
@@ -85,7 +86,7 @@ impl Space {
         holdings: &mut Holdings<D, O>,
         size: Bytes,
         stream: StreamId,
-    ) -> Result<Vec<(At, Extent)>, DeviceError> {
+    ) -> Result<Vec<(BlockIndex, Extent)>, DeviceError> {
         let mut sources = Vec::new();
         let mut missing = size;
         let own = self.free.get(&stream).into_iter().flat_map(|free| &free.by_age);
@@ -106,7 +107,7 @@ impl Space {
         Ok(sources)
     }
 
-    fn granules_in(&self, sources: &[(At, Extent)]) -> usize {
+    fn granules_in(&self, sources: &[(BlockIndex, Extent)]) -> usize {
         let bytes = sources.iter().map(|(_, part)| part.size()).sum::<Bytes>();
         usize::try_from(bytes.get() / self.granule.get()).unwrap_or(usize::MAX)
     }
@@ -126,7 +127,7 @@ impl Space {
     }
 
     /// What of a gap's start is still mapped after a failure leaves by itself.
-    fn set_aside(&mut self, gap: At, left: Bytes) {
+    fn set_aside(&mut self, gap: BlockIndex, left: Bytes) {
         if !left.is_zero() {
             let extent = Extent::between(self.blocks[gap].addr, self.blocks[gap].addr + left);
             let at = self.cut_gap(gap, extent.size());
@@ -136,7 +137,7 @@ impl Space {
     }
 
     /// The first `size` bytes of a gap, in no book.
-    fn cut_gap(&mut self, gap: At, size: Bytes) -> At {
+    fn cut_gap(&mut self, gap: BlockIndex, size: Bytes) -> BlockIndex {
         self.leave(gap);
         if size < self.blocks[gap].size {
             let rest = self.blocks.cut(gap, size);
@@ -146,7 +147,7 @@ impl Space {
     }
 
     /// Makes the start of a gap, under which these handles were mapped, a block in no book.
-    fn fill_gap(&mut self, gap: At, size: Bytes, handles: Vec<Handle>) -> At {
+    fn fill_gap(&mut self, gap: BlockIndex, size: Bytes, handles: Vec<Handle>) -> BlockIndex {
         let at = self.cut_gap(gap, size);
         let Block { addr, segment, .. } = self.blocks[at];
         self.ranges[segment as usize].put(addr, handles);
@@ -157,7 +158,7 @@ impl Space {
     fn move_away<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        at: At,
+        at: BlockIndex,
         part: Extent,
         owner: Owner,
     ) {
@@ -207,7 +208,7 @@ impl Space {
         self.adopt(holdings, owner.stream)?;
         self.release_spare(holdings, keep)?;
         let free = self.free.values().flat_map(|free| &free.by_age);
-        let mut free: Vec<(u64, Addr, At)> = free.copied().collect();
+        let mut free: Vec<(u64, Addr, BlockIndex)> = free.copied().collect();
         free.sort_unstable();
         for (_, _, at) in free {
             let inside = self.granules_of(at);

@@ -1,26 +1,26 @@
-//! Where the block of a frame may be.
+//! Where the block of a slot may be.
 
-use crate::gapless::names::{At, Frame};
+use crate::gapless::names::{BlockIndex, Slot};
 
 use super::PageTable;
 
-/// Of which frames beside it a frame has the fingers, by their distance.
+/// Of which slots beside it a slot has the fingers, by their distance.
 const NEAR: [u32; 3] = [1, 8, 64];
 
 impl PageTable {
-    /// Notes the block that a frame is seen in.
-    pub(in crate::gapless) fn point(&self, frame: Frame, at: At) {
+    /// Notes the block that a slot is seen in.
+    pub(in crate::gapless) fn point(&self, slot: Slot, at: BlockIndex) {
         self.latest.set(at);
-        if let Some(finger) = self.territory(frame.territory).fingers.get(frame.number as usize) {
+        if let Some(finger) = self.reservation(slot.reservation).fingers.get(slot.number as usize) {
             finger.set(at);
         }
     }
 
-    /// Blocks that are perhaps those of a frame or near it: that of the last frame that was seen, the
-    /// one that the frame was seen in last, and those of frames beside it.
-    pub(in crate::gapless) fn fingers(&self, frame: Frame) -> impl Iterator<Item = At> {
-        let Frame { territory, number } = frame;
-        let fingers = &self.territory(territory).fingers;
+    /// Blocks that are perhaps those of a slot or near it: that of the last slot that was seen, the
+    /// one that the slot was seen in last, and those of slots beside it.
+    pub(in crate::gapless) fn fingers(&self, slot: Slot) -> impl Iterator<Item = BlockIndex> {
+        let Slot { reservation, number } = slot;
+        let fingers = &self.reservation(reservation).fingers;
         let beside = move |distance| [number.checked_sub(distance), number.checked_add(distance)];
         let numbers = NEAR.into_iter().flat_map(beside).flatten();
         let numbers = std::iter::once(number).chain(numbers);

@@ -3,14 +3,14 @@
 use gapless_units::{Bytes, Extent, StreamId};
 
 use crate::failure::FreeError;
-use crate::gapless::names::{ArenaIndex, At};
+use crate::gapless::names::{ArenaIndex, BlockIndex};
 
 /// A block in the program's hands, from a [`ThreadFront`](super::ThreadFront). It may be given back
 /// by any thread, and is lost to the allocator where it is dropped instead.
 #[derive(Debug)]
 #[must_use = "a block that is dropped is never given back"]
 pub struct Block {
-    pub(super) at: At,
+    pub(super) at: BlockIndex,
     pub(super) arena: ArenaIndex,
     pub(super) extent: Extent,
     pub(super) requested: Bytes,

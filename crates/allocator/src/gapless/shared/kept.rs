@@ -4,7 +4,7 @@ use gapless_units::Extent;
 
 use super::tally::Tally;
 use crate::gapless::front::Front;
-use crate::gapless::names::At;
+use crate::gapless::names::BlockIndex;
 
 /// How many blocks a thread keeps. One that does not find its size leaves the others there, so with
 /// more blocks fewer threads ask for the books; but each may keep two others from merging.
@@ -26,6 +26,6 @@ pub(super) struct Kept {
 /// A block that is kept.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Parcel {
-    pub(super) at: At,
+    pub(super) at: BlockIndex,
     pub(super) extent: Extent,
 }

@@ -1,18 +1,18 @@
-//! Frames: the granule-sized places of reservations, and the handle that lies under each.
+//! Slots: the granule-sized places of reservations, and the handle that lies under each.
 
 use gapless_device::Handle;
 use gapless_units::{Addr, Bytes, Extent};
 
-/// A reservation with the handles under its frames.
+/// A reservation with the handles under its slots.
 #[derive(Clone, Debug)]
-pub(super) struct Frames {
+pub(super) struct Slots {
     reservation: Extent,
     granule: Bytes,
-    /// Up to the farthest frame that ever had memory.
+    /// Up to the farthest slot that ever had memory.
     handles: Vec<Option<Handle>>,
 }
 
-impl Frames {
+impl Slots {
     /// A reservation without memory.
     pub(super) fn new(reservation: Extent, granule: Bytes) -> Self {
         Self { reservation, granule, handles: Vec::new() }
@@ -23,12 +23,12 @@ impl Frames {
         usize::try_from(number).unwrap_or(usize::MAX)
     }
 
-    /// The frames that lie wholly in an extent, as one.
+    /// The slots that lie wholly in an extent, as one.
     pub(super) fn inside(&self, extent: Extent) -> Extent {
         extent.whole_pages(self.reservation.start(), self.granule)
     }
 
-    /// The frames that share a byte with an extent, as one.
+    /// The slots that share a byte with an extent, as one.
     pub(super) fn touched(&self, extent: Extent) -> Extent {
         let start = self.reservation.start();
         let first = (extent.start() - start).round_down(self.granule);
@@ -36,20 +36,20 @@ impl Frames {
         Extent::between(start + first, start + last)
     }
 
-    /// Where the frames of an extent of whole frames begin.
-    pub(super) fn starts(frames: Extent, granule: Bytes) -> impl Iterator<Item = Addr> {
-        let first = Some(frames.start()).filter(|_| !frames.is_empty());
+    /// Where the slots of an extent of whole slots begin.
+    pub(super) fn starts(slots: Extent, granule: Bytes) -> impl Iterator<Item = Addr> {
+        let first = Some(slots.start()).filter(|_| !slots.is_empty());
         std::iter::successors(first, move |&addr| {
-            Some(addr + granule).filter(|&next| next < frames.end())
+            Some(addr + granule).filter(|&next| next < slots.end())
         })
     }
 
-    /// The handle under the frame that begins at `addr`.
+    /// The handle under the slot that begins at `addr`.
     pub(super) fn handle(&self, addr: Addr) -> Option<Handle> {
         self.handles.get(self.number(addr)).copied().flatten()
     }
 
-    /// Notes that handles lie under frames from `start` on.
+    /// Notes that handles lie under slots from `start` on.
     pub(super) fn put(&mut self, start: Addr, handles: impl IntoIterator<Item = Handle>) {
         for (number, handle) in (self.number(start)..).zip(handles) {
             if self.handles.len() <= number {
@@ -59,15 +59,15 @@ impl Frames {
         }
     }
 
-    /// Notes that nothing lies under these frames any more; answers what did.
-    pub(super) fn take(&mut self, frames: Extent) -> Vec<Handle> {
-        let (first, last) = (self.number(frames.start()), self.number(frames.end()));
+    /// Notes that nothing lies under these slots any more; answers what did.
+    pub(super) fn take(&mut self, slots: Extent) -> Vec<Handle> {
+        let (first, last) = (self.number(slots.start()), self.number(slots.end()));
         let last = last.min(self.handles.len());
         let taken = self.handles.get_mut(first..last).unwrap_or_default();
         taken.iter_mut().filter_map(Option::take).collect()
     }
 
-    /// The runs of frames in `range` that have memory, or those that have none.
+    /// The runs of slots in `range` that have memory, or those that have none.
     pub(super) fn runs(&self, range: Extent, with_memory: bool) -> Vec<Extent> {
         let mut runs: Vec<Extent> = Vec::new();
         let mut at = range.start();
@@ -98,17 +98,17 @@ mod tests {
     }
 
     #[test]
-    fn frames_know_where_memory_lies() {
-        let mut frames = Frames::new(extent(0, 100), Bytes::mib(2));
-        frames.put(extent(4, 8).start(), [Handle(7), Handle(8)]);
-        frames.put(extent(10, 12).start(), [Handle(9)]);
-        assert_eq!(frames.handle(extent(6, 8).start()), Some(Handle(8)));
-        assert_eq!(frames.runs(extent(0, 14), true), [extent(4, 8), extent(10, 12)]);
+    fn slots_know_where_memory_lies() {
+        let mut slots = Slots::new(extent(0, 100), Bytes::mib(2));
+        slots.put(extent(4, 8).start(), [Handle(7), Handle(8)]);
+        slots.put(extent(10, 12).start(), [Handle(9)]);
+        assert_eq!(slots.handle(extent(6, 8).start()), Some(Handle(8)));
+        assert_eq!(slots.runs(extent(0, 14), true), [extent(4, 8), extent(10, 12)]);
         let without = [extent(0, 4), extent(8, 10), extent(12, 14)];
-        assert_eq!(frames.runs(extent(0, 14), false), without);
-        assert_eq!(frames.take(extent(6, 12)), [Handle(8), Handle(9)]);
-        assert_eq!(frames.runs(extent(0, 14), true), [extent(4, 6)]);
-        assert_eq!(frames.inside(extent(3, 9)), extent(4, 8));
-        assert_eq!(frames.touched(extent(3, 9)), extent(2, 10));
+        assert_eq!(slots.runs(extent(0, 14), false), without);
+        assert_eq!(slots.take(extent(6, 12)), [Handle(8), Handle(9)]);
+        assert_eq!(slots.runs(extent(0, 14), true), [extent(4, 6)]);
+        assert_eq!(slots.inside(extent(3, 9)), extent(4, 8));
+        assert_eq!(slots.touched(extent(3, 9)), extent(2, 10));
     }
 }

@@ -1,15 +1,15 @@
-//! A set of a territory's frames: a bit for each, so that a large block is looked at in a few steps.
+//! A set of a reservation's slots: a bit for each, so that a large block is looked at in a few steps.
 
-/// Frames in a word.
+/// Slots in a word.
 const WORD: u32 = u64::BITS;
 
-/// Frames by number. What was never inserted is not in it, however far behind.
+/// Slots by number. What was never inserted is not in it, however far behind.
 #[derive(Clone, Debug, Default)]
-pub(super) struct FrameSet {
+pub(super) struct SlotSet {
     words: Vec<u64>,
 }
 
-impl FrameSet {
+impl SlotSet {
     pub(super) fn insert(&mut self, number: u32) {
         let word = (number / WORD) as usize;
         if self.words.len() <= word {
@@ -24,7 +24,7 @@ impl FrameSet {
         }
     }
 
-    /// How many frames are in it.
+    /// How many slots are in it.
     pub(super) fn len(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
@@ -33,20 +33,20 @@ impl FrameSet {
         self.word(number / WORD) & 1 << (number % WORD) != 0
     }
 
-    /// Whether all frames from the first to before the end are in it.
+    /// Whether all slots from the first to before the end are in it.
     #[inline]
     pub(super) fn contains_all(&self, first: u32, end: u32) -> bool {
         (first / WORD..end.div_ceil(WORD))
             .all(|word| !self.word(word) & span(word, first, end) == 0)
     }
 
-    /// How many frames from the first to before the end are not in it.
+    /// How many slots from the first to before the end are not in it.
     pub(super) fn count_missing(&self, first: u32, end: u32) -> u32 {
         let words = first / WORD..end.div_ceil(WORD);
         words.map(|word| (!self.word(word) & span(word, first, end)).count_ones()).sum()
     }
 
-    /// The frames from the first to before the end that are not in it.
+    /// The slots from the first to before the end that are not in it.
     pub(super) fn missing(&self, first: u32, end: u32) -> impl Iterator<Item = u32> {
         let mut words = first / WORD..end.div_ceil(WORD);
         let (mut word, mut bits) = (0, 0);
@@ -61,7 +61,7 @@ impl FrameSet {
         })
     }
 
-    /// The frames in it from before the end down to the first.
+    /// The slots in it from before the end down to the first.
     pub(super) fn last_to_first(&self, first: u32, end: u32) -> impl Iterator<Item = u32> {
         let known = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
         let mut words = (first / WORD..end.div_ceil(WORD).min(known)).rev();
@@ -82,7 +82,7 @@ impl FrameSet {
     }
 }
 
-/// The bits of a word that stand for frames from the first to before the end, which lies in it or
+/// The bits of a word that stand for slots from the first to before the end, which lies in it or
 /// behind.
 fn span(word: u32, first: u32, end: u32) -> u64 {
     let from = first.saturating_sub(word * WORD);
@@ -105,7 +105,7 @@ mod tests {
             first in 0u32..400,
             len in 0u32..200,
         ) {
-            let (mut set, mut plain) = (FrameSet::default(), BTreeSet::new());
+            let (mut set, mut plain) = (SlotSet::default(), BTreeSet::new());
             for (number, insert) in changes {
                 if insert {
                     set.insert(number);
