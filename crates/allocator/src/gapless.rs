@@ -104,7 +104,7 @@ mod pins;
 mod snapshot;
 mod invariants;
 mod sync;
-pub mod shared;
+pub(crate) mod shared;
 
 use gapless_device::{Device, DeviceError};
 use gapless_trace::{FinalSegment, Recording, Settings};

@@ -18,14 +18,14 @@ mod ordered;
 mod allocator;
 
 pub mod caching;
-pub mod gapless;
+mod gapless;
 pub mod baselines;
 
 pub use allocator::Allocator;
 pub use caching::{CachingAllocator, Rules};
 pub use failure::{AllocationError, FreeError, Shortage};
 pub use gapless::shared::{Block as SharedBlock, NotFreed, SharedAllocator, ThreadFront};
-pub use gapless::{BlockId, GaplessAllocator, PageSize, Slack};
+pub use gapless::{BlockId, BrokenInvariant, GaplessAllocator, PageSize, Slack};
 pub use observer::{Happening, Observer, Recorder};
 pub use statistics::{Change, Statistic, Statistics};
 pub use usage::Usage;

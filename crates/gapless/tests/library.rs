@@ -35,6 +35,17 @@ fn verdict(recording: Recording, pages: u64) -> String {
     device.verdict.kind.to_owned()
 }
 
+/// Who takes all names of the allocator's has this crate under its own name still.
+#[test]
+#[expect(clippy::wildcard_imports, reason = "that is what it is about")]
+fn all_names_can_be_taken_at_once() {
+    use gapless::allocator::*;
+    let mut it = GaplessAllocator::new(device(4), Slack::NONE, Recorder::default());
+    let block = it.allocate(Bytes::mib(2), COMPUTE).unwrap();
+    assert!(gapless::snapshot(&it.recording()).is_ok());
+    assert_eq!(it.free(block), Ok(()));
+}
+
 #[test]
 fn what_is_alive_and_the_request_may_be_too_much() {
     let mut it = allocator(8, ());

@@ -2,8 +2,8 @@
 
 use std::fmt::Debug;
 
+use gapless_allocator::BrokenInvariant;
 use gapless_allocator::SharedBlock;
-use gapless_allocator::gapless::BrokenInvariant;
 use gapless_allocator::{
     AllocationError, Allocator, BlockId, FreeError, GaplessAllocator, PageSize, SharedAllocator,
     Slack, Statistics, ThreadFront,
