@@ -37,7 +37,6 @@ fn verdict(recording: Recording, pages: u64) -> String {
 
 /// Who takes all names of the allocator's has this crate under its own name still.
 #[test]
-#[expect(clippy::wildcard_imports, reason = "that is what it is about")]
 fn all_names_can_be_taken_at_once() {
     use gapless::allocator::*;
     let mut it = GaplessAllocator::new(device(4), Slack::NONE, Recorder::default());
