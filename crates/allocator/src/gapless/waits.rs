@@ -80,8 +80,8 @@ impl<O: Observer> Books<O> {
     }
 
     /// Looks how far an arena's stream is, without waiting: up to when, on the allocator's clock,
-    /// its work is done. Where work is done that was asked about some time ago, what came since may be
-    /// done as well, so it is asked about at once.
+    /// its work is done. Where that was asked before, work done since may not be known yet: to ask anew at
+    /// once was tried, and more pages moved in most programs.
     pub(super) fn settle(
         &mut self,
         device: &mut impl Device,
@@ -92,15 +92,15 @@ impl<O: Observer> Books<O> {
         if book.stream_is_over {
             book.settled = clock;
         }
-        while !is_capturing && self.arenas[arena].settled < clock {
-            let book = &mut self.arenas[arena];
-            let (event, time) = match book.checkpoint {
-                Some(checkpoint) => checkpoint,
-                None => *book.checkpoint.insert((device.record_event(book.stream)?, clock)),
-            };
-            if !device.is_complete(event)? {
-                break;
-            }
+        if book.settled == clock || is_capturing {
+            return Ok(book.settled);
+        }
+        if book.checkpoint.is_none() {
+            book.checkpoint = Some((device.record_event(book.stream)?, clock));
+        }
+        if let Some((event, time)) = book.checkpoint
+            && device.is_complete(event)?
+        {
             self.drop_checkpoint(device, arena)?;
             let book = &mut self.arenas[arena];
             book.settled = book.settled.max(time);
@@ -202,24 +202,6 @@ mod tests {
     fn turn(it: &mut GaplessAllocator<Host>, stream: StreamId) {
         let block = it.allocate(Bytes::mib(2), stream).unwrap();
         assert_eq!(it.free(block), Ok(()));
-    }
-
-    /// Some of a stream's work was asked about while it was not done; by now all of it is, and more. Its
-    /// page serves another stream at once, so that no new one is needed.
-    #[test]
-    fn what_is_done_since_it_was_asked_about_is_no_wait() {
-        let (host, mut it) = on_host(8);
-        let gate = host.hold(COMPUTE).unwrap();
-        turn(&mut it, COMPUTE);
-        let held = it.allocate(Bytes::mib(2), COPY);
-        let arena = it.books.arenas.of(PoolId::DEFAULT, COMPUTE);
-        assert!(it.books.arenas[arena].checkpoint.is_some(), "it was asked about");
-        turn(&mut it, COMPUTE);
-        gate.open();
-        assert_eq!(host.clone().wait_for_stream(COMPUTE), Ok(()));
-        assert!(held.is_ok() && it.allocate(Bytes::mib(2), COPY).is_ok());
-        assert_eq!(it.usage().reserved, Bytes::mib(4));
-        assert_eq!(it.books.arenas[arena].checkpoint, None);
     }
 
     /// A stream that lags is asked about once in a search, however many of its pages are looked at.
