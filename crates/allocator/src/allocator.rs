@@ -60,7 +60,7 @@ pub trait Allocator {
     /// What it counts, under PyTorch's names.
     fn statistics(&self) -> Statistics;
 
-    /// How often a request waited for the device: for an event, a stream, or by giving memory
-    /// back with a call that waits.
+    /// How many requests waited for the device: for an event, a stream, or by giving memory back with a
+    /// call that waits.
     fn stalls(&self) -> u64;
 }

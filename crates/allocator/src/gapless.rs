@@ -225,7 +225,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// streams it serves, and on others that still use blocks which were freed. What is pinned or
     /// lies in a private pool that goes on stays; [`Allocator::reserved`] says how much is left.
     pub fn trim(&mut self, keep: Bytes) -> Result<(), DeviceError> {
-        trim::trim(&mut Alone { books: &mut self.books, device: &mut self.device }, keep)
+        trim::trim(&mut Alone::new(&mut self.books, &mut self.device), keep)
     }
 
     /// Keeps the pages under a block where they are, also after the block was given back: for
@@ -248,7 +248,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// the peer; it can be told again. A [`SharedAllocator`](crate::SharedAllocator) waits for what other
     /// threads are mapping.
     pub fn enable_peer_access(&mut self, peer: DeviceId) -> Result<(), DeviceError> {
-        enable_peer_access(&mut Alone { books: &mut self.books, device: &mut self.device }, peer)
+        enable_peer_access(&mut Alone::new(&mut self.books, &mut self.device), peer)
     }
 
     /// Lets the pages of a private pool move from now on, those under blocks that are still held
@@ -256,7 +256,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// streams than that of its blocks is done. A stream that was given the name of one that ended
     /// ([`GaplessAllocator::end_stream`]) is another. Who asks for a pool of this name later gets a new one.
     pub fn end_pool(&mut self, pool: PoolId) {
-        end_pool(&mut Alone { books: &mut self.books, device: &mut self.device }, pool);
+        end_pool(&mut Alone::new(&mut self.books, &mut self.device), pool);
     }
 
     /// Tells that a stream is about to be destroyed. Waits for all work on it; the device is not
@@ -266,7 +266,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     ///
     /// Where that fails, the stream has to live on; it can be ended again.
     pub fn end_stream(&mut self, stream: StreamId) -> Result<(), DeviceError> {
-        end_stream(&mut Alone { books: &mut self.books, device: &mut self.device }, stream)
+        end_stream(&mut Alone::new(&mut self.books, &mut self.device), stream)
     }
 
     /// The settings under which PyTorch's allocator would have segments like these, for whoever
@@ -297,7 +297,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
         rounded: Bytes,
         size: Bytes,
     ) -> Result<BlockId, AllocationError> {
-        let mut hold = Alone { books: &mut self.books, device: &mut self.device };
+        let mut hold = Alone::new(&mut self.books, &mut self.device);
         let at = acquire(&mut hold, arena, rounded, size)?;
         self.books.serving -= 1;
         Ok(self.books.hand_out(at, size))

@@ -46,7 +46,7 @@ impl Waiter {
 }
 
 impl Progress {
-    /// Progress through `count` files; silent where it would be in the way.
+    /// Progress through `count` steps; silent where it would be in the way.
     pub(crate) fn new(count: usize, is_quiet: bool) -> Self {
         let bar = ProgressBar::with_draw_target(Some(count as u64), ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}") {

@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use gapless_allocator::caching::Adopted;
 use gapless_units::Addr;
 
+/// So many pairs say more than enough: recorded programs have a few thousand.
+const MOST: usize = 1 << 20;
+
 /// Pairs of segments, the older first, by their places among the segments of the start.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pairs(BTreeSet<(usize, usize)>);
@@ -19,6 +22,11 @@ impl Pairs {
     pub(crate) fn prefer(&mut self, chosen: usize, others: impl IntoIterator<Item = usize>) {
         let others = others.into_iter().filter(|&other| other != chosen);
         self.0.extend(others.map(|other| (chosen, other)));
+    }
+
+    /// Whether no more are worth to be collected.
+    pub(crate) fn is_full(&self) -> bool {
+        MOST <= self.0.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

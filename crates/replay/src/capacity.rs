@@ -143,7 +143,7 @@ impl Search {
 
     /// Whether something between what does and the most that is used does not, as far as tries tell:
     /// close together where memory is short, ever farther apart above, and evenly over all of it.
-    fn fails_above(
+    pub(crate) fn fails_above(
         &self,
         smallest: Bytes,
         does: impl Fn(Bytes) -> Result<bool, ReplayError>,

@@ -36,9 +36,10 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// The share of `capacity` that the program can never use, from 0 to 1.
+    /// The share of `capacity` that the program can never use, from 0 to 1. Below 0 for an allocator that
+    /// rounds to less than 512 bytes and makes use of it.
     pub fn waste(&self, capacity: Bytes) -> f64 {
-        capacity.saturating_sub(self.peak_live).share_of(capacity)
+        if capacity.is_zero() { 0.0 } else { 1.0 - self.peak_live.share_of(capacity) }
     }
 }
 
@@ -60,14 +61,16 @@ pub fn compare(
     let completes = |available| run(available).map(|it| it.completed());
     let tries = LOOKED_AT / (program.operations.len() as u64).max(1);
     let tries = tries.clamp(8, 2000);
-    let search = Search { least: peak_live, most, resolution: GRANULE, tries };
+    // Not every allocator rounds to 512 bytes.
+    let least = program.met_peak(|size| size);
+    let search = Search { least, most, resolution: GRANULE, tries };
     let (smallest_capacity, has_gaps) = search.smallest_that(completes)?;
     let at_capacity = run(smallest_capacity)?;
-    // Often the smallest of all needs no stop; then there is nothing to search.
+    let is_calm = |available| contender.is_stall_free(program, available, costs);
+    // Often the smallest of all needs no stop; then nothing smaller is to be found.
     let (stall_free_capacity, has_stalling_gaps) = if at_capacity.is_stall_free() {
-        (smallest_capacity, has_gaps)
+        (smallest_capacity, has_gaps || search.fails_above(smallest_capacity, is_calm)?)
     } else {
-        let is_calm = |available| contender.is_stall_free(program, available, costs);
         Search { least: smallest_capacity, ..search }.smallest_that(is_calm)?
     };
     Ok(Comparison {

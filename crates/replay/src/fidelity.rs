@@ -327,7 +327,7 @@ impl<'t> Follower<'t> {
         let addr = self.trace.events.get(event).addr;
         let allocator = &mut self.replay.allocator;
         let candidates = allocator.candidates(request.pool, request.size, request.stream);
-        if candidates.contains(&addr) && 1 < candidates.len() {
+        if candidates.contains(&addr) && 1 < candidates.len() && !pairs.is_full() {
             let place = |&addr: &Addr| segment_at(&self.start.segments, addr);
             if let Some(chosen) = place(&addr) {
                 pairs.prefer(chosen, candidates.iter().filter_map(place));

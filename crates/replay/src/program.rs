@@ -1,9 +1,9 @@
 //! What a recorded program asked for, without where it got it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use gapless_trace::{Action, Allocation, AllocationId, Instant, StackId, Trace};
-use gapless_units::{Bytes, PoolId, StreamId};
+use gapless_trace::{Action, Allocation, AllocationId, Instant, Mapping, StackId, Trace};
+use gapless_units::{Addr, Bytes, PoolId, StreamId};
 
 use crate::groups::{Group, groups};
 
@@ -309,7 +309,10 @@ fn requests_of(trace: &Trace) -> Vec<Requested> {
             let at_once = index + 1 < actions.len()
                 && actions[index + 1] == Action::FreeCompleted
                 && trace.subject(index + 1) == Some(id);
-            requests[id.index()].lingers = !at_once;
+            // Where the recorder leaves completions out, nothing says that a free waited.
+            let allocation = trace.allocation(id);
+            let waits = allocation.let_go < allocation.freed;
+            requests[id.index()].lingers = waits && !at_once;
         } else if action == Action::FreeCompleted && trace.allocation(id).let_go == Instant::START {
             requests[id.index()].lingers = true;
         }
@@ -322,18 +325,26 @@ fn pools_of(trace: &Trace) -> Vec<PoolId> {
     if trace.mappings.iter().all(|mapping| !mapping.pool.is_private()) {
         return vec![PoolId::DEFAULT; trace.allocations.len()];
     }
-    let mut mappings: Vec<_> = trace.mappings.iter().collect();
-    mappings.sort_by_key(|mapping| mapping.extent.start());
-    let longest = mappings.iter().map(|mapping| mapping.extent.size()).max().unwrap_or_default();
-    let pool_of = |allocation: &Allocation| {
-        let end = mappings.partition_point(|mapping| mapping.extent.start() <= allocation.addr);
-        let near = mappings[..end].iter().rev().take_while(|mapping| {
-            allocation.addr.get() < mapping.extent.start().get().saturating_add(longest.get())
-        });
-        let mut holds = near.filter(|mapping| {
-            allocation.addr < mapping.extent.end() && mapping.is_held(allocation.born)
-        });
-        holds.next().map_or(PoolId::DEFAULT, |mapping| mapping.pool)
+    let mut mappings: Vec<&Mapping> = trace.mappings.iter().collect();
+    mappings.sort_by_key(|mapping| mapping.born);
+    let mut coming = mappings.into_iter().peekable();
+    let mut held: BTreeMap<Addr, &Mapping> = BTreeMap::new();
+    // Allocations come in the order of their births.
+    let mut pool_of = |allocation: &Allocation| {
+        while let Some(mapping) = coming.next_if(|mapping| mapping.born <= allocation.born) {
+            held.insert(mapping.extent.start(), mapping);
+        }
+        while let Some((&start, &mapping)) = held.range(..=allocation.addr).next_back() {
+            if mapping.is_held(allocation.born) {
+                return if allocation.addr < mapping.extent.end() {
+                    mapping.pool
+                } else {
+                    PoolId::DEFAULT
+                };
+            }
+            held.remove(&start);
+        }
+        PoolId::DEFAULT
     };
-    trace.allocations.iter().map(pool_of).collect()
+    trace.allocations.iter().map(&mut pool_of).collect()
 }

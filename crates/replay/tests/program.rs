@@ -210,3 +210,49 @@ fn memory_that_was_sent_away_on_another_line_was_not_the_requests_doing() {
         );
     }
 }
+
+/// A snapshot of one segment of 20 MiB that is free at the end, and its events: what happened, where in the
+/// segment, to how many bytes.
+fn snapshot(pool: &str, events: &[(&str, u64, u64)]) -> String {
+    let start = 0x7000_0000_0000_u64;
+    let size = 20 << 20;
+    let event = |&(action, at, size): &(&str, u64, u64)| {
+        format!(r#"{{"action": "{action}", "addr": {}, "size": {size}, "stream": 0}}"#, start + at)
+    };
+    let events: Vec<String> = events.iter().map(event).collect();
+    format!(
+        r#"{{"segments": [{{"device": 0, "address": {start}, "total_size": {size}, "stream": 0,
+        "segment_type": "large", "segment_pool_id": {pool},
+        "blocks": [{{"size": {size}, "requested_size": 0, "state": "inactive"}}]}}],
+        "device_traces": [[{}]]}}"#,
+        events.join(",")
+    )
+}
+
+/// A recorder may leave out that frees were completed: then none of them waited, as far as anybody knows.
+#[test]
+fn a_free_without_a_completion_is_done_at_once() {
+    let (ask, free) = (("alloc", 0, 20 << 20), ("free_requested", 0, 20 << 20));
+    let map = ("segment_alloc", 0, 20 << 20);
+    let program = program(&snapshot("[0, 0]", &[map, ask, free, ask, free]));
+    assert_eq!(program.operations.len(), 4);
+    assert!(program.requests.iter().all(|request| !request.lingers));
+    let outcome = run(&program, &Start::empty(), &Setup::new(Settings::default())).unwrap();
+    assert_eq!(outcome.peak.reserved, Bytes::mib(20));
+}
+
+/// An allocation is of the pool of the memory under it at its birth, also where other memory was there
+/// before.
+#[test]
+fn an_allocation_is_of_the_pool_of_its_memory() {
+    let (ask, free) = (("alloc", 2 << 20, 2 << 20), ("free_completed", 2 << 20, 2 << 20));
+    let part = |action| [(action, 0, 2 << 20), (action, 2 << 20, 2 << 20)];
+    let [before, under] = part("segment_alloc");
+    let [gone, gone_too] = part("segment_free");
+    let all = ("segment_alloc", 0, 20 << 20);
+    let events = [before, under, ask, free, gone, gone_too, all, ask, free];
+    let program = program(&snapshot("[0, 7]", &events));
+    let pools: Vec<PoolId> = program.requests.iter().map(|request| request.pool).collect();
+    assert_eq!(pools[1], PoolId(0, 7));
+    assert_eq!(pools.len(), 2);
+}

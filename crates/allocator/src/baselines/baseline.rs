@@ -125,8 +125,21 @@ impl<P: Policy, D: Device, O: Observer> Baseline<P, D, O> {
         self.latest
     }
 
-    /// Climbs from one try to the next until one gives a block.
+    /// A block from the memory there is or from more; counts the request where it stopped the device.
     fn acquire(&mut self, at: usize, want: Want) -> Result<(P::Piece, Extent), AllocationError> {
+        let mut has_stalled = false;
+        let answer = self.climb(at, want, &mut has_stalled);
+        self.holdings.stalls += u64::from(has_stalled);
+        answer
+    }
+
+    /// Climbs from one try to the next until one gives a block.
+    fn climb(
+        &mut self,
+        at: usize,
+        want: Want,
+        has_stalled: &mut bool,
+    ) -> Result<(P::Piece, Extent), AllocationError> {
         self.pools[at].policy.tidy(&mut self.holdings)?;
         let mut tried = match self.attempt(at, want)? {
             Ok(taken) => return Ok(taken),
@@ -136,7 +149,7 @@ impl<P: Policy, D: Device, O: Observer> Baseline<P, D, O> {
         for resort in resorts {
             let waits = self.holdings.waits;
             let may_help = resort(self, at, want)?;
-            self.holdings.stalls += u64::from(may_help || waits < self.holdings.waits);
+            *has_stalled |= may_help || waits < self.holdings.waits;
             if may_help {
                 match self.attempt(at, want)? {
                     Ok(taken) => return Ok(taken),

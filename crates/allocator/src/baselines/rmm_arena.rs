@@ -11,7 +11,8 @@
 //! from the shared one when it has no room. In a superblock the lowest free block that is large
 //! enough is cut. A shared superblock that is wholly free merges with wholly free neighbors. An arena
 //! keeps its superblocks until a request finds no room anywhere: then all arenas give all of theirs
-//! back, used or not, after a wait for the device.
+//! back, used or not, after a wait for the device. (The class's own description says that empty ones go
+//! back to the shared arena as they come; the code does not do that.)
 //!
 //! **Host time.** Ordered maps, and a walk over the free blocks of one superblock. **Device calls.** Hardly
 //! any: memory comes once and stays. **Waste.** First fit leaves gaps between blocks that live long, and

@@ -81,8 +81,8 @@ impl StitchedBlocks {
         self.usable.get(&stream)?.range((size, Stitch(0))..).next().copied()
     }
 
-    /// Adds one that the program has, made of these pieces; all its granules count as in use once
-    /// they are marked so.
+    /// Adds one over these parts, usable and not in use; its granules count as in use once they are
+    /// marked so.
     pub(super) fn add(&mut self, extent: Extent, parts: Vec<Extent>, stream: StreamId) -> Stitch {
         let (busy, pieces, stamp) = (0, Vec::new(), Stamp::UNUSED);
         let stitched = Some(Stitched { extent, parts, stream, busy, pieces, stamp });

@@ -11,7 +11,7 @@
 //! size, and merges with its free neighbors when it comes back. *Good fit*: a block of the request's
 //! own class is passed over even where it would do.
 //!
-//! Regions grow: the first is an eighth of the largest, and each may be twice the largest there is.
+//! Regions grow: the first is an eighth of the largest, and each may be twice the largest there was.
 //! A request of more than half a largest region gets one of its own. Of the wholly free shared regions
 //! one is kept; the others go back as soon as the work that used them is done, without a wait.
 //!

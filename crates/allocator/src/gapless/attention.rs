@@ -16,15 +16,15 @@ const IN_VAIN: u32 = 64;
 /// The limit.
 const MOST_IN_VAIN: u32 = 1 << 12;
 
-/// What pages that were mapped mean.
+/// What it means that pages were mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// The program grows, or nobody listens.
+    /// The program grows, or it is to be left alone for a while.
     Nothing,
-    /// Pages were mapped though no more was alive than before.
+    /// Pages were mapped though no more was alive than before, and somebody listens already.
     Restless,
-    /// The same, and nobody has listened until now.
-    RestlessAgain,
+    /// The same, and from now on somebody listens.
+    StartsToListen,
 }
 
 /// For how many more requests somebody listens.
@@ -82,7 +82,7 @@ impl Attention {
         }
         self.left = SPAN;
         self.left_when_moved = SPAN;
-        Heard::RestlessAgain
+        Heard::StartsToListen
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
         let mut attention = Attention::default();
         assert!((1..100).all(|peak| attention.map(Bytes::mib(peak)) == Heard::Nothing));
         assert!(!attention.is_paid());
-        assert_eq!(attention.map(Bytes::mib(99)), Heard::RestlessAgain);
+        assert_eq!(attention.map(Bytes::mib(99)), Heard::StartsToListen);
         assert!(attention.is_paid());
         assert_eq!(attention.map(Bytes::mib(99)), Heard::Restless);
     }

@@ -122,7 +122,7 @@ impl<O: Observer> Books<O> {
         let block = &self.blocks[taker];
         let (arena, with_it) = (block.arena, self.counts.live() + block.size);
         let heard = self.attention.map(self.counts.live_peak().max(with_it));
-        if heard == Heard::RestlessAgain {
+        if heard == Heard::StartsToListen {
             for index in self.arenas.indices() {
                 self.arenas[index].habit.interrupt();
             }

@@ -37,14 +37,14 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     /// What is captured uses its addresses again each time that the graph runs: it comes from a private
     /// pool, whose pages stay where they are until [`GaplessAllocator::end_pool`].
     pub fn begin_capture(&mut self) {
-        begin_capture(&mut Alone { books: &mut self.books, device: &mut self.device });
+        begin_capture(&mut Alone::new(&mut self.books, &mut self.device));
     }
 
     /// Tells that a capture is over, after the device was told to end it. Fails where none was begun, or
     /// where the device does: the capture is over then, and what was freed meanwhile and used on other
     /// streams is asked about later.
     pub fn end_capture(&mut self) -> Result<(), DeviceError> {
-        end_capture(&mut Alone { books: &mut self.books, device: &mut self.device })
+        end_capture(&mut Alone::new(&mut self.books, &mut self.device))
     }
 
     /// Whether a capture was begun that did not end.

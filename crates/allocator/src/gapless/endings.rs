@@ -143,7 +143,7 @@ mod tests {
             assert_eq!(allocator.free(block), Ok(()));
             let GaplessAllocator { books, device } = &mut allocator;
             let arena = books.arenas.of(pool, stream);
-            assert_eq!(wait_for_arena(&mut Alone { books, device }, arena), Ok(()));
+            assert_eq!(wait_for_arena(&mut Alone::new(books, device), arena), Ok(()));
             let later = allocator.allocate(Bytes::new(512), StreamId(0)).unwrap();
             assert_eq!(allocator.free(later), Ok(()));
             allocator.end_pool(pool);
@@ -202,7 +202,7 @@ mod tests {
         let place = books.best_place(arena, Bytes::mib(4)).unwrap();
         let part = books.blocks[place.at()].extent();
         let in_hand = books.cut_out(place.at(), part, 0);
-        end_pool(&mut Alone { books, device }, pool);
+        end_pool(&mut Alone::new(books, device), pool);
         allocator.books.put_back(in_hand);
         assert!(allocator.allocate(Bytes::mib(4), other).is_ok());
         assert_eq!(allocator.stalls(), 1);
@@ -222,7 +222,7 @@ mod tests {
         allocator.device.fail(next..next + 1);
         assert!(allocator.end_capture().is_err());
         let GaplessAllocator { books, device } = &mut allocator;
-        let mut overtaken = CaptureBegins(Alone { books, device });
+        let mut overtaken = CaptureBegins(Alone::new(books, device));
         assert!(end_stream(&mut overtaken, StreamId(7)).is_err(), "it can be ended again");
         assert_eq!(allocator.end_capture(), Ok(()));
         assert_eq!(allocator.end_stream(StreamId(7)), Ok(()));
@@ -242,8 +242,12 @@ mod tests {
         }
 
         fn outside<T>(&mut self, call: impl FnOnce(&mut D) -> T) -> T {
-            self.0.books.captures += 1;
+            self.0.books().captures += 1;
             self.0.outside(call)
+        }
+
+        fn note_stall(&mut self) {
+            self.0.note_stall();
         }
     }
 
@@ -259,7 +263,7 @@ mod tests {
         }
         assert_eq!(allocator.free(queued), Ok(()));
         let GaplessAllocator { books, device } = &mut allocator;
-        let mut overtaken = CaptureFrees { hold: Alone { books, device }, block: held, calls: 0 };
+        let mut overtaken = CaptureFrees { hold: Alone::new(books, device), block: held, calls: 0 };
         assert!(end_stream(&mut overtaken, StreamId(7)).is_err(), "it can be ended again");
         assert_eq!(allocator.check_invariants(), Ok(()));
         assert_eq!(allocator.end_capture(), Ok(()));
@@ -295,6 +299,10 @@ mod tests {
                 books.take_back(at);
             }
             self.hold.outside(call)
+        }
+
+        fn note_stall(&mut self) {
+            self.hold.note_stall();
         }
     }
 

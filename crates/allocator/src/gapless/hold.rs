@@ -29,6 +29,9 @@ pub(super) trait Hold {
     /// Calls the device with the books out of hand. They may be others afterwards.
     fn outside<T>(&mut self, call: impl FnOnce(&mut Self::Device) -> T) -> T;
 
+    /// Takes in that the request waits for the device; however often it does, it counts once.
+    fn note_stall(&mut self);
+
     /// Merges all that waits in any front.
     fn clear_fronts(&mut self) {
         self.books().clear_front();
@@ -68,8 +71,15 @@ pub(super) trait Hold {
 
 /// Nobody else has the books.
 pub(super) struct Alone<'a, D, O> {
-    pub(super) books: &'a mut Books<O>,
-    pub(super) device: &'a mut D,
+    books: &'a mut Books<O>,
+    device: &'a mut D,
+    has_stalled: bool,
+}
+
+impl<'a, D, O> Alone<'a, D, O> {
+    pub(super) fn new(books: &'a mut Books<O>, device: &'a mut D) -> Self {
+        Self { books, device, has_stalled: false }
+    }
 }
 
 impl<D: Device, O: Observer> Hold for Alone<'_, D, O> {
@@ -82,5 +92,9 @@ impl<D: Device, O: Observer> Hold for Alone<'_, D, O> {
 
     fn outside<T>(&mut self, call: impl FnOnce(&mut D) -> T) -> T {
         call(self.device)
+    }
+
+    fn note_stall(&mut self) {
+        self.books.stalls += u64::from(!std::mem::replace(&mut self.has_stalled, true));
     }
 }

@@ -142,7 +142,7 @@ fn pass_by<H: Hold>(
 /// mapped nowhere: else they come before the others.
 #[cold]
 fn free_mappings<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
-    hold.books().stalls += 1;
+    hold.note_stall();
     for arena in hold.books().table.owners() {
         // A capture may begin between two waits.
         if hold.books().is_capturing() {
@@ -196,8 +196,9 @@ fn wait_for_pages<H: Hold>(
 fn wait_for<H: Hold>(hold: &mut H, awaited: Awaited) -> Result<(), DeviceError> {
     match awaited {
         Awaited::Uses(stream, until) => {
-            let has_waited = wait_for_uses(hold, stream, until)?;
-            hold.books().stalls += u64::from(has_waited);
+            if wait_for_uses(hold, stream, until)? {
+                hold.note_stall();
+            }
             Ok(())
         }
         Awaited::Arena(arena) => stall_for_arena(hold, arena),

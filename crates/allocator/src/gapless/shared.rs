@@ -188,7 +188,7 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
         Usage::of(&self.statistics(), self.stalls())
     }
 
-    /// How often a request waited for the device.
+    /// How many requests waited for the device.
     pub fn stalls(&self) -> u64 {
         self.books.state().books.stalls
     }

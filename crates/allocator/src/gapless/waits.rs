@@ -176,7 +176,7 @@ pub(super) fn wait_for_stream<H: Hold>(hold: &mut H, stream: StreamId) -> Result
 /// Waits for the stream of an arena, for a request that cannot go on otherwise.
 pub(super) fn stall_for_arena<H: Hold>(hold: &mut H, arena: ArenaIndex) -> Result<(), DeviceError> {
     hold.books().check_no_capture("wait for stream")?;
-    hold.books().stalls += 1;
+    hold.note_stall();
     wait_for_arena(hold, arena)
 }
 
@@ -191,7 +191,6 @@ mod tests {
     use crate::gapless::{GaplessAllocator, Slack};
 
     const COMPUTE: StreamId = StreamId(0);
-    const COPY: StreamId = StreamId(1);
 
     fn on_host(pages: u64) -> (Host, GaplessAllocator<Host>) {
         let host = Host::new(HostSetup::new(Bytes::mib(2 * pages))).unwrap();

@@ -99,10 +99,7 @@ impl Order {
             let last_iteration = device.iterations.last().map(|last| &last.operations);
             compare(&device.program, contender, &self.costs, last_iteration)
         };
-        let done = || {
-            progress.say(format!("comparing allocators on {}", input.name()));
-            progress.step();
-        };
+        let done = || progress.step();
         let comparisons: Result<Vec<_>, _> = answers(count, work, done).into_iter().collect();
         let comparisons = comparisons.map_err(broken)?;
         let mut comparisons = comparisons.into_iter();

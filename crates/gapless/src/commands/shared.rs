@@ -5,28 +5,40 @@ use std::path::Path;
 
 use gapless::device::{Card, Costs};
 use gapless::trace::{Release, Settings};
-use gapless::units::{Bytes, DeviceId};
+use gapless::units::{Bytes, DeviceId, ParseBytesError};
 
 use crate::failure::{Failure, Refusal};
 use crate::input::Input;
 use crate::output::Output;
 
-/// A size such as `40GiB`, or a card such as `A100 40GB`.
+/// No card has more, nor has any program.
+const LARGEST: Bytes = Bytes::gib(1 << 20);
+
+/// A size such as `40GiB`.
+pub(super) fn size(text: &str) -> Result<Bytes, String> {
+    let size: Bytes = text.parse().map_err(|error: ParseBytesError| error.to_string())?;
+    if LARGEST < size { Err(format!("at most {LARGEST}")) } else { Ok(size) }
+}
+
+/// A size such as `40GiB`, or a card such as `A100 40GB`, or enough of its name.
 pub(super) fn capacity(text: &str) -> Result<Bytes, String> {
-    if let Ok(size) = text.parse() {
-        return Ok(size);
+    if text.parse::<Bytes>().is_ok() {
+        return size(text);
     }
     if let Some(card) = Card::named(text) {
         return Ok(card.memory);
     }
     let wanted = text.to_lowercase();
-    let like = Card::catalog().into_iter().map(|card| card.name);
-    let like: Vec<String> = like.filter(|name| name.to_lowercase().contains(&wanted)).collect();
-    Err(if like.is_empty() {
-        "write a size such as 40GiB, or a card such as `A100 40GB`".to_owned()
-    } else {
-        format!("several cards are called so: {}", like.join(", "))
-    })
+    let like = Card::catalog().into_iter();
+    let like: Vec<Card> = like.filter(|it| it.name.to_lowercase().contains(&wanted)).collect();
+    match &*like {
+        [] => Err("write a size such as 40GiB, or a card such as `A100 40GB`".to_owned()),
+        [card] => Ok(card.memory),
+        _ => {
+            let names: Vec<&str> = like.iter().map(|card| &*card.name).collect();
+            Err(format!("several cards are called so: {}", names.join(", ")))
+        }
+    }
 }
 
 /// A device by its number.

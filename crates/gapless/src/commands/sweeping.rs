@@ -4,7 +4,7 @@ use gapless::device::Costs;
 use gapless::diagnose::advice::{Advice, Capacities, Replacement, Sweep, Terms};
 use gapless::replay::{Check, NEWEST_RELEASE, ReplayError, Setup};
 use gapless::report::{AdvisedDevice, DeviceAdviceFacts, Examination};
-use gapless::trace::{Release, Settings};
+use gapless::trace::{Instant, Release, Settings};
 use gapless::units::Bytes;
 
 use super::parallel::answers;
@@ -13,6 +13,9 @@ use crate::progress::Progress;
 /// The most operations that are replayed along the way of an explanation, all candidates
 /// together: less than a second's worth on one core.
 const MOST_ALONG_THE_WAY: usize = 8_000_000;
+
+/// There are about so many candidates.
+const CANDIDATES: usize = 80;
 
 /// So many times more where the program died: who asks why wants to know what helps.
 const MORE_FOR_A_FAILURE: usize = 4;
@@ -117,9 +120,10 @@ pub(super) fn along_the_way(
     if recorded.is_ours() || !trace.is_consistent() {
         return AlongTheWay::Nothing;
     }
-    // Every candidate replays at most as many operations as there are events.
+    // Every candidate asks for what is older, and then replays one operation for an event at most.
+    let older = trace.allocations.iter().filter(|it| it.born == Instant::START).count();
     let more = if trace.failure().is_some() { MORE_FOR_A_FAILURE } else { 1 };
-    if more * MOST_ALONG_THE_WAY / 80 < trace.events.len() {
+    if more * MOST_ALONG_THE_WAY / CANDIDATES < trace.events.len() + older {
         return AlongTheWay::TooLong;
     }
     let advice = advice_on(recorded, place, capacity);

@@ -44,8 +44,8 @@ fn the_table_says_who_needs_least() {
     gapless          1     202  275       5      0        0      0     0
 
     * the least memory, within 0.1 %. Fits in: the least found with which the
-    program completes, and the stalls there: flushes and waits that stop it; no
-    stall: without any. Waste: the share that is never alive. Uncapped: the most it
+    program completes, and the stalls there: requests that flush or wait; no stall:
+    without any. Waste: the share that is never alive. Uncapped: the most it
     reserves without a limit; calls, pages and time are of that run. Pages are of
     2 MiB; access, alloc and free are cuMemSetAccess, cudaMalloc and cudaFree. Work
     counts as done when it is asked about; a card is behind its program: more pages

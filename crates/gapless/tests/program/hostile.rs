@@ -124,3 +124,42 @@ fn devices_of_one_file_are_compared_or_chosen() {
     let one = gapless(&[path, "--device", "1"]);
     assert!(one.stdout.starts_with("device 1 · "), "{}", one.stdout);
 }
+
+/// A failure for more than there is anywhere is left out, and sizes of that kind cannot be typed.
+#[test]
+fn sizes_beyond_all_cards_are_refused() {
+    let events = json!([
+        {"action": "segment_alloc", "addr": 1 << 30, "size": 2 << 20, "stream": 0},
+        {"action": "alloc", "addr": 1 << 30, "size": 1 << 20, "stream": 0},
+        {"action": "oom", "size": u64::MAX, "stream": 0, "device_free": 0},
+    ]);
+    let snapshot = json!({"segments": [segment(0, &[HELD, FREE])], "device_traces": [events]});
+    let snapshot = snapshot.to_string();
+    for command in ["explain", "advise", "replay", "compare"] {
+        let run = gapless_reads(&[command, "-"], snapshot.as_bytes());
+        assert!(run.code.is_some_and(|code| code < 3), "{command}: {}", run.stderr);
+    }
+    let most = u64::MAX.to_string();
+    for (command, option) in [
+        ("explain", "--capacity"),
+        ("replay", "--capacity"),
+        ("replay", "--outside"),
+        ("advise", "--capacity"),
+        ("advise", "--outside"),
+        ("advise", "--request"),
+    ] {
+        let run = gapless_reads(&[command, "-", option, &most], snapshot.as_bytes());
+        assert_eq!(run.code, Some(2), "{command} {option}: {}", run.stderr);
+        assert!(run.stderr.contains("at most 1.00 PiB"), "{command} {option}: {}", run.stderr);
+    }
+}
+
+/// A card may be called by as much of its name as no other has.
+#[test]
+fn a_card_is_known_by_a_part_of_its_name() {
+    let snapshot = json!({"segments": [segment(0, &[HELD, FREE])], "device_traces": []});
+    let run =
+        |card: &str| gapless_reads(&["-", "--capacity", card], snapshot.to_string().as_bytes());
+    assert_eq!(run("4090").code, Some(0), "{}", run("4090").stderr);
+    assert!(run("A100").stderr.contains("several cards are called so"));
+}

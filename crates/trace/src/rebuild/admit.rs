@@ -53,7 +53,7 @@ fn admit_events(events: &mut Events, notes: &mut Vec<Note>) {
         let event = events.get(index);
         let failed = event.action == Action::OutOfMemory;
         let misplaced = has_extent(event.action) && extent(event.addr, event.size).is_none();
-        if misplaced || failed && LARGEST < event.device_free() {
+        if misplaced || failed && LARGEST < event.device_free().max(event.size) {
             outside.add(|| format!("event {index}, {} at {}", event.size, event.addr));
             events.disregard(index);
         }

@@ -27,7 +27,7 @@ pub(in crate::gapless) struct Planned {
 pub(in crate::gapless) struct Plan {
     /// Where the block of each request lies that is planned.
     places: Vec<Option<Planned>>,
-    /// Where the highest of them ends.
+    /// Behind the highest of them, and behind what outlives the cycle among them.
     end: Addr,
     /// How many cycles it has lasted.
     age: u32,

@@ -2,7 +2,7 @@
 //!
 //! Requests have a period where each is as large as the one a period before, for a whole period at
 //! least. To find it without comparing all with all, some requests are *anchors*: those at which a
-//! fingerprint of the last 32 sizes happens to end in zeros. The distance to the last anchor with the
+//! fingerprint of the last 32 sizes happens to begin with four zero bits. The distance to the last anchor with the
 //! same fingerprint is what the period may be, and is compared then. A period of few requests may have
 //! no anchor, and is not found.
 //!

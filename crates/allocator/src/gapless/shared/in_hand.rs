@@ -35,6 +35,8 @@ pub(super) struct InHand<'a, D, O: Observer> {
     returns: u64,
     /// Whether this thread waited for others.
     has_waited: bool,
+    /// Whether it waited for the device.
+    has_stalled: bool,
     /// While this thread searches a last time.
     last_search: Option<LastSearch>,
 }
@@ -59,7 +61,15 @@ struct Deeds {
 
 impl<'a, D, O: Observer> InHand<'a, D, O> {
     pub(super) fn new(books: &'a SharedBooks<O>, device: &'a mut D) -> Self {
-        Self { books, state: None, device, returns: 0, has_waited: false, last_search: None }
+        Self {
+            books,
+            state: None,
+            device,
+            returns: 0,
+            has_waited: false,
+            has_stalled: false,
+            last_search: None,
+        }
     }
 
     fn state(&mut self) -> &mut State<O> {
@@ -127,6 +137,12 @@ impl<D: Device, O: Observer> Hold for InHand<'_, D, O> {
         self.returns += 1;
         self.books.returned.notify_all();
         answer
+    }
+
+    fn note_stall(&mut self) {
+        if !std::mem::replace(&mut self.has_stalled, true) {
+            self.state().books.stalls += 1;
+        }
     }
 
     fn note_end(&mut self) {

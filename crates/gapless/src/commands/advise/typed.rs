@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use gapless::trace::{Release, Settings};
 use gapless::units::{Bytes, DeviceId};
 
-use crate::commands::shared::{capacity, device, release, settings};
+use crate::commands::shared::{capacity, device, release, settings, size};
 use crate::output::OutputArguments;
 
 /// Examples in the long help; a test runs each of them.
@@ -40,11 +40,11 @@ pub(crate) struct Typed {
 
     /// What of the card the allocator cannot have: context, libraries, neighbors
     /// [default: 504MiB, what CUDA 13 with PyTorch takes of an 80 GiB card]
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(super) outside: Option<Bytes>,
 
     /// One more request to meet at the end
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(super) request: Option<Bytes>,
 
     /// The settings now, as in `PYTORCH_CUDA_ALLOC_CONF` [default: those recorded]

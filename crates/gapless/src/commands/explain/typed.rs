@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use gapless::report::Moment;
 use gapless::units::{Bytes, DeviceId};
 
-use crate::commands::shared::device;
+use crate::commands::shared::{capacity, device};
 use crate::output::OutputArguments;
 
 /// Examples in the long help; a test runs each of them.
@@ -43,8 +43,8 @@ pub(crate) struct Typed {
     #[arg(long, value_name = "EVENT", value_parser = moment)]
     pub(super) at: Option<Moment>,
 
-    /// The memory of the device, such as `80GiB`: tells what is held outside of the allocator
-    #[arg(long, value_name = "SIZE")]
+    /// The memory of the device, such as `80GiB` or `"A100 40GB"`: tells what is held outside of the allocator
+    #[arg(long, value_name = "SIZE|CARD", value_parser = capacity)]
     pub(super) capacity: Option<Bytes>,
 
     /// Look at this device only

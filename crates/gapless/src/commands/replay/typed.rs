@@ -7,7 +7,7 @@ use gapless::trace::{Release, Settings};
 use gapless::units::{Bytes, DeviceId};
 
 use crate::commands::ours::OurSettings;
-use crate::commands::shared::{capacity, device, release, settings};
+use crate::commands::shared::{capacity, device, release, settings, size};
 use crate::output::OutputArguments;
 
 /// Examples in the long help; a test runs each of them.
@@ -57,7 +57,7 @@ pub(crate) struct Typed {
 
     /// What of the card the allocator cannot have: context, libraries, neighbors
     /// [default: 504MiB, what CUDA 13 with PyTorch takes of an 80 GiB card]
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(super) outside: Option<Bytes>,
 
     /// What to do when a request fails
