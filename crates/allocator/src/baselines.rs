@@ -53,7 +53,7 @@ pub use gmlake::{GmLake, GmLakeSettings, StitchCounts};
 pub use holdings::{Holdings, Owner};
 pub use names::{BlockId, BlockIndex};
 pub use page_steal::{PageSteal, PageStealSettings};
-pub use policy::{Policy, Refusal, Want};
+pub use policy::{Policy, Refusal, Request};
 pub use rmm_arena::{RmmArena, RmmArenaSettings};
 pub use stamp::Stamp;
 pub use stream_pool::{StreamPool, StreamPoolSettings};

@@ -47,6 +47,10 @@ impl From<Span> for Life {
 impl Cycle {
     /// A cycle of `period` steps, 2^31 at most. Every span is born in it and lives for one step at
     /// least and a turn at most, since it would meet itself otherwise.
+    ///
+    /// # Panics
+    ///
+    /// Where that is not so.
     pub fn new(period: u32, spans: Vec<Span>) -> Self {
         assert!(period <= 1 << 31, "a cycle of {period} steps is too long");
         let is_sound = |span: &Span| span.born < period && (1..=period).contains(&span.life);

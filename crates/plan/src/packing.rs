@@ -28,7 +28,8 @@ enum Order {
     Size,
     /// Those that live longest first; of equal ones the largest.
     Life,
-    /// Those that live for more than half a cycle first, in the order of their births.
+    /// Those that live for more than half a cycle first, in the order of their births; then the
+    /// others, those that live longest first.
     Births,
     /// By size times life.
     Area,
@@ -45,7 +46,7 @@ impl Packing {
     /// Several packings, each made when it is asked for; none where that takes too long. What has to
     /// lie somewhere lies there.
     ///
-    /// Only as many as so many pairs of blocks may be looked at for, each in some 4 ns: 15,000 blocks
+    /// Only as many as so many pairs of blocks may be looked at for in all, each in some 4 ns: 15,000 blocks
     /// of a recorded program have 2^26 pairs, 8,000 that are all alive at once as many.
     pub fn each(cycle: &Cycle, most_pairs: usize) -> impl Iterator<Item = Self> {
         let affordable = RULES.iter().take(most_pairs / pairs(cycle).max(1));
@@ -62,7 +63,12 @@ impl Packing {
         self.height
     }
 
-    /// How many pages of this size hold a byte of a block at some time.
+    /// How many pages of this size hold a byte of a block at some time. The cycle is the one that was
+    /// packed; of another the answer means nothing.
+    ///
+    /// # Panics
+    ///
+    /// For pages of no byte.
     pub fn touched_pages(&self, cycle: &Cycle, page: Bytes) -> u64 {
         let pages = |at: Bytes, size: Bytes| {
             let end = at + size;

@@ -14,6 +14,10 @@ impl Packing {
     /// Two blocks that share a byte while both are alive, by their places among the spans; none where
     /// the packing is sound. Walks through time and looks at neighbors only, which is another way
     /// than packing takes.
+    ///
+    /// # Panics
+    ///
+    /// For a cycle with more spans than the one that was packed.
     pub fn overlap(&self, cycle: &Cycle) -> Option<(usize, usize)> {
         let spans = cycle.spans();
         let mut changes: Vec<(u64, Change, usize)> = Vec::with_capacity(4 * spans.len());

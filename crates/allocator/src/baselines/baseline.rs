@@ -22,7 +22,7 @@ use super::deferred::Deferred;
 use super::held::{HeldBlocks, Holder};
 use super::holdings::{Holdings, Owner};
 use super::names::BlockId;
-use super::policy::{Policy, Refusal, Want};
+use super::policy::{Policy, Refusal, Request};
 use crate::allocator::Allocator;
 use crate::failure::{AllocationError, FreeError, Shortage};
 use crate::observer::{Happening, Observer};
@@ -35,7 +35,7 @@ const REQUEST_LIMIT: Bytes = Bytes::new(1 << 46);
 const SMALL: Bytes = Bytes::new(MIB);
 
 /// Makes room for a request, where it can; says whether there may be some now.
-type Resort<B> = fn(&mut B, usize, Want) -> Result<bool, DeviceError>;
+type Resort<B> = fn(&mut B, usize, Request) -> Result<bool, DeviceError>;
 
 /// A pool and the policy that serves it.
 #[derive(Clone, Debug)]
@@ -126,9 +126,13 @@ impl<P: Policy, D: Device, O: Observer> Baseline<P, D, O> {
     }
 
     /// A block from the memory there is or from more; counts the request where it stopped the device.
-    fn acquire(&mut self, at: usize, want: Want) -> Result<(P::Piece, Extent), AllocationError> {
+    fn acquire(
+        &mut self,
+        at: usize,
+        request: Request,
+    ) -> Result<(P::Piece, Extent), AllocationError> {
         let mut has_stalled = false;
-        let answer = self.climb(at, want, &mut has_stalled);
+        let answer = self.climb(at, request, &mut has_stalled);
         self.holdings.stalls += u64::from(has_stalled);
         answer
     }
@@ -137,37 +141,37 @@ impl<P: Policy, D: Device, O: Observer> Baseline<P, D, O> {
     fn climb(
         &mut self,
         at: usize,
-        want: Want,
+        request: Request,
         has_stalled: &mut bool,
     ) -> Result<(P::Piece, Extent), AllocationError> {
         self.pools[at].policy.tidy(&mut self.holdings)?;
-        let mut tried = match self.attempt(at, want)? {
+        let mut tried = match self.attempt(at, request)? {
             Ok(taken) => return Ok(taken),
             Err(tried) => tried,
         };
         let resorts: [Resort<Self>; 3] = [Self::wait_for_work, Self::reclaim, Self::trim_others];
         for resort in resorts {
             let waits = self.holdings.waits;
-            let may_help = resort(self, at, want)?;
+            let may_help = resort(self, at, request)?;
             *has_stalled |= may_help || waits < self.holdings.waits;
             if may_help {
-                match self.attempt(at, want)? {
+                match self.attempt(at, request)? {
                     Ok(taken) => return Ok(taken),
                     Err(still) => tried = still,
                 }
             }
         }
-        let rounded = self.pools[at].policy.rounded(want.size);
-        Err(self.out_of_memory(want, rounded, tried))
+        let rounded = self.pools[at].policy.rounded(request.size);
+        Err(self.out_of_memory(request, rounded, tried))
     }
 
     /// One try of the pool's policy: what it takes, or what it asked of the device in vain.
     fn attempt(
         &mut self,
         at: usize,
-        want: Want,
+        request: Request,
     ) -> Result<Result<(P::Piece, Extent), Bytes>, DeviceError> {
-        match self.pools[at].policy.take(&mut self.holdings, want) {
+        match self.pools[at].policy.take(&mut self.holdings, request) {
             Ok(taken) => Ok(Ok(taken)),
             Err(Refusal::Short(tried)) => Ok(Err(tried)),
             Err(Refusal::Device(error)) => Err(error),
@@ -175,28 +179,28 @@ impl<P: Policy, D: Device, O: Observer> Baseline<P, D, O> {
     }
 
     /// Waits for what was freed and is still in use elsewhere; says whether there was something.
-    fn wait_for_work(&mut self, at: usize, want: Want) -> Result<bool, DeviceError> {
+    fn wait_for_work(&mut self, at: usize, request: Request) -> Result<bool, DeviceError> {
         let had_frees = self.deferred.is_waiting();
         self.finish_frees(true)?;
         let may_wait = self.pools[at].policy.may_wait();
-        let has_waited = may_wait && self.holdings.wait_for_all(Some(want.stream))? || had_frees;
+        let has_waited = may_wait && self.holdings.wait_for_all(Some(request.stream))? || had_frees;
         if has_waited {
             self.pools[at].policy.tidy(&mut self.holdings)?;
         }
         Ok(has_waited)
     }
 
-    fn reclaim(&mut self, at: usize, want: Want) -> Result<bool, DeviceError> {
+    fn reclaim(&mut self, at: usize, request: Request) -> Result<bool, DeviceError> {
         self.statistics_mut().num_alloc_retries += 1;
-        self.pools[at].policy.reclaim(&mut self.holdings, want)
+        self.pools[at].policy.reclaim(&mut self.holdings, request)
     }
 
     /// Gives back what lies free in other pools, where that may move.
-    fn trim_others(&mut self, at: usize, want: Want) -> Result<bool, DeviceError> {
+    fn trim_others(&mut self, at: usize, request: Request) -> Result<bool, DeviceError> {
         let before = self.holdings.reserved();
         for (index, pool) in self.pools.iter_mut().enumerate() {
             if index != at && pool.may_move {
-                let owner = Owner { stream: want.stream, pool: pool.id };
+                let owner = Owner { stream: request.stream, pool: pool.id };
                 pool.policy.trim(&mut self.holdings, owner)?;
             }
         }
@@ -207,9 +211,9 @@ impl<P: Policy, D: Device, O: Observer> Baseline<P, D, O> {
         &mut self.holdings.statistics
     }
 
-    fn out_of_memory(&mut self, want: Want, rounded: Bytes, tried: Bytes) -> AllocationError {
-        let device_free = self.holdings.tell_failure(rounded, want.owner());
-        let (requested, limit) = (want.size, None);
+    fn out_of_memory(&mut self, request: Request, rounded: Bytes, tried: Bytes) -> AllocationError {
+        let device_free = self.holdings.tell_failure(rounded, request.owner());
+        let (requested, limit) = (request.size, None);
         let shortage = Shortage::Memory;
         AllocationError::OutOfMemory { requested, rounded, tried, device_free, limit, shortage }
     }
@@ -302,11 +306,11 @@ impl<P: Policy, D: Device, O: Observer> Allocator for Baseline<P, D, O> {
     ) -> Result<BlockId, AllocationError> {
         self.finish_frees(false)?;
         let at = self.pool(pool);
-        let want = Want { size, stream, pool, may_move: self.pools[at].may_move };
+        let request = Request { size, stream, pool, may_move: self.pools[at].may_move };
         if REQUEST_LIMIT <= size {
-            return Err(self.out_of_memory(want, size, size));
+            return Err(self.out_of_memory(request, size, size));
         }
-        let (piece, extent) = self.acquire(at, want)?;
+        let (piece, extent) = self.acquire(at, request)?;
         let block = self.blocks.hand_out(piece, extent, size, stream, at);
         let kind = kind_of(extent.size());
         let statistics = self.statistics_mut();

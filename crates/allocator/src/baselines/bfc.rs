@@ -36,7 +36,7 @@ use gapless_units::{Addr, Bytes, Extent};
 use super::cut_segments::{CutSegments, FreeIndex};
 use super::holdings::{Holdings, Owner};
 use super::names::BlockIndex;
-use super::policy::{Policy, Refusal, Want};
+use super::policy::{Policy, Refusal, Request};
 use super::stamp::Stamp;
 use crate::observer::Observer;
 
@@ -180,12 +180,12 @@ impl Policy for Bfc {
     fn take<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<(BlockIndex, Extent), Refusal> {
-        let size = self.rounded(want.size);
-        let at = match self.regions.find(holdings, size, want.stream)? {
+        let size = self.rounded(request.size);
+        let at = match self.regions.find(holdings, size, request.stream)? {
             Some(at) => at,
-            None => self.extend(holdings, size, want.owner())?,
+            None => self.extend(holdings, size, request.owner())?,
         };
         let cut = self.cut(self.regions.block(at).size, size);
         let at = self.regions.hand_out(at, cut);
@@ -204,15 +204,15 @@ impl Policy for Bfc {
     fn reclaim<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<bool, DeviceError> {
         let whole = self.regions.whole_segments();
         let free: Bytes = whole.iter().map(|&at| self.regions.block(at).size).sum();
-        let can_help = self.rounded(want.size) <= holdings.available() + free;
-        if !self.settings.returns_regions || !want.may_move || free.is_zero() || !can_help {
+        let can_help = self.rounded(request.size) <= holdings.available() + free;
+        if !self.settings.returns_regions || !request.may_move || free.is_zero() || !can_help {
             return Ok(false);
         }
-        self.give_back(holdings, want.owner())?;
+        self.give_back(holdings, request.owner())?;
         Ok(true)
     }
 

@@ -41,7 +41,7 @@ use gapless_units::{Bytes, Extent, MIB};
 
 use super::holdings::{Holdings, Owner};
 use super::names::BlockIndex;
-use super::policy::{Policy, Refusal, Want};
+use super::policy::{Policy, Refusal, Request};
 use super::primitives::Primitives;
 use super::reservations::Reservations;
 use super::small_blocks::{self, SmallBlocks};
@@ -141,10 +141,10 @@ impl GmLake {
     }
 
     /// What a request of whole granules gets.
-    fn choose(&self, size: Bytes, want: Want) -> Choice {
-        let primitive = self.primitives.smallest(size, want.stream);
+    fn choose(&self, size: Bytes, request: Request) -> Choice {
+        let primitive = self.primitives.smallest(size, request.stream);
         let most = Bytes::new(size.get().saturating_mul(self.settings.reuse_limit));
-        let stitched = self.stitched.smallest(size, want.stream);
+        let stitched = self.stitched.smallest(size, request.stream);
         let stitched = stitched.filter(|&(found, _)| found <= most);
         match (primitive, stitched) {
             (Some((own, _)), Some((other, stitch))) if other < own => Choice::Stitched(stitch),
@@ -154,13 +154,13 @@ impl GmLake {
             }
             (None, Some((_, stitch))) => Choice::Stitched(stitch),
             (None, None) => {
-                let free = self.primitives.free_bytes(want.stream);
+                let free = self.primitives.free_bytes(request.stream);
                 if size < self.settings.stitch_from || free.is_zero() {
                     Choice::New(size)
                 } else if free < size {
                     Choice::New(size - free)
                 } else {
-                    Choice::Stitch(self.primitives.largest(size, want.stream))
+                    Choice::Stitch(self.primitives.largest(size, request.stream))
                 }
             }
         }
@@ -170,21 +170,21 @@ impl GmLake {
         &mut self,
         holdings: &mut Holdings<D, O>,
         size: Bytes,
-        want: Want,
+        request: Request,
     ) -> Result<(Piece, Extent), Refusal> {
         loop {
-            match self.choose(size, want) {
+            match self.choose(size, request) {
                 Choice::Primitive(part) => {
                     let at = self.primitives.hand_out(part, &mut self.stitched);
                     let at = at.ok_or(Refusal::Short(size))?;
                     return Ok((Piece::Primitive(at), part));
                 }
-                Choice::Stitched(stitch) => return self.hand_out(holdings, stitch, size, want),
+                Choice::Stitched(stitch) => return self.hand_out(holdings, stitch, size, request),
                 Choice::Stitch(parts) => {
-                    let stitch = self.stitch(holdings, &parts, want)?;
-                    return self.hand_out(holdings, stitch, size, want);
+                    let stitch = self.stitch(holdings, &parts, request)?;
+                    return self.hand_out(holdings, stitch, size, request);
                 }
-                Choice::New(missing) => self.add_segment(holdings, missing, want)?,
+                Choice::New(missing) => self.add_segment(holdings, missing, request)?,
             }
         }
     }
@@ -194,13 +194,13 @@ impl GmLake {
         &mut self,
         holdings: &mut Holdings<D, O>,
         size: Bytes,
-        want: Want,
+        request: Request,
     ) -> Result<(), Refusal> {
         let count = usize::try_from(size.get() / self.granule.get()).unwrap_or(usize::MAX);
         let taken = self.reservations.reserve_new(holdings, count, self.granule);
         let (extent, handles) = taken.map_err(Refusal::to_give(size))?;
-        self.primitives.add(extent, handles, want.stream);
-        holdings.tell(Action::SegmentMap, extent, want.owner());
+        self.primitives.add(extent, handles, request.stream);
+        holdings.tell(Action::SegmentMap, extent, request.owner());
         Ok(())
     }
 
@@ -209,13 +209,13 @@ impl GmLake {
         &mut self,
         holdings: &mut Holdings<D, O>,
         parts: &[Extent],
-        want: Want,
+        request: Request,
     ) -> Result<Stitch, DeviceError> {
         let handles = self.primitives.handles(parts);
         let extent = self.reservations.reserve_over(holdings, &handles, self.granule)?;
         self.counts.stitched += 1;
         self.counts.granules += handles.len() as u64;
-        let stitch = self.stitched.add(extent, parts.to_vec(), want.stream);
+        let stitch = self.stitched.add(extent, parts.to_vec(), request.stream);
         self.primitives.note_stitched(parts, stitch);
         Ok(stitch)
     }
@@ -226,7 +226,7 @@ impl GmLake {
         holdings: &mut Holdings<D, O>,
         stitch: Stitch,
         size: Bytes,
-        want: Want,
+        request: Request,
     ) -> Result<(Piece, Extent), Refusal> {
         let stitched = self.stitched.get(stitch).ok_or(Refusal::Short(size))?;
         let start = stitched.extent.start();
@@ -235,11 +235,11 @@ impl GmLake {
         let mut pieces = Vec::with_capacity(parts.len());
         for part in parts {
             pieces.extend(self.primitives.hand_out(part, &mut self.stitched));
-            holdings.tell(Action::SegmentUnmap, part, want.owner());
+            holdings.tell(Action::SegmentUnmap, part, request.owner());
         }
         self.stitched.hand_out(stitch, pieces);
-        holdings.tell(Action::SegmentMap, extent, want.owner());
-        Ok((Piece::Stitched(stitch.0, want.owner()), extent))
+        holdings.tell(Action::SegmentMap, extent, request.owner());
+        Ok((Piece::Stitched(stitch.0, request.owner()), extent))
     }
 
     /// Gives up a stitched block that the program has not and no work uses.
@@ -317,17 +317,17 @@ impl Policy for GmLake {
     fn take<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<(Piece, Extent), Refusal> {
-        let size = self.rounded(want.size);
-        if want.may_move {
+        let size = self.rounded(request.size);
+        if request.may_move {
             self.collect(holdings)?;
         }
-        if want.size <= SMALL {
-            let (at, extent) = self.small.take(holdings, want)?;
+        if request.size <= SMALL {
+            let (at, extent) = self.small.take(holdings, request)?;
             return Ok((Piece::Small(at), extent));
         }
-        self.take_large(holdings, size, want)
+        self.take_large(holdings, size, request)
     }
 
     fn give<D: Device, O: Observer>(
@@ -368,11 +368,11 @@ impl Policy for GmLake {
     fn reclaim<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<bool, DeviceError> {
         let before = holdings.reserved();
-        if want.may_move {
-            self.give_back(holdings, want.owner())?;
+        if request.may_move {
+            self.give_back(holdings, request.owner())?;
         }
         Ok(holdings.reserved() < before)
     }

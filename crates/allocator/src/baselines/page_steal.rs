@@ -32,7 +32,7 @@ use gapless_units::{Bytes, Extent};
 
 use super::holdings::{Holdings, Owner};
 use super::names::BlockIndex;
-use super::policy::{Policy, Refusal, Want};
+use super::policy::{Policy, Refusal, Request};
 use super::small_blocks::{self, SmallBlocks};
 use super::space::Space;
 use super::stamp::Stamp;
@@ -69,18 +69,18 @@ impl PageSteal {
     fn take_large<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<BlockIndex, Refusal> {
-        let size = want.size.round_up(self.granule);
-        let found = match self.space.find_own(size, want.stream) {
-            None => self.space.find_done(holdings, size, want.stream)?,
+        let size = request.size.round_up(self.granule);
+        let found = match self.space.find_own(size, request.stream) {
+            None => self.space.find_done(holdings, size, request.stream)?,
             own => own,
         };
         if let Some(at) = found {
             return Ok(self.space.hand_out(at, size));
         }
-        self.space.grow(holdings, size, want)?;
-        let grown = self.space.find_own(size, want.stream).ok_or(Refusal::Short(size))?;
+        self.space.grow(holdings, size, request)?;
+        let grown = self.space.find_own(size, request.stream).ok_or(Refusal::Short(size))?;
         Ok(self.space.hand_out(grown, size))
     }
 }
@@ -100,13 +100,13 @@ impl Policy for PageSteal {
     fn take<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<(Piece, Extent), Refusal> {
-        if want.size < self.granule {
-            let (at, extent) = self.small.take(holdings, want)?;
+        if request.size < self.granule {
+            let (at, extent) = self.small.take(holdings, request)?;
             return Ok((Piece::Small(at), extent));
         }
-        let at = self.take_large(holdings, want)?;
+        let at = self.take_large(holdings, request)?;
         Ok((Piece::Large(at), self.space.extent(at)))
     }
 
@@ -129,18 +129,18 @@ impl Policy for PageSteal {
     fn reclaim<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<bool, DeviceError> {
         let before = holdings.reserved();
-        if !want.may_move {
+        if !request.may_move {
             return Ok(false);
         }
-        if want.size < self.granule {
+        if request.size < self.granule {
             let keep = before.saturating_sub(self.granule);
-            self.space.trim(holdings, keep, want.owner())?;
+            self.space.trim(holdings, keep, request.owner())?;
         } else {
             holdings.wait_for_all(None)?;
-            self.small.trim(holdings, want.owner())?;
+            self.small.trim(holdings, request.owner())?;
         }
         Ok(holdings.reserved() < before)
     }

@@ -9,9 +9,9 @@ use super::holdings::{Holdings, Owner};
 use super::stamp::Stamp;
 use crate::observer::Observer;
 
-/// A request.
+/// A request, as a policy meets it.
 #[derive(Clone, Copy, Debug)]
-pub struct Want {
+pub struct Request {
     pub(super) size: Bytes,
     pub(super) stream: StreamId,
     pub(super) pool: PoolId,
@@ -20,7 +20,7 @@ pub struct Want {
     pub(super) may_move: bool,
 }
 
-impl Want {
+impl Request {
     pub(super) fn owner(&self) -> Owner {
         Owner { stream: self.stream, pool: self.pool }
     }
@@ -82,7 +82,7 @@ pub trait Policy: Sized {
     fn take<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<(Self::Piece, Extent), Refusal>;
 
     /// Takes a block back that nobody uses but the work its stamp tells of.
@@ -107,7 +107,7 @@ pub trait Policy: Sized {
     fn reclaim<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<bool, DeviceError>;
 
     /// Gives everything back that can be given back; may wait.

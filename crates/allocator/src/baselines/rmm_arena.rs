@@ -35,7 +35,7 @@ use gapless_units::{Bytes, Extent, MIB};
 use super::holdings::{Holdings, Owner};
 use super::mapping::map_all;
 use super::names::BlockIndex;
-use super::policy::{Policy, Refusal, Want};
+use super::policy::{Policy, Refusal, Request};
 use super::slots::Slots;
 use super::stamp::Stamp;
 use super::superblocks::Superblocks;
@@ -144,10 +144,10 @@ impl Policy for RmmArena {
     fn take<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<(BlockIndex, Extent), Refusal> {
         self.begin(holdings)?;
-        let (size, stream) = (self.rounded(want.size), want.stream);
+        let (size, stream) = (self.rounded(request.size), request.stream);
         let arena = Some(stream).filter(|_| size <= self.least);
         let found = match self.superblocks.find(holdings, arena, size, stream)? {
             None if arena.is_some() => self.superblocks.find(holdings, None, size, stream)?,
@@ -156,7 +156,7 @@ impl Policy for RmmArena {
         let at = found.ok_or(Refusal::Short(size))?;
         let addr = self.superblocks.block(at).addr;
         let extent = Extent::between(addr, addr + size);
-        self.ensure_memory(holdings, extent, want.owner())?;
+        self.ensure_memory(holdings, extent, request.owner())?;
         Ok((self.superblocks.hand_out(at, size, arena), extent))
     }
 
@@ -183,7 +183,7 @@ impl Policy for RmmArena {
     fn reclaim<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        _: Want,
+        _: Request,
     ) -> Result<bool, DeviceError> {
         holdings.wait_for_all(None)?;
         Ok(self.superblocks.gather())

@@ -8,7 +8,7 @@ use gapless_units::{Bytes, Extent};
 use super::cut_segments::{BySize, CutSegments};
 use super::holdings::{Holdings, Owner};
 use super::names::BlockIndex;
-use super::policy::{Refusal, Want};
+use super::policy::{Refusal, Request};
 use super::stamp::Stamp;
 use crate::observer::Observer;
 
@@ -31,13 +31,13 @@ impl SmallBlocks {
     pub(super) fn take<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<(BlockIndex, Extent), Refusal> {
-        let size = rounded(want.size);
-        let at = if let Some(at) = self.segments.find(holdings, size, want.stream)? {
+        let size = rounded(request.size);
+        let at = if let Some(at) = self.segments.find(holdings, size, request.stream)? {
             at
         } else {
-            let segment = holdings.allocate(self.segment_size, SizePool::Small, want.owner());
+            let segment = holdings.allocate(self.segment_size, SizePool::Small, request.owner());
             self.segments.add(segment.map_err(Refusal::to_give(self.segment_size))?)
         };
         let at = self.segments.hand_out(at, size);

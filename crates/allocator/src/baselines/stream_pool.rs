@@ -36,7 +36,7 @@ use gapless_units::{Bytes, Extent};
 
 use super::holdings::{Holdings, Owner};
 use super::names::BlockIndex;
-use super::policy::{Policy, Refusal, Want};
+use super::policy::{Policy, Refusal, Request};
 use super::space::Space;
 use super::stamp::Stamp;
 use crate::observer::Observer;
@@ -86,17 +86,17 @@ impl StreamPool {
         &mut self,
         holdings: &mut Holdings<D, O>,
         size: Bytes,
-        want: Want,
+        request: Request,
     ) -> Result<Option<BlockIndex>, DeviceError> {
-        let own = self.space.find_own(size, want.stream);
+        let own = self.space.find_own(size, request.stream);
         if own.is_some() || !self.settings.reuses_done {
             return Ok(own);
         }
-        let done = self.space.find_done(holdings, size, want.stream)?;
-        if done.is_some() || !self.space.adopt(holdings, want.stream)? {
+        let done = self.space.find_done(holdings, size, request.stream)?;
+        if done.is_some() || !self.space.adopt(holdings, request.stream)? {
             return Ok(done);
         }
-        Ok(self.space.find_own(size, want.stream))
+        Ok(self.space.find_own(size, request.stream))
     }
 }
 
@@ -122,16 +122,16 @@ impl Policy for StreamPool {
     fn take<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<(BlockIndex, Extent), Refusal> {
-        let size = self.rounded(want.size);
-        let at = if let Some(at) = self.find(holdings, size, want)? {
+        let size = self.rounded(request.size);
+        let at = if let Some(at) = self.find(holdings, size, request)? {
             at
         } else {
             let granules = size.round_up(self.granule);
-            let may_move = want.may_move && self.settings.moves_memory;
-            self.space.grow(holdings, granules, Want { may_move, ..want })?;
-            self.space.find_own(size, want.stream).ok_or(Refusal::Short(granules))?
+            let may_move = request.may_move && self.settings.moves_memory;
+            self.space.grow(holdings, granules, Request { may_move, ..request })?;
+            self.space.find_own(size, request.stream).ok_or(Refusal::Short(granules))?
         };
         let at = self.space.hand_out(at, size);
         Ok((at, self.space.extent(at)))
@@ -157,11 +157,11 @@ impl Policy for StreamPool {
     fn reclaim<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<bool, DeviceError> {
         let before = holdings.reserved();
-        if want.may_move && !self.settings.moves_memory {
-            self.trim(holdings, want.owner())?;
+        if request.may_move && !self.settings.moves_memory {
+            self.trim(holdings, request.owner())?;
         }
         Ok(holdings.reserved() < before)
     }

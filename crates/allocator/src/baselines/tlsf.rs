@@ -38,7 +38,7 @@ use rustc_hash::FxHashMap;
 use super::cut_segments::CutSegments;
 use super::holdings::{Holdings, Owner};
 use super::names::BlockIndex;
-use super::policy::{Policy, Refusal, Want};
+use super::policy::{Policy, Refusal, Request};
 use super::reservations::Reservations;
 use super::stamp::Stamp;
 use super::two_levels::{TwoLevels, UNIT};
@@ -184,16 +184,16 @@ impl Policy for Tlsf {
     fn take<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<(BlockIndex, Extent), Refusal> {
-        let size = self.rounded(want.size);
-        let found = self.regions.find(holdings, size, want.stream)?;
-        if want.may_move {
-            self.shrink(holdings, self.settings.kept_regions, found, want.owner())?;
+        let size = self.rounded(request.size);
+        let found = self.regions.find(holdings, size, request.stream)?;
+        if request.may_move {
+            self.shrink(holdings, self.settings.kept_regions, found, request.owner())?;
         }
         let at = match found {
             Some(at) => at,
-            None => self.extend(holdings, size, want.owner())?,
+            None => self.extend(holdings, size, request.owner())?,
         };
         let at = self.regions.hand_out(at, size);
         Ok((at, self.regions.block(at).extent()))
@@ -218,11 +218,11 @@ impl Policy for Tlsf {
     fn reclaim<D: Device, O: Observer>(
         &mut self,
         holdings: &mut Holdings<D, O>,
-        want: Want,
+        request: Request,
     ) -> Result<bool, DeviceError> {
         let before = holdings.reserved();
-        if want.may_move {
-            self.trim(holdings, want.owner())?;
+        if request.may_move {
+            self.trim(holdings, request.owner())?;
         }
         Ok(holdings.reserved() < before)
     }

@@ -11,7 +11,7 @@ use crate::baselines::blocks::{Block, State};
 use crate::baselines::holdings::{Holdings, Owner};
 use crate::baselines::mapping::map_all;
 use crate::baselines::names::BlockIndex;
-use crate::baselines::policy::{Refusal, Want};
+use crate::baselines::policy::{Refusal, Request};
 use crate::baselines::slots::Slots;
 use crate::observer::Observer;
 
@@ -29,12 +29,15 @@ impl Space {
         &mut self,
         holdings: &mut Holdings<D, O>,
         size: Bytes,
-        want: Want,
+        request: Request,
     ) -> Result<(), Refusal> {
         let gap = self.gap(holdings, size)?;
         let count = usize::try_from(size.get() / self.granule.get()).unwrap_or(usize::MAX);
-        let sources =
-            if want.may_move { self.sources(holdings, size, want.stream)? } else { Vec::new() };
+        let sources = if request.may_move {
+            self.sources(holdings, size, request.stream)?
+        } else {
+            Vec::new()
+        };
         let mut handles = self.new_memory(holdings, count - self.granules_in(&sources), count)?;
         let new_count = handles.len();
         for &(at, part) in &sources {
@@ -50,11 +53,11 @@ impl Space {
             return Err(unmapped.error.into());
         }
         for &(at, part) in &sources {
-            self.move_away(holdings, at, part, want.owner());
+            self.move_away(holdings, at, part, request.owner());
         }
         let at = self.fill_gap(gap, size, handles);
-        holdings.tell(Action::SegmentMap, self.extent(at), want.owner());
-        let stamp = holdings.stamp(want.stream);
+        holdings.tell(Action::SegmentMap, self.extent(at), request.owner());
+        let stamp = holdings.stamp(request.stream);
         self.take_back(at, stamp);
         Ok(())
     }
