@@ -104,6 +104,17 @@ pub(crate) enum Failure {
         #[source]
         source: ReplayError,
     },
+    /// One of several allocators cannot carry a recording out.
+    #[error("cannot compare {allocator} on {name}; the others are told")]
+    CompareOne {
+        /// The allocator.
+        allocator: &'static str,
+        /// The file.
+        name: String,
+        /// Why not.
+        #[source]
+        source: ReplayError,
+    },
     /// Settings of our own allocator, which is not compared.
     #[error("`--slack` and `--page` set `gapless`, which is not among the allocators")]
     NothingToSet,
@@ -206,6 +217,7 @@ impl Failure {
             Self::Replay { .. }
             | Self::Sweep { .. }
             | Self::Compare { .. }
+            | Self::CompareOne { .. }
             | Self::NotOfThisAllocator { .. }
             | Self::Record { .. }
             | Self::BadCosts { .. }

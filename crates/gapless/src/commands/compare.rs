@@ -22,14 +22,18 @@ use typed::Format;
 
 pub(crate) use typed::Typed;
 
-/// Compares on what was typed. Files that cannot be read do not keep the others from being told.
+/// Compares on what was typed. Files that cannot be read do not keep the others from being told, nor do
+/// allocators that fail on one.
 pub(crate) fn run(typed: Typed) -> Result<Answer, Vec<Failure>> {
     let order = Order::of(typed).map_err(|failure| vec![failure])?;
     let mut facts = Vec::new();
     let mut failures = Vec::new();
     for input in &order.inputs {
         match order.compare(input) {
-            Ok(compared) => facts.extend(ComparisonFacts::of(&compared)),
+            Ok((compared, unable)) => {
+                facts.extend(ComparisonFacts::of(&compared));
+                failures.extend(unable);
+            }
             Err(failure) => failures.push(failure),
         }
     }
@@ -80,7 +84,8 @@ impl Order {
         })
     }
 
-    fn compare(&self, input: &Input) -> Result<Compared, Failure> {
+    /// The comparison on a recording, and which allocators fail on it: not all of them.
+    fn compare(&self, input: &Input) -> Result<(Compared, Vec<Failure>), Failure> {
         let (recording, bytes) = input.read()?;
         let path = input.path().display().to_string();
         let recorded = Examination::of(recording, Source { path, bytes }, &self.asked)
@@ -100,13 +105,25 @@ impl Order {
             compare(&device.program, contender, &self.costs, last_iteration)
         };
         let done = || progress.step();
-        let comparisons: Result<Vec<_>, _> = answers(count, work, done).into_iter().collect();
-        let comparisons = comparisons.map_err(broken)?;
-        let mut comparisons = comparisons.into_iter();
+        let mut answers = answers(count, work, done).into_iter();
+        let mut unable = Vec::new();
         for device in &mut devices {
-            device.comparisons = comparisons.by_ref().take(self.contenders.len()).collect();
+            for (contender, answer) in self.contenders.iter().zip(answers.by_ref()) {
+                match answer {
+                    Ok(comparison) => device.comparisons.push(comparison),
+                    Err(source) => unable.push((contender.name, source)),
+                }
+            }
+            if device.comparisons.is_empty()
+                && let Some((_, source)) = unable.pop()
+            {
+                return Err(broken(source));
+            }
         }
-        Ok(Compared { recorded, costs: self.costs.clone(), devices })
+        let fails =
+            |(allocator, source)| Failure::CompareOne { allocator, name: input.name(), source };
+        let unable = unable.into_iter().map(fails).collect();
+        Ok((Compared { recorded, costs: self.costs.clone(), devices }, unable))
     }
 
     fn tell(&self, facts: &[ComparisonFacts]) -> Result<(), Failure> {
