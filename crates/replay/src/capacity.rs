@@ -71,10 +71,18 @@ impl Search {
         &self,
         does: impl Fn(Bytes) -> Result<bool, ReplayError>,
     ) -> Result<(Bytes, bool), ReplayError> {
+        let (smallest, has_gaps) = self.find(&does)?;
+        Ok((smallest, has_gaps || self.fails_above(smallest, &does)?))
+    }
+
+    /// The same without a look at what is larger than the smallest found, but for what was met on the way.
+    pub(crate) fn find(
+        &self,
+        does: impl Fn(Bytes) -> Result<bool, ReplayError>,
+    ) -> Result<(Bytes, bool), ReplayError> {
         let halved = self.halve(&does)?;
         let below = self.first_below(halved, &does)?;
-        let smallest = below.unwrap_or(halved);
-        Ok((smallest, below.is_some() || self.fails_above(smallest, &does)?))
+        Ok((below.unwrap_or(halved), below.is_some()))
     }
 
     /// Halves the span between what is too little and what does.

@@ -64,15 +64,18 @@ pub fn compare(
     // Not every allocator rounds to 512 bytes.
     let least = program.met_peak(|size| size);
     let search = Search { least, most, resolution: GRANULE, tries };
-    let (smallest_capacity, has_gaps) = search.smallest_that(completes)?;
+    let (smallest_capacity, was_met) = search.find(completes)?;
     let at_capacity = run(smallest_capacity)?;
     let is_calm = |available| contender.is_stall_free(program, available, costs);
     // Often the smallest of all needs no stop; then nothing smaller is to be found.
     let (stall_free_capacity, has_stalling_gaps) = if at_capacity.is_stall_free() {
-        (smallest_capacity, has_gaps || search.fails_above(smallest_capacity, is_calm)?)
+        (smallest_capacity, was_met || search.fails_above(smallest_capacity, is_calm)?)
     } else {
         Search { least: smallest_capacity, ..search }.smallest_that(is_calm)?
     };
+    // Where no request waits with any, the program completes with all.
+    let is_calm_above = smallest_capacity == stall_free_capacity && !has_stalling_gaps;
+    let has_gaps = was_met || !is_calm_above && search.fails_above(smallest_capacity, completes)?;
     Ok(Comparison {
         contender: contender.clone(),
         peak_live,

@@ -20,7 +20,7 @@ use gapless::units::Bytes;
 
 /// The devices with iterations of all recordings in a folder, with the names of the files. Programs that
 /// give all back in their iterations are left out: they ask for it anew.
-fn programs(folder: &Path) -> impl Iterator<Item = (String, ComparedDevice)> {
+fn programs(folder: &Path) -> impl Iterator<Item = (String, ComparedDevice)> + use<> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.is_file());
@@ -49,13 +49,26 @@ fn devices(path: &Path) -> Vec<ComparedDevice> {
     (0..recorded.devices.len()).map(|at| ComparedDevice::of(&recorded, at).unwrap()).collect()
 }
 
+/// Devices with iterations, and the names of their files.
+type Programs = Box<dyn Iterator<Item = (String, ComparedDevice)>>;
+
 /// Checks the recordings of the project; answers how many programs they have.
-fn check_own(check: fn(&Path) -> usize) -> usize {
-    check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recordings"))
+fn check_own(check: fn(Programs) -> usize) -> usize {
+    check(Box::new(programs(&own())))
 }
 
-/// Checks those beside the project, where they are named.
-fn check_others(check: fn(&Path) -> usize) -> Option<usize> {
+fn own() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recordings")
+}
+
+/// Checks those beside the project, where they are named, but for those that the project has as well.
+fn check_others(check: fn(Programs) -> usize) -> Option<usize> {
     let traces = PathBuf::from(std::env::var_os("GAPLESS_TRACES")?);
-    Some(["recorded", "real"].map(|name| check(&traces.join(name))).iter().sum())
+    let folders = ["recorded", "real"].map(|name| traces.join(name));
+    let programs = folders.into_iter().flat_map(|folder| programs(&folder));
+    let is_other = |name: &str| {
+        let name = name.trim_end_matches(".gz");
+        !own().join(name).exists() && !own().join(format!("{name}.gz")).exists()
+    };
+    Some(check(Box::new(programs.filter(move |(name, _)| is_other(name)))))
 }

@@ -1,14 +1,12 @@
 //! Programs that repeat themselves: the last iteration sixty times over. In the end nothing is
 //! mapped.
 
-use std::ops::Range;
-use std::path::Path;
-
 use gapless::device::Costs;
 use gapless::replay::{Contender, Repeating};
 use gapless::report::ComparedDevice;
+use std::ops::Range;
 
-use super::{check_others, check_own, programs};
+use super::{Programs, check_others, check_own};
 
 /// How often the last iteration comes.
 const COPIES: usize = 60;
@@ -41,9 +39,9 @@ impl Settling {
     }
 }
 
-/// How many programs of a folder have iterations; none of them maps anything in the last copies.
-fn check_folder(folder: &Path) -> usize {
-    let checks = programs(folder).map(|(name, device)| {
+/// How many programs there are; none of them maps anything in the last copies.
+fn check_all(programs: Programs) -> usize {
+    let checks = programs.map(|(name, device)| {
         let Settling { copies, pages } = Settling::of(&device);
         println!("{name}: {pages} pages in the first {copies} copies, none afterwards");
         assert!(copies <= COPIES - SETTLED, "{name} maps pages in copy {copies}");
@@ -53,10 +51,10 @@ fn check_folder(folder: &Path) -> usize {
 
 #[test]
 fn recordings_of_the_project_come_to_rest() {
-    assert!(3 <= check_own(check_folder));
+    assert!(3 <= check_own(check_all));
 }
 
 #[test]
 fn recordings_beside_the_project_come_to_rest() {
-    assert!(check_others(check_folder).is_none_or(|programs| 20 <= programs));
+    assert!(check_others(check_all).is_none_or(|programs| 15 <= programs));
 }
