@@ -64,14 +64,14 @@ pub enum DeviceError {
 /// What a device can do.
 ///
 /// Sizes of virtual memory calls are multiples of [`Device::granule`], as are their addresses.
-/// A call that fails has no effect, but for an unmap of a range with gaps. An allocator that moves memory maps a handle at several
-/// addresses at once, which then show the same bytes; `suite::check` tries what is expected here on a
-/// device of yours, as far as that needs no work on streams. Calls come from any thread that uses the
-/// allocator. Which error a call gives matters: an allocator gives memory back for
-/// [`DeviceError::OutOfMemory`] and asks again with less, and does other things for want of addresses or
-/// mappings; a driver may call all three by one name. Work that uses memory is queued on streams; before memory is
-/// freed, unmapped or handed to another stream, the caller makes sure that such work is done, by
-/// an event or by waiting for the stream.
+/// A call that fails has no effect, but for an unmap of a range with gaps. An allocator that moves
+/// memory maps a handle at several addresses at once, which then show the same bytes; `suite::check`
+/// tries what is expected here on a device of yours, as far as that needs no work on streams. Calls
+/// come from any thread that uses the allocator. Which error a call gives matters: an allocator gives
+/// memory back for [`DeviceError::OutOfMemory`] and asks again with less, and does other things for want
+/// of addresses or mappings; a driver may call all three by one name. Work that uses memory is queued on
+/// streams; before memory is freed, unmapped or handed to another stream, the caller makes sure that
+/// such work is done, by an event or by waiting for the stream.
 pub trait Device {
     /// What the device has and what is left.
     fn memory(&self) -> MemoryInfo;
@@ -137,8 +137,8 @@ pub trait Device {
     }
 
     /// Marks the end of the work queued on `stream` so far (`cudaEventRecord`). A driver may wait first until
-    /// there is room in the stream's queue. Events of a stream are
-    /// complete in the order in which they were recorded, whichever thread did.
+    /// there is room in the stream's queue. Events of a stream are complete in the order in which they were
+    /// recorded, whichever thread did.
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError>;
 
     /// Whether the work before `event` is done (`cudaEventQuery`).

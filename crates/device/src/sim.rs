@@ -52,8 +52,8 @@ impl SimSetup {
     }
 }
 
-/// How often each call was made that takes or gives memory or addresses. Giving addresses back is not
-/// counted, and takes no time.
+/// How often each call for memory, addresses and mappings was made. [`Device::unreserve`] is not counted,
+/// and takes no time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallCounts {
     /// [`Device::allocate`], refused ones included.
@@ -393,5 +393,23 @@ impl Device for Sim {
         // A simulation has nothing else to do meanwhile: all of its work ends.
         self.events.finish_all();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Costs of a billion seconds are a file's to have; what they add up to stays a number.
+    #[test]
+    fn what_calls_take_does_not_overflow() {
+        let usual = include_str!("../data/costs/a100.toml");
+        let file = usual.replace("create_us_per_2mib = 193.0", "create_us_per_2mib = 9e11");
+        let costs = Costs::read("a test", &file).unwrap();
+        let mut sim = Sim::new(SimSetup { costs, ..SimSetup::new(Bytes::gib(64)) });
+        for _ in 0..3 {
+            assert!(sim.create(Bytes::gib(20)).is_ok());
+        }
+        assert_eq!(sim.modelled_nanos(), u64::MAX);
     }
 }

@@ -17,6 +17,7 @@ use gapless::device::{Costs, CostsError};
 use gapless::formats::{Foreign, PickleError, ReadError, WriteError};
 use gapless::replay::ReplayError;
 use gapless::report::{ExamineError, Unreplayable};
+use gapless::units::DeviceId;
 
 /// How a snapshot is written.
 const DUMP: &str = "`torch.cuda.memory._dump_snapshot(\"run.pickle\")`";
@@ -105,12 +106,14 @@ pub(crate) enum Failure {
         source: ReplayError,
     },
     /// One of several allocators cannot carry a recording out.
-    #[error("cannot compare {allocator} on {name}; the others are told")]
+    #[error("cannot compare {allocator} on device {device} of {name}; the others are told")]
     CompareOne {
         /// The allocator.
         allocator: &'static str,
         /// The file.
         name: String,
+        /// The device.
+        device: DeviceId,
         /// Why not.
         #[source]
         source: ReplayError,

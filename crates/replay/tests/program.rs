@@ -253,6 +253,5 @@ fn an_allocation_is_of_the_pool_of_its_memory() {
     let events = [before, under, ask, free, gone, gone_too, all, ask, free];
     let program = program(&snapshot("[0, 7]", &events));
     let pools: Vec<PoolId> = program.requests.iter().map(|request| request.pool).collect();
-    assert_eq!(pools[1], PoolId(0, 7));
-    assert_eq!(pools.len(), 2);
+    assert_eq!(pools, [PoolId::DEFAULT, PoolId(0, 7)]);
 }

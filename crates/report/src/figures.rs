@@ -34,6 +34,8 @@ pub(crate) fn percent(share: f64) -> String {
         "<0.1 %".to_owned()
     } else if (99.95..100.0).contains(&percent) {
         ">99.9 %".to_owned()
+    } else if -0.05 < percent && percent < 0.0 {
+        "0.0 %".to_owned()
     } else {
         format!("{percent:.1} %")
     }
@@ -47,6 +49,11 @@ pub(crate) fn percent_of(part: Bytes, whole: Bytes) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_just_below_zero_has_no_sign() {
+        assert_eq!([-0.0003, -0.02].map(percent), ["0.0 %", "-2.0 %"]);
+    }
 
     #[test]
     fn thousands_stand_apart() {

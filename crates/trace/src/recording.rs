@@ -1,6 +1,6 @@
 //! A recording as a reader hands it over: everything the file says, nothing concluded.
 
-use gapless_units::{DeviceId, Micros};
+use gapless_units::{Bytes, DeviceId, Micros};
 
 use crate::event::Events;
 use crate::framework::Framework;
@@ -80,6 +80,11 @@ pub struct DeviceRecording {
     pub end: Option<Vec<FinalSegment>>,
     /// Ranges the program marked, in the order of the file.
     pub annotations: Vec<Annotation>,
+}
+
+impl DeviceRecording {
+    /// The largest size that is believed: more memory than any machine has.
+    pub const LARGEST_SIZE: Bytes = Bytes::gib(1 << 20);
 }
 
 /// One end of a range that the program marked, such as an optimizer's step.

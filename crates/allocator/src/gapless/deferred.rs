@@ -140,11 +140,11 @@ impl Deferred {
         Some(first)
     }
 
-    /// Takes back the events of the block that was freed last; answers their streams.
+    /// Takes back the events of a block, the last that were recorded; answers their streams.
     pub(super) fn take_back(&mut self, at: BlockIndex) -> Vec<StreamId> {
         let mut streams = Vec::new();
         for (&stream, queue) in &mut self.queues {
-            // Only the last of a queue can be of the block that was freed last.
+            // Only the last of a queue can be one of them.
             if let Some(queued) = queue.pop_back_if(|queued| queued.at == at) {
                 self.spent.push(queued.event);
                 streams.push(stream);

@@ -50,7 +50,7 @@ impl<O: Observer> Books<O> {
         Ok(())
     }
 
-    /// Undoes what was recorded of a block's uses, the last of all frees.
+    /// Undoes what was recorded of a block's uses, behind all that was recorded before.
     fn forget_events_of(&mut self, at: BlockIndex, mut uses: Vec<StreamId>) {
         uses.extend(self.deferred.take_back(at));
         self.deferred.uses.insert(at, uses);
@@ -94,5 +94,36 @@ impl<O: Observer> Books<O> {
         if self.deferred.pass_one(at) {
             self.take_unused(at);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gapless_device::{Faulty, Sim, SimSetup};
+    use gapless_units::Bytes;
+
+    use super::*;
+    use crate::Allocator;
+    use crate::gapless::{GaplessAllocator, Slack};
+
+    /// Of two events the second cannot be recorded, and the first is not forgotten at once.
+    #[test]
+    fn an_event_that_is_not_forgotten_is_forgotten_later() {
+        let device = Faulty::new(Sim::new(SimSetup::new(Bytes::mib(64))));
+        let mut it = GaplessAllocator::new(device, Slack::NONE, ());
+        let block = it.allocate(Bytes::mib(2), StreamId(0)).unwrap();
+        for stream in [StreamId(1), StreamId(2)] {
+            assert_eq!(it.record_stream(block, stream), Ok(()));
+        }
+        let next = it.device.calls() + 1;
+        it.device.fail(next + 1..next + 3);
+        assert!(it.free(block).is_err());
+        assert_eq!(it.check_invariants(), Ok(()));
+        assert!(it.process_events().is_err());
+        assert_eq!(it.process_events(), Ok(()));
+        assert_eq!(it.device.device().events(), 0);
+        assert_eq!(it.free(block), Ok(()));
+        assert_eq!(it.process_events(), Ok(()));
+        assert_eq!((it.live(), it.device.device().events()), (Bytes::ZERO, 0));
     }
 }

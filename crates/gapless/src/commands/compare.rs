@@ -111,17 +111,22 @@ impl Order {
             for (contender, answer) in self.contenders.iter().zip(answers.by_ref()) {
                 match answer {
                     Ok(comparison) => device.comparisons.push(comparison),
-                    Err(source) => unable.push((contender.name, source)),
+                    Err(source) => unable.push((contender.name, device.device, source)),
                 }
             }
-            if device.comparisons.is_empty()
-                && let Some((_, source)) = unable.pop()
-            {
-                return Err(broken(source));
-            }
         }
-        let fails =
-            |(allocator, source)| Failure::CompareOne { allocator, name: input.name(), source };
+        devices.retain(|device| !device.comparisons.is_empty());
+        if devices.is_empty()
+            && let Some((_, _, source)) = unable.pop()
+        {
+            return Err(broken(source));
+        }
+        let fails = |(allocator, device, source)| Failure::CompareOne {
+            allocator,
+            name: input.name(),
+            device,
+            source,
+        };
         let unable = unable.into_iter().map(fails).collect();
         Ok((Compared { recorded, costs: self.costs.clone(), devices }, unable))
     }

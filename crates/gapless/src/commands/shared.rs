@@ -4,25 +4,24 @@ use std::num::ParseIntError;
 use std::path::Path;
 
 use gapless::device::{Card, Costs};
-use gapless::trace::{Release, Settings};
+use gapless::trace::{DeviceRecording, Release, Settings};
 use gapless::units::{Bytes, DeviceId, ParseBytesError};
 
 use crate::failure::{Failure, Refusal};
 use crate::input::Input;
 use crate::output::Output;
 
-/// No card has more, nor has any program.
-const LARGEST: Bytes = Bytes::gib(1 << 20);
-
 /// A size such as `40GiB`.
 pub(super) fn size(text: &str) -> Result<Bytes, String> {
     let size: Bytes = text.parse().map_err(|error: ParseBytesError| error.to_string())?;
-    if LARGEST < size { Err(format!("at most {LARGEST}")) } else { Ok(size) }
+    let largest = DeviceRecording::LARGEST_SIZE;
+    if largest < size { Err(format!("at most {largest}")) } else { Ok(size) }
 }
 
 /// A size such as `40GiB`, or a card such as `A100 40GB`, or enough of its name.
 pub(super) fn capacity(text: &str) -> Result<Bytes, String> {
-    if text.parse::<Bytes>().is_ok() {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number && text.parse::<Bytes>().is_ok() {
         return size(text);
     }
     if let Some(card) = Card::named(text) {
@@ -32,6 +31,8 @@ pub(super) fn capacity(text: &str) -> Result<Bytes, String> {
     let like = Card::catalog().into_iter();
     let like: Vec<Card> = like.filter(|it| it.name.to_lowercase().contains(&wanted)).collect();
     match &*like {
+        // `4090` is a card; other numbers are bytes.
+        [] | [_, _, ..] if is_number => size(text),
         [] => Err("write a size such as 40GiB, or a card such as `A100 40GB`".to_owned()),
         [card] => Ok(card.memory),
         _ => {

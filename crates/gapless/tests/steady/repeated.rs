@@ -1,10 +1,11 @@
 //! Programs that repeat themselves: the last iteration sixty times over. In the end nothing is
 //! mapped.
 
+use std::ops::Range;
+
 use gapless::device::Costs;
 use gapless::replay::{Contender, Repeating};
 use gapless::report::ComparedDevice;
-use std::ops::Range;
 
 use super::{Programs, check_others, check_own};
 

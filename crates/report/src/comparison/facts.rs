@@ -49,7 +49,7 @@ pub struct ContenderFacts {
     pub smallest_capacity_bytes: u64,
     /// Whether the program fails with some larger memory: then a smaller one may do that was not tried.
     pub smallest_capacity_has_gaps: bool,
-    /// The share of it that is never alive.
+    /// The share of it that is never alive; below 0 where the allocator rounds to less than 512 bytes.
     pub waste_at_capacity: f64,
     /// Requests that wait for the device with that memory.
     pub stalls_at_capacity: u64,

@@ -12,12 +12,9 @@ use crate::note::Note;
 use crate::recording::DeviceRecording;
 use crate::segment::FinalSegment;
 
-/// The largest size that is believed: more memory than any machine has.
-const LARGEST: Bytes = Bytes::gib(1 << 20);
-
 /// The bytes at `addr`, where a device can have them.
 fn extent(addr: Addr, size: Bytes) -> Option<Extent> {
-    Extent::new(addr, size).ok().filter(|_| size <= LARGEST)
+    Extent::new(addr, size).ok().filter(|_| size <= DeviceRecording::LARGEST_SIZE)
 }
 
 /// The sum of all sizes in a recording that was admitted.
@@ -53,7 +50,9 @@ fn admit_events(events: &mut Events, notes: &mut Vec<Note>) {
         let event = events.get(index);
         let failed = event.action == Action::OutOfMemory;
         let misplaced = has_extent(event.action) && extent(event.addr, event.size).is_none();
-        if misplaced || failed && LARGEST < event.device_free().max(event.size) {
+        if misplaced
+            || failed && DeviceRecording::LARGEST_SIZE < event.device_free().max(event.size)
+        {
             outside.add(|| format!("event {index}, {} at {}", event.size, event.addr));
             events.disregard(index);
         }
@@ -113,7 +112,7 @@ fn admit_blocks(segment: &mut FinalSegment, notes: &mut Vec<Note>) {
     segment.blocks.retain(|block| {
         let placed = extent(block.addr, block.size)
             .filter(|placed| end <= placed.start() && whole.contains(*placed))
-            .filter(|_| block.requested <= LARGEST);
+            .filter(|_| block.requested <= DeviceRecording::LARGEST_SIZE);
         end = placed.map_or(end, Extent::end);
         if placed.is_none() {
             refused.add(|| format!("{} at {}", block.size, block.addr));
