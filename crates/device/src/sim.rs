@@ -1,6 +1,7 @@
 //! The simulated device: books of addresses and memory, and a clock that runs on a cost model.
 
 mod addresses;
+mod calls;
 mod events;
 mod script;
 
@@ -12,6 +13,7 @@ use crate::device::{Device, DeviceError, EventId, Handle, MemoryInfo};
 
 pub use addresses::Placement;
 use addresses::{Addresses, Use};
+pub use calls::CallCounts;
 pub use events::Completion;
 use events::Events;
 pub use script::{Script, Step};
@@ -50,30 +52,6 @@ impl SimSetup {
             costs: Costs::default(),
         }
     }
-}
-
-/// How often each call for memory, addresses and mappings was made. [`Device::unreserve`] is not counted,
-/// and takes no time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CallCounts {
-    /// [`Device::allocate`], refused ones included.
-    pub allocate: u64,
-    /// [`Device::free`].
-    pub free: u64,
-    /// [`Device::reserve`].
-    pub reserve: u64,
-    /// [`Device::create`], refused ones included.
-    pub create: u64,
-    /// [`Device::map`].
-    pub map: u64,
-    /// Granules that [`Device::map`] was called for.
-    pub granules_mapped: u64,
-    /// [`Device::set_access`].
-    pub set_access: u64,
-    /// [`Device::unmap`].
-    pub unmap: u64,
-    /// [`Device::release`].
-    pub release: u64,
 }
 
 /// A device that keeps books and no memory.

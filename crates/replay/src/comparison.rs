@@ -62,28 +62,77 @@ pub fn compare(
     let tries = LOOKED_AT / (program.operations.len() as u64).max(1);
     let tries = tries.clamp(8, 2000);
     // Not every allocator rounds to 512 bytes.
-    let least = program.met_peak(|size| size);
-    let search = Search { least, most, resolution: GRANULE, tries };
-    let (smallest_capacity, was_met) = search.find(completes)?;
-    let at_capacity = run(smallest_capacity)?;
+    let alive = program.met_peak(|size| size);
+    let search = Search { least: alive, most, resolution: GRANULE, tries };
     let is_calm = |available| contender.is_stall_free(program, available, costs);
-    // Often the smallest of all needs no stop; then nothing smaller is to be found.
-    let (stall_free_capacity, has_stalling_gaps) = if at_capacity.is_stall_free() {
-        (smallest_capacity, was_met || search.fails_above(smallest_capacity, is_calm)?)
-    } else {
-        Search { least: smallest_capacity, ..search }.smallest_that(is_calm)?
-    };
-    // Where no request waits with any, the program completes with all.
-    let is_calm_above = smallest_capacity == stall_free_capacity && !has_stalling_gaps;
-    let has_gaps = was_met || !is_calm_above && search.fails_above(smallest_capacity, completes)?;
+    let least = Least::found(&search, completes, is_calm)?;
     Ok(Comparison {
         contender: contender.clone(),
         peak_live,
         uncapped,
-        at_capacity,
-        smallest_capacity,
-        stall_free_capacity,
-        has_gaps,
-        has_stalling_gaps,
+        at_capacity: run(least.to_complete)?,
+        smallest_capacity: least.to_complete,
+        stall_free_capacity: least.to_be_calm,
+        has_gaps: least.fails_above,
+        has_stalling_gaps: least.waits_above,
     })
+}
+
+/// The least memory found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Least {
+    /// With which the program completes.
+    to_complete: Bytes,
+    /// With which no request waits, either.
+    to_be_calm: Bytes,
+    /// Whether it fails with some more than the first.
+    fails_above: bool,
+    /// Whether it fails or requests wait with some more than the second.
+    waits_above: bool,
+}
+
+impl Least {
+    fn found(
+        search: &Search,
+        completes: impl Fn(Bytes) -> Result<bool, ReplayError>,
+        is_calm: impl Fn(Bytes) -> Result<bool, ReplayError>,
+    ) -> Result<Self, ReplayError> {
+        let (to_complete, failed_above) = search.find(&completes)?;
+        // Often the least of all needs no wait; then nothing less is to be found.
+        let (to_be_calm, waits_above) = if is_calm(to_complete)? {
+            (to_complete, failed_above || search.fails_above(to_complete, &is_calm)?)
+        } else {
+            Search { least: to_complete, ..*search }.smallest_that(&is_calm)?
+        };
+        // Where no request waits with any of those tried, the program completes with all of them.
+        let is_calm_above = to_complete == to_be_calm && !waits_above;
+        let fails_above =
+            failed_above || !is_calm_above && search.fails_above(to_complete, &completes)?;
+        Ok(Self { to_complete, to_be_calm, fails_above, waits_above })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found where a program completes with 100 MiB and more, and waits or fails with some of it.
+    fn found(waits: &[u64], fails: &[u64]) -> (u64, u64, bool, bool) {
+        let of = |mib: u64| Bytes::mib(mib);
+        let search = Search { least: of(90), most: of(140), resolution: GRANULE, tries: 1000 };
+        let completes = |size| Ok(of(100) <= size && fails.iter().all(|&mib| of(mib) != size));
+        let is_calm = |size| Ok(completes(size)? && waits.iter().all(|&mib| of(mib) != size));
+        let it = Least::found(&search, completes, is_calm).unwrap();
+        let mib = |size: Bytes| size.get() / Bytes::mib(1).get();
+        (mib(it.to_complete), mib(it.to_be_calm), it.fails_above, it.waits_above)
+    }
+
+    #[test]
+    fn more_memory_is_looked_at_for_waits_and_for_failures() {
+        assert_eq!(found(&[], &[]), (100, 100, false, false));
+        assert_eq!(found(&[120], &[]), (100, 100, false, true));
+        assert_eq!(found(&[], &[120]), (100, 100, true, true));
+        assert_eq!(found(&[100, 102], &[]), (100, 104, false, false));
+        assert_eq!(found(&[100, 120], &[130]), (100, 102, true, true));
+    }
 }
