@@ -19,6 +19,10 @@ impl<O: Observer> Books<O> {
     /// Where a request goes when pages are short: where the fewest have to be mapped, now and
     /// later.
     pub(super) fn lasting_place(&mut self, tightest: Place) -> Place {
+        // Nothing is mapped there, so nowhere less.
+        if self.missing(tightest).next().is_none() {
+            return tightest;
+        }
         let (arena, size) = (self.blocks[tightest.at()].arena, tightest.size());
         let cheapest = self.cheapest_place(tightest);
         let price = self.table.pages_for(size);

@@ -202,8 +202,8 @@ impl<O: Observer> Books<O> {
 
     /// Whether what a place lacks may be taken from the device.
     fn is_within_budget(&self, place: Place) -> bool {
-        let lacking = self.table.bytes_of(self.lacking(place).count() as u64);
-        lacking.is_zero() || lacking <= self.room()
+        let room = self.room();
+        !room.is_zero() && self.table.bytes_of(self.lacking(place).count() as u64) <= room
     }
 
     /// Where in a gap: at the end where fewer pages are touched that nothing alive touches yet. A

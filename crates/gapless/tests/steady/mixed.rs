@@ -16,9 +16,9 @@ const ORDERS: u64 = 4;
 /// So many operations at most are not done yet where streams are behind.
 const BEHIND: usize = 1000;
 
-/// The program whose calls may take more then, ten times as much: pages cannot come to addresses that such
-/// work may use. Of this one no kernel was executed, so that its iterations are short.
-const MORE_BEHIND: &str = "frag_oom_varlen";
+/// The programs whose calls may take more then, so many times as much: pages cannot come to addresses that
+/// such work may use. Of these no kernel was executed, so that their iterations are short.
+const MORE_BEHIND: [(&str, f64); 2] = [("frag_oom_varlen", 10.0), ("vit_prefetch_streams", 2.0)];
 
 /// What is mapped in the second half, in each of the orders.
 fn moved(device: &ComparedDevice, behind: Option<usize>) -> Vec<Moved> {
@@ -53,7 +53,8 @@ fn check_all(programs: Programs) -> usize {
         1 < device.iterations.len() && (0..device.iterations.len()).all(|at| 0 < micros(device, at))
     });
     let checks = timed.map(|(name, device)| {
-        let most_behind = MOST * if name.starts_with(MORE_BEHIND) { 10.0 } else { 1.0 };
+        let more = MORE_BEHIND.iter().find(|(program, _)| name.starts_with(program));
+        let most_behind = more.map_or(MOST, |&(_, times)| times * MOST);
         for (behind, most) in [(None, MOST), (Some(BEHIND), most_behind)] {
             let each = moved(&device, behind);
             let mean =
