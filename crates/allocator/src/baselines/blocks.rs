@@ -57,6 +57,19 @@ pub(super) struct Cut {
     pub(super) right: Option<BlockIndex>,
 }
 
+/// The neighbors that a block is to be one with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Joining {
+    pub(super) prev: Option<BlockIndex>,
+    pub(super) next: Option<BlockIndex>,
+}
+
+impl Joining {
+    pub(super) fn each(self) -> impl Iterator<Item = BlockIndex> {
+        [self.prev, self.next].into_iter().flatten()
+    }
+}
+
 /// All blocks of a policy. Places are used again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Blocks {
@@ -119,6 +132,25 @@ impl Blocks {
             self[behind].prev = at;
         }
         self.vacant.push(next);
+    }
+
+    /// The neighbors in a block's state that `may` be one with it.
+    pub(super) fn joining(&self, at: BlockIndex, may: fn(&Block, &Block) -> bool) -> Joining {
+        let joins = |&other: &BlockIndex| {
+            self[at].state == self[other].state && may(&self[at], &self[other])
+        };
+        Joining { prev: self.prev(at).filter(joins), next: self.next(at).filter(joins) }
+    }
+
+    /// Makes a block one with its neighbors; answers where it is then.
+    pub(super) fn join(&mut self, at: BlockIndex, joining: Joining) -> BlockIndex {
+        if joining.next.is_some() {
+            self.absorb_next(at);
+        }
+        if let Some(prev) = joining.prev {
+            self.absorb_next(prev);
+        }
+        joining.prev.unwrap_or(at)
     }
 
     /// Forgets a block that is all of a segment that is gone.

@@ -85,18 +85,12 @@ impl<I: FreeIndex> CutSegments<I> {
     }
 
     /// Takes a block back and merges it with its free neighbors.
-    pub(super) fn take_back(&mut self, mut at: BlockIndex, stamp: Stamp) {
+    pub(super) fn take_back(&mut self, at: BlockIndex, stamp: Stamp) {
         self.blocks[at].state = State::Free;
         self.blocks[at].stamp = stamp;
-        if let Some(next) = self.blocks.next(at).filter(|&next| self.is_free(next)) {
-            self.leave(next);
-            self.blocks.absorb_next(at);
-        }
-        if let Some(prev) = self.blocks.prev(at).filter(|&prev| self.is_free(prev)) {
-            self.leave(prev);
-            self.blocks.absorb_next(prev);
-            at = prev;
-        }
+        let joining = self.blocks.joining(at, |_, _| true);
+        joining.each().for_each(|other| self.leave(other));
+        let at = self.blocks.join(at, joining);
         self.enter(at);
     }
 

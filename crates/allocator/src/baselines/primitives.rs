@@ -162,7 +162,7 @@ impl Primitives {
     /// Takes a block back, which merges with its free neighbors.
     pub(super) fn take_back(
         &mut self,
-        mut at: BlockIndex,
+        at: BlockIndex,
         stamp: Stamp,
         stitched: &mut StitchedBlocks,
     ) {
@@ -172,17 +172,13 @@ impl Primitives {
         }
         self.blocks[at].state = State::Free;
         self.blocks[at].stamp = stamp;
-        if let Some(next) = self.blocks.next(at).filter(|&next| self.is_free(next)) {
-            self.leave(next);
-            self.by_addr.remove(&self.blocks[next].addr);
-            self.blocks.absorb_next(at);
+        let joining = self.blocks.joining(at, |_, _| true);
+        for other in joining.each() {
+            self.leave(other);
+            // No block begins any more where the second of the two did.
+            self.by_addr.remove(&self.blocks[at].addr.max(self.blocks[other].addr));
         }
-        if let Some(prev) = self.blocks.prev(at).filter(|&prev| self.is_free(prev)) {
-            self.leave(prev);
-            self.by_addr.remove(&self.blocks[at].addr);
-            self.blocks.absorb_next(prev);
-            at = prev;
-        }
+        let at = self.blocks.join(at, joining);
         self.enter(at);
     }
 

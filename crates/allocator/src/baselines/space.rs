@@ -149,20 +149,10 @@ impl Space {
     }
 
     /// Merges a block with neighbors of its state that `may` be one with it, and enters it.
-    fn merge(&mut self, mut at: BlockIndex, may: fn(&Block, &Block) -> bool) {
-        let joins = |blocks: &Blocks, other: BlockIndex, at: BlockIndex| {
-            let (one, other) = (&blocks[at], &blocks[other]);
-            one.state == other.state && may(one, other)
-        };
-        if let Some(next) = self.blocks.next(at).filter(|&next| joins(&self.blocks, next, at)) {
-            self.leave(next);
-            self.blocks.absorb_next(at);
-        }
-        if let Some(prev) = self.blocks.prev(at).filter(|&prev| joins(&self.blocks, prev, at)) {
-            self.leave(prev);
-            self.blocks.absorb_next(prev);
-            at = prev;
-        }
+    fn merge(&mut self, at: BlockIndex, may: fn(&Block, &Block) -> bool) {
+        let joining = self.blocks.joining(at, may);
+        joining.each().for_each(|other| self.leave(other));
+        let at = self.blocks.join(at, joining);
         self.enter(at);
     }
 

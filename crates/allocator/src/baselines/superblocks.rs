@@ -191,22 +191,14 @@ impl Superblocks {
     }
 
     /// Merges a free block with free neighbors in its superblock; answers where it then is.
-    fn merge(&mut self, mut at: BlockIndex) -> BlockIndex {
-        let index = self.blocks[at].segment;
-        let blocks = &mut self.blocks;
-        let free = &mut self.all[index as usize].free;
-        let is_one = |blocks: &Blocks, other: BlockIndex| {
-            blocks[other].segment == index && blocks[other].state == State::Free
-        };
-        if let Some(next) = blocks.next(at).filter(|&next| is_one(blocks, next)) {
-            free.remove(&blocks[next].addr);
-            blocks.absorb_next(at);
+    fn merge(&mut self, at: BlockIndex) -> BlockIndex {
+        let joining = self.blocks.joining(at, |one, other| one.segment == other.segment);
+        let free = &mut self.all[self.blocks[at].segment as usize].free;
+        for other in joining.each() {
+            free.remove(&self.blocks[other].addr);
         }
-        if let Some(prev) = blocks.prev(at).filter(|&prev| is_one(blocks, prev)) {
-            blocks.absorb_next(prev);
-            at = prev;
-        }
-        free.insert(blocks[at].addr, at);
+        let at = self.blocks.join(at, joining);
+        free.insert(self.blocks[at].addr, at);
         at
     }
 
