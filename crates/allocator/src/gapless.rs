@@ -30,7 +30,7 @@
 //! nobody waits for work that may still use the old address, and a program that repeats itself
 //! finds its pages under its slots again without a call of the device; the oldest go before the
 //! device keeps no more mappings ([`Device::mapping_limit`]). Where that is not enough,
-//! what it asks for is learnt, and each request has a place that is planned; a plan is a hint.
+//! what it asks for is profiled, and each request has a place that is planned; a plan is a hint.
 //!
 //! Rules of safety, each held by a test:
 //!
@@ -70,8 +70,8 @@ mod bins;
 mod known;
 #[cfg(test)]
 mod turns;
-mod attention;
-mod habit;
+mod watch;
+mod planner;
 mod arena;
 mod front;
 mod deferred;

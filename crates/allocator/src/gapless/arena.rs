@@ -11,9 +11,9 @@ use gapless_units::{PoolId, StreamId};
 use rustc_hash::FxHashMap;
 
 use super::bins::Bins;
-use super::habit::Habit;
 use super::known::KnownPlaces;
 use super::names::ArenaIndex;
+use super::planner::Planner;
 
 /// All arenas of an allocator.
 #[derive(Clone, Debug, Default)]
@@ -117,7 +117,7 @@ pub(super) struct Arena {
     pub(super) pool: PoolId,
     pub(super) free: Bins,
     pub(super) known: KnownPlaces,
-    pub(super) habit: Habit,
+    pub(super) planner: Planner,
     /// Work queued up to this time, on the allocator's clock, is done.
     pub(super) settled: u64,
     /// An event that says so for a later time.
@@ -145,7 +145,7 @@ impl Arena {
             pool,
             free: Bins::default(),
             known: KnownPlaces::default(),
-            habit: Habit::default(),
+            planner: Planner::default(),
             settled,
             checkpoint: None,
             pool_is_over: false,

@@ -7,7 +7,7 @@ use gapless_units::{Addr, Bytes, Extent};
 
 use super::names::{ArenaIndex, BlockId, BlockIndex, ReservationIndex};
 
-/// The name of a block that was handed out while nobody listened.
+/// The name of a block that was handed out while requests were not watched.
 pub(super) const NO_NAME: u32 = 0;
 
 /// Who has a block.
@@ -46,7 +46,7 @@ pub(super) struct Block {
     /// Slots inside a free block that have no memory.
     pub(super) bare: u32,
     generation: u32,
-    /// Which request of its arena it was handed out for, where somebody listened.
+    /// Which request of its arena it was handed out for, where that was watched.
     pub(super) name: u32,
     pub(super) state: State,
     /// Whether other streams used it since it was handed out.

@@ -6,7 +6,6 @@ use gapless_trace::{Action, SizePool};
 use gapless_units::{Bytes, PoolId, StreamId};
 
 use super::arena::Arenas;
-use super::attention::{Attention, Heard};
 use super::block::{Blocks, NO_NAME, State};
 use super::counts::{Counts, Moment};
 use super::deferred::Deferred;
@@ -14,6 +13,7 @@ use super::front::Front;
 use super::names::{ArenaIndex, BlockId, BlockIndex, Slot};
 use super::pages::PageTable;
 use super::slack::Slack;
+use super::watch::{Unrest, Watch};
 use crate::observer::{Happening, Observer};
 use crate::statistics::Statistics;
 
@@ -44,7 +44,7 @@ pub(super) struct Books<O> {
     pub(super) failed_in_capture: bool,
     /// Blocks that requests have cut out and not handed out yet.
     pub(super) serving: u32,
-    pub(super) attention: Attention,
+    pub(super) watch: Watch,
     /// Who waits for the work of which streams, with the books out of hand.
     pub(super) waits: Vec<(StreamId, Weak<()>)>,
     /// How many graphs are being captured.
@@ -69,7 +69,7 @@ impl<O: Observer> Books<O> {
             failure: None,
             failed_in_capture: false,
             serving: 0,
-            attention: Attention::default(),
+            watch: Watch::default(),
             waits: Vec::new(),
             captures: 0,
         }
@@ -89,8 +89,8 @@ impl<O: Observer> Books<O> {
     #[inline]
     pub(super) fn hand_out(&mut self, at: BlockIndex, requested: Bytes) -> BlockId {
         let id = self.blocks.hand_out(at, requested);
-        if self.attention.is_paid() {
-            self.listen(at);
+        if self.watch.is_on() {
+            self.tell_planner(at);
         } else {
             self.blocks[at].name = NO_NAME;
         }
@@ -102,18 +102,18 @@ impl<O: Observer> Books<O> {
     /// Whether an arena's next request may have a place of its own.
     #[inline]
     pub(super) fn has_place(&self, arena: ArenaIndex) -> bool {
-        self.attention.is_paid() && self.arenas[arena].habit.has_place()
+        self.watch.is_on() && self.arenas[arena].planner.has_place()
     }
 
-    /// Tells the habit of an arena of a request, which gets this block.
+    /// Tells the planner of an arena of a request, which gets this block.
     #[inline(never)]
-    fn listen(&mut self, at: BlockIndex) {
+    fn tell_planner(&mut self, at: BlockIndex) {
         let block = &mut self.blocks[at];
-        let habit = &mut self.arenas[block.arena].habit;
-        block.name = habit.next_name();
-        self.attention.spend();
-        if habit.ask(block.size) {
-            self.attention.renew();
+        let planner = &mut self.arenas[block.arena].planner;
+        block.name = planner.next_name();
+        self.watch.spend();
+        if planner.ask(block.size) {
+            self.watch.renew();
         }
     }
 
@@ -121,14 +121,14 @@ impl<O: Observer> Books<O> {
     pub(super) fn note_map(&mut self, taker: BlockIndex) {
         let block = &self.blocks[taker];
         let (arena, with_it) = (block.arena, self.counts.live() + block.size);
-        let heard = self.attention.map(self.counts.live_peak().max(with_it));
-        if heard == Heard::StartsToListen {
+        let unrest = self.watch.map(self.counts.live_peak().max(with_it));
+        if unrest == Unrest::WatchBegins {
             for index in self.arenas.indices() {
-                self.arenas[index].habit.interrupt();
+                self.arenas[index].planner.interrupt();
             }
         }
-        if heard != Heard::Nothing {
-            self.arenas[arena].habit.map();
+        if unrest != Unrest::Ignored {
+            self.arenas[arena].planner.map();
         }
     }
 
@@ -179,8 +179,8 @@ impl<O: Observer> Books<O> {
         let block = &mut self.blocks[at];
         block.state = State::Shelved;
         let (size, arena, name) = (block.size, block.arena, block.name);
-        if self.attention.is_paid() {
-            self.arenas[arena].habit.free(name);
+        if self.watch.is_on() {
+            self.arenas[arena].planner.free(name);
         }
         self.tell_block(Action::FreeCompleted, at);
         if let Some(oldest) = self.front.put(arena, size, at) {

@@ -4,10 +4,10 @@ use gapless_device::DeviceError;
 use gapless_units::{Bytes, Extent};
 
 use super::books::Books;
-use super::habit::{Plan, Planned, Routine};
 use super::hold::Hold;
 use super::names::{ArenaIndex, BlockIndex};
 use super::place::{Place, carve};
+use super::planner::{Plan, Planned, Schedule};
 use super::supply::Refusal;
 use super::waits::stall_for_arena;
 use crate::observer::Observer;
@@ -28,9 +28,9 @@ pub(super) fn take_planned<H: Hold>(
     size: Bytes,
 ) -> Result<Option<BlockIndex>, DeviceError> {
     let books = hold.books();
-    if books.arenas[arena].habit.routine().is_some_and(|routine| routine.due(size).is_some()) {
+    if books.arenas[arena].planner.schedule().is_some_and(|schedule| schedule.due(size).is_some()) {
         let packing = books.pack(arena, size);
-        books.arenas[arena].habit.take_plan(packing);
+        books.arenas[arena].planner.take_plan(packing);
     }
     let Some(planned) = books.planned(arena, size) else { return Ok(None) };
     let mut may_wait = books.may_wait_for_places(arena);
@@ -80,11 +80,11 @@ fn take_within_budget<H: Hold>(
 impl<O: Observer> Books<O> {
     /// Where the plan of an arena has the next request go.
     fn planned(&self, arena: ArenaIndex, size: Bytes) -> Option<Planned> {
-        self.arenas[arena].habit.routine()?.place(size)
+        self.arenas[arena].planner.schedule()?.place(size)
     }
 
     fn may_wait_for_places(&self, arena: ArenaIndex) -> bool {
-        let plan = self.arenas[arena].habit.routine().and_then(Routine::plan);
+        let plan = self.arenas[arena].planner.schedule().and_then(Schedule::plan);
         plan.is_some_and(Plan::is_being_settled)
     }
 
@@ -97,13 +97,13 @@ impl<O: Observer> Books<O> {
             let gaps = as_before.chain(free.all(&self.blocks, part.size()));
             gaps.take(LOOKED_AT).find(|&at| self.blocks[at].extent().contains(part))?
         };
-        self.arenas[arena].habit.note_gap(self.blocks[at].size);
+        self.arenas[arena].planner.note_gap(self.blocks[at].size);
         Some(Place::new(at, part))
     }
 
     /// Where a request goes whose place is taken, so that it takes no other's: behind the last.
     fn place_beside_the_plan(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
-        let end = self.arenas[arena].habit.routine()?.plan()?.end();
+        let end = self.arenas[arena].planner.schedule()?.plan()?.end();
         let gaps = self.arenas[arena].free.all(&self.blocks, size).take(LOOKED_AT);
         let behind = gaps.filter_map(|at| {
             let block = &self.blocks[at];

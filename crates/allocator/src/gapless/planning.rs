@@ -1,12 +1,12 @@
-//! Plans for what was learnt, made around what lies there.
+//! Plans for what was profiled, made around what lies there.
 
 use gapless_plan::{Cycle, Packing, Span};
 use gapless_units::{Addr, Bytes, Extent};
 
 use super::block::State;
 use super::books::Books;
-use super::habit::Learnt;
 use super::names::{ArenaIndex, ReservationIndex};
+use super::planner::Profile;
 use crate::observer::Observer;
 
 /// Pairs of blocks that may be looked at for a plan: half a second at the worst, with all that has to be
@@ -17,12 +17,12 @@ impl<O: Observer> Books<O> {
     /// Where the blocks of an arena go whose cycle begins now, around what lies there: behind an address,
     /// and so that no more pages are touched than lie there by now, or may be taken by choice.
     pub(super) fn pack(&self, arena: ArenaIndex, size: Bytes) -> Option<(Packing, Addr)> {
-        let learnt = self.arenas[arena].habit.routine()?.due(size)?;
+        let profile = self.arenas[arena].planner.schedule()?.due(size)?;
         let own = self.table.reservations();
         let own = own.filter(|(_, book)| book.arena == arena && book.first.some().is_some());
         let (index, reservation) = own.max_by_key(|(_, book)| book.active.len())?;
         let first = reservation.extent.start();
-        let cycle = self.cycle_around(learnt, index, first);
+        let cycle = self.cycle_around(profile, index, first);
         let pages = reservation.active.len() as u64 + self.table.whole_pages(self.room());
         // With several streams an arena may lack pages that others have at the moment.
         if pages < self.table.pages_for(cycle.load()) {
@@ -35,20 +35,20 @@ impl<O: Observer> Books<O> {
         Some((packing, first))
     }
 
-    /// What was learnt, with what is alive in a reservation: blocks of the cycle stay where they are, and
+    /// What was profiledd, with what is alive in a reservation: blocks of the cycle stay where they are, and
     /// come to lie there again; all others are always in the way.
-    fn cycle_around(&self, learnt: &Learnt, reservation: ReservationIndex, first: Addr) -> Cycle {
+    fn cycle_around(&self, profile: &Profile, reservation: ReservationIndex, first: Addr) -> Cycle {
         let arena = self.table.reservation(reservation).arena;
-        let now = self.arenas[arena].habit.next_name();
-        let period = learnt.cycle.period();
-        let mut spans = learnt.cycle.spans().to_vec();
+        let now = self.arenas[arena].planner.next_name();
+        let period = profile.cycle.period();
+        let mut spans = profile.cycle.spans().to_vec();
         let mut walls: Vec<Extent> = Vec::new();
         for at in self.blocks.from(self.table.reservation(reservation).first) {
             let block = &self.blocks[at];
             if block.state == State::Free {
                 continue;
             }
-            let own = learnt.alive_since(now.wrapping_sub(block.name) as usize);
+            let own = profile.alive_since(now.wrapping_sub(block.name) as usize);
             let own =
                 own.filter(|&span| spans[span].size == block.size && spans[span].at.is_none());
             if let Some(span) = own {

@@ -5,9 +5,9 @@ use gapless_device::{Completion, Faulty, Sim, SimSetup};
 use gapless_units::{Bytes, Extent, PoolId, StreamId};
 
 use crate::allocator::Allocator;
-use crate::gapless::habit::{Habit, Plan, Routine};
 use crate::gapless::names::BlockId;
 use crate::gapless::planned::Planned;
+use crate::gapless::planner::{Plan, Planner, Schedule};
 use crate::gapless::request::rounded;
 use crate::gapless::turns::{Asked, Numbers, turn};
 use crate::gapless::{GaplessAllocator, Slack};
@@ -35,15 +35,15 @@ impl Run {
     }
 
     /// What is known of the program.
-    fn habit(&mut self) -> &Habit {
+    fn planner(&mut self) -> &Planner {
         let arena = self.allocator.books.arenas.of(PoolId::DEFAULT, StreamId(0));
-        &self.allocator.books.arenas[arena].habit
+        &self.allocator.books.arenas[arena].planner
     }
 
     fn ask(&mut self, asked: Asked) {
         self.free_until(self.requests);
-        let routine = self.habit().routine();
-        self.planned += usize::from(routine.is_some_and(|routine| routine.plan().is_some()));
+        let schedule = self.planner().schedule();
+        self.planned += usize::from(schedule.is_some_and(|schedule| schedule.plan().is_some()));
         match self.allocator.allocate(asked.size, StreamId(0)) {
             Ok(block) => self.held.push((self.requests + asked.life, block)),
             Err(_) => self.failed += 1,
@@ -166,7 +166,7 @@ fn a_plan_is_followed_for_as_long_as_it_serves() {
     run.take_until_planned(&turn);
     run.take(6, &turn);
     let planned = run.planned;
-    // More requests than are listened to where nothing is found.
+    // More requests than are watched where nothing is found.
     assert_eq!(run.take(900, &turn), 0, "pages mapped");
     assert_eq!(run.planned, planned + 900 * turn.len(), "the plan is followed");
     run.end();
@@ -186,9 +186,9 @@ fn who_finds_its_place_taken_takes_no_other() {
     });
     let mut behind = 0;
     for asked in late {
-        let routine = run.habit().routine();
-        let place = routine.and_then(|routine| routine.place(rounded(asked.size))).unwrap();
-        let end = routine.and_then(Routine::plan).map(Plan::end).unwrap();
+        let schedule = run.planner().schedule();
+        let place = schedule.and_then(|schedule| schedule.place(rounded(asked.size))).unwrap();
+        let end = schedule.and_then(Schedule::plan).map(Plan::end).unwrap();
         run.ask(asked);
         let extent = run.held.last().and_then(|&(_, block)| run.allocator.extent(block)).unwrap();
         assert!(extent == place.part || end <= extent.start(), "{extent:?} is another's");
@@ -238,12 +238,12 @@ fn a_plan_for_what_never_comes_again_is_dropped() {
     let mut numbers = Numbers(3);
     let mut run = Run::new();
     run.take_until_planned(&turn(&mut numbers, 150));
-    assert!(run.habit().routine().is_some());
+    assert!(run.planner().schedule().is_some());
     // It may be astray for 16 cycles, of two turns here.
     for _ in 0..40 {
         run.take(1, &turn(&mut numbers, 150));
     }
-    assert!(run.habit().routine().is_none());
+    assert!(run.planner().schedule().is_none());
     run.end();
 }
 

@@ -81,19 +81,18 @@ impl<'a, D, O: Observer> InHand<'a, D, O> {
         self.state().ends
     }
 
-    /// Shuts the threads' fronts while somebody listens to what the program asks for, and opens them
-    /// again.
+    /// Shuts the threads' fronts while requests are watched, and opens them again.
     pub(super) fn shut_or_open_fronts(&mut self) {
         let state = self.state();
-        let is_listened_to = state.books.attention.is_paid();
-        if state.are_shut == is_listened_to {
+        let is_watched = state.books.watch.is_on();
+        if state.are_shut == is_watched {
             return;
         }
-        state.are_shut = is_listened_to;
+        state.are_shut = is_watched;
         for kept in &state.fronts {
-            lock(kept).is_shut = is_listened_to;
+            lock(kept).is_shut = is_watched;
         }
-        if is_listened_to {
+        if is_watched {
             state.clear_fronts();
         }
     }

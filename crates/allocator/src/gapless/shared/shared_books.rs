@@ -34,7 +34,7 @@ pub(super) struct State<O> {
     pub(super) fronts: Vec<Arc<Mutex<Kept>>>,
     /// What the books do not know of what happened in fronts that were dropped.
     pub(super) of_gone_fronts: Tally,
-    /// Whether everything goes through the books, because somebody listens.
+    /// Whether everything goes through the books, because requests are watched.
     pub(super) are_shut: bool,
     /// How many pools and streams are over.
     pub(super) ends: u64,

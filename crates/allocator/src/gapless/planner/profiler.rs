@@ -1,4 +1,4 @@
-//! What is learnt from some turns of a program that repeats itself: what it asks for, and how long
+//! A profile of some turns of a program that repeats itself: what it asks for, and how long
 //! each block lives.
 //!
 //! Time is counted in requests of the arena: what is freed between two requests is free for the
@@ -9,17 +9,17 @@
 use gapless_plan::{Cycle, Span};
 use gapless_units::Bytes;
 
-/// So many turns are listened to for what they ask for, and as many more for what becomes of it.
+/// So many turns are watched for what they ask for, and as many more for what becomes of it.
 const TURNS: usize = 2;
 
-/// What was seen so far.
+/// Profiles some turns of a program.
 #[derive(Clone, Debug)]
-pub(super) struct Lesson {
+pub(super) struct Profiler {
     /// How many requests a turn has.
     period: usize,
     /// The name of its first request.
     first: u32,
-    heard: usize,
+    seen: usize,
     asked: Vec<Asked>,
 }
 
@@ -30,23 +30,23 @@ struct Asked {
     life: Option<u32>,
 }
 
-/// A cycle as it was learnt: one turn or two, from where the fewest bytes are alive.
+/// A cycle as it was profiled: one turn or two, from where the fewest bytes are alive.
 #[derive(Clone, Debug)]
-pub(in crate::gapless) struct Learnt {
+pub(in crate::gapless) struct Profile {
     /// How many requests a turn has.
     pub(super) period: usize,
     /// What is asked for.
     pub(super) sizes: Vec<Bytes>,
     /// What lives for a cycle at most. Births are places among the sizes, in their order.
     pub(in crate::gapless) cycle: Cycle,
-    /// The place of the request that came after the lesson.
+    /// The place of the request that came after it was profiled.
     pub(super) place: usize,
 }
 
-impl Lesson {
-    /// A lesson that begins with the request of this name.
+impl Profiler {
+    /// One that begins with the request of this name.
     pub(super) fn new(period: usize, first: u32) -> Self {
-        Self { period, first, heard: 0, asked: Vec::with_capacity(TURNS * period) }
+        Self { period, first, seen: 0, asked: Vec::with_capacity(TURNS * period) }
     }
 
     /// How many requests a turn has.
@@ -56,7 +56,7 @@ impl Lesson {
 
     /// Takes in a request.
     pub(super) fn ask(&mut self, size: Bytes) {
-        self.heard += 1;
+        self.seen += 1;
         if self.asked.len() < TURNS * self.period {
             self.asked.push(Asked { size, life: None });
         }
@@ -68,17 +68,17 @@ impl Lesson {
         if let Some(asked) = self.asked.get_mut(place)
             && asked.life.is_none()
         {
-            asked.life = u32::try_from(self.heard - place).ok();
+            asked.life = u32::try_from(self.seen - place).ok();
         }
     }
 
     /// Whether enough was seen.
     pub(super) fn is_over(&self) -> bool {
-        2 * TURNS * self.period <= self.heard
+        2 * TURNS * self.period <= self.seen
     }
 
-    /// What was learnt.
-    pub(super) fn learnt(&self) -> Learnt {
+    /// What was seen.
+    pub(super) fn profile(&self) -> Profile {
         let outlives_a_turn =
             |asked: &Asked| asked.life.is_none_or(|life| self.period < life as usize);
         let is_one_turn = !self.asked[..self.period].iter().any(outlives_a_turn);
@@ -87,16 +87,16 @@ impl Lesson {
         let emptiest = (0..).zip(cycle(&asked).alive()).min_by_key(|&(_, alive)| alive);
         let begin = emptiest.map_or(0, |(place, _)| place);
         asked.rotate_left(begin);
-        Learnt {
+        Profile {
             period: self.period,
             sizes: asked.iter().map(|asked| asked.size).collect(),
             cycle: cycle(&asked),
-            place: (self.heard + length - begin) % length,
+            place: (self.seen + length - begin) % length,
         }
     }
 }
 
-impl Learnt {
+impl Profile {
     /// Which span of the cycle a request is that was made so many requests ago, if it is alive
     /// still. Now is the beginning of a cycle.
     pub(in crate::gapless) fn alive_since(&self, ago: usize) -> Option<usize> {
@@ -122,26 +122,26 @@ fn cycle(asked: &[Asked]) -> Cycle {
 mod tests {
     use super::*;
 
-    /// A lesson of requests that are freed so many requests after, which began after 7 others; the
+    /// A profiler of requests that are freed so many requests after, which began after 7 others; the
     /// second turn may differ.
-    fn lesson(turns: [&[(u64, Option<u32>)]; 2]) -> Learnt {
+    fn profile_of(turns: [&[(u64, Option<u32>)]; 2]) -> Profile {
         let period = turns[0].len();
         let requests = turns.concat();
-        let mut lesson = Lesson::new(period, 7);
-        lesson.free(3);
-        for heard in 0.. {
+        let mut profiler = Profiler::new(period, 7);
+        profiler.free(3);
+        for seen in 0.. {
             for (place, &(_, life)) in (0..).zip(&requests) {
-                if life.is_some_and(|life| place + life == heard) {
-                    lesson.free(7 + place);
+                if life.is_some_and(|life| place + life == seen) {
+                    profiler.free(7 + place);
                 }
             }
-            if lesson.is_over() {
+            if profiler.is_over() {
                 break;
             }
-            lesson.ask(Bytes::new(requests[heard as usize % requests.len()].0));
+            profiler.ask(Bytes::new(requests[seen as usize % requests.len()].0));
         }
-        assert_eq!(lesson.heard, 4 * period);
-        lesson.learnt()
+        assert_eq!(profiler.seen, 4 * period);
+        profiler.profile()
     }
 
     fn span(born: u32, life: u32, size: u64) -> Span {
@@ -151,26 +151,26 @@ mod tests {
     #[test]
     fn a_cycle_begins_where_the_fewest_bytes_are_alive() {
         let turn = [(5, Some(1)), (10, Some(4)), (20, Some(2)), (30, Some(2))];
-        let learnt = lesson([&turn, &turn]);
-        assert_eq!(learnt.sizes, [10, 20, 30, 5].map(Bytes::new));
+        let profile = profile_of([&turn, &turn]);
+        assert_eq!(profile.sizes, [10, 20, 30, 5].map(Bytes::new));
         let spans = [span(0, 4, 10), span(1, 2, 20), span(2, 2, 30), span(3, 1, 5)];
-        assert_eq!(learnt.cycle.spans(), spans);
-        assert_eq!(learnt.place, 3);
-        assert_eq!((1..9).find_map(|ago| learnt.alive_since(ago)), None);
+        assert_eq!(profile.cycle.spans(), spans);
+        assert_eq!(profile.place, 3);
+        assert_eq!((1..9).find_map(|ago| profile.alive_since(ago)), None);
     }
 
     #[test]
     fn two_turns_are_a_cycle_where_a_block_outlives_one() {
-        let learnt = lesson([
+        let profile = profile_of([
             &[(5, Some(1)), (10, Some(4)), (20, None)],
             &[(5, Some(1)), (10, Some(4)), (20, Some(1))],
         ]);
-        assert_eq!(learnt.sizes, [5, 10, 20, 5, 10, 20].map(Bytes::new));
+        assert_eq!(profile.sizes, [5, 10, 20, 5, 10, 20].map(Bytes::new));
         // 20 was never freed in the first turn.
         let spans = [span(0, 1, 5), span(1, 4, 10), span(3, 1, 5), span(4, 4, 10), span(5, 1, 20)];
-        assert_eq!(learnt.cycle.spans(), spans);
-        assert_eq!(learnt.place, 0);
-        let alive: Vec<_> = (1..9).map(|ago| learnt.alive_since(ago)).collect();
+        assert_eq!(profile.cycle.spans(), spans);
+        assert_eq!(profile.place, 0);
+        let alive: Vec<_> = (1..9).map(|ago| profile.alive_since(ago)).collect();
         assert_eq!(alive, [None, Some(3), None, None, None, None, None, None], "the second 10");
     }
 }

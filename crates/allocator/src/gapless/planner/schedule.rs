@@ -1,18 +1,18 @@
 //! What a program does again and again, and where its requests go when it does.
 //!
 //! A plan is a hint. Whether a place is free is looked up each time, and a request that has none
-//! goes where it would go without a plan. When the program leaves its routine, nothing has to be
+//! goes where it would go without a plan. When the program leaves its schedule, nothing has to be
 //! undone: what the plan gave are blocks like all others. The plan is dropped then, because other
 //! things lie elsewhere afterwards; when the program is back, which is told by an anchor that comes at
-//! one place of the routine only, and has gone through a cycle, a new one is made.
+//! one place of the schedule only, and has gone through a cycle, a new one is made.
 
 use gapless_plan::Packing;
 use gapless_units::{Addr, Bytes};
 use rustc_hash::FxHashMap;
 
-use super::lesson::Learnt;
+use super::period::{Fingerprint, mixed};
 use super::plan::{Plan, Planned, Verdict};
-use super::rhythm::{Fingerprint, mixed};
+use super::profiler::Profile;
 
 /// How many plans are tried: each that was left or brought no rest counts as one, and each cycle in
 /// which none fits. One that serves makes up for another.
@@ -22,20 +22,20 @@ const TRIES: usize = 16;
 /// tries, this divided by the square: one with more than 8,000 requests has one.
 const TRIED_SQUARES: usize = 1 << 27;
 
-/// For so many cycles longer than in its routine a program may be astray.
+/// For so many cycles longer than in its schedule a program may be astray.
 const ASTRAY: usize = 16;
 
-/// A routine, and the plan for it if there is one.
+/// A schedule, and the plan for it if there is one.
 #[derive(Clone, Debug)]
-pub(in crate::gapless) struct Routine {
-    learnt: Learnt,
+pub(in crate::gapless) struct Schedule {
+    profile: Profile,
     /// The place in the cycle behind each anchor, unless there are several.
     anchors: FxHashMap<Fingerprint, Option<usize>>,
     /// The place of the next request; none where the program is astray.
     next: Option<usize>,
-    /// How many requests in a row were those of the routine.
+    /// How many requests in a row were those of the schedule.
     in_a_row: usize,
-    /// How many requests more were none of the routine than were.
+    /// How many requests more were none of the schedule than were.
     astray: usize,
     plan: Option<Plan>,
     /// Whether a plan was tried for the next request.
@@ -44,32 +44,32 @@ pub(in crate::gapless) struct Routine {
     tries: usize,
 }
 
-impl Routine {
-    /// What was learnt, without a plan as yet.
-    pub(super) fn new(learnt: Learnt) -> Self {
-        let mut routine = Self {
-            anchors: anchors(&learnt.sizes, learnt.period),
-            next: Some(learnt.place),
-            in_a_row: learnt.sizes.len(),
+impl Schedule {
+    /// What was profiled, without a plan as yet.
+    pub(super) fn new(profile: Profile) -> Self {
+        let mut schedule = Self {
+            anchors: anchors(&profile.sizes, profile.period),
+            next: Some(profile.place),
+            in_a_row: profile.sizes.len(),
             astray: 0,
             plan: None,
             has_tried: false,
             tries: 0,
-            learnt,
+            profile,
         };
-        routine.tries = routine.most_tries();
-        routine
+        schedule.tries = schedule.most_tries();
+        schedule
     }
 
     fn length(&self) -> usize {
-        self.learnt.sizes.len()
+        self.profile.sizes.len()
     }
 
     fn most_tries(&self) -> usize {
         (TRIED_SQUARES / self.length().pow(2)).clamp(1, TRIES)
     }
 
-    /// Whether the program has been in its routine for a cycle.
+    /// Whether the program has been in its schedule for a cycle.
     pub(super) fn is_kept(&self) -> bool {
         self.length() <= self.in_a_row
     }
@@ -79,9 +79,9 @@ impl Routine {
         self.plan.is_none() && !self.has_tried && self.next == Some(0) && self.is_kept()
     }
 
-    /// What was learnt, where a plan is to be made for a request of this size.
-    pub(in crate::gapless) fn due(&self, size: Bytes) -> Option<&Learnt> {
-        (self.is_due() && self.learnt.sizes[0] == size).then_some(&self.learnt)
+    /// What was profiled, where a plan is to be made for a request of this size.
+    pub(in crate::gapless) fn due(&self, size: Bytes) -> Option<&Profile> {
+        (self.is_due() && self.profile.sizes[0] == size).then_some(&self.profile)
     }
 
     /// The plan that is followed.
@@ -91,7 +91,7 @@ impl Routine {
 
     /// Where a request of this size goes that comes next.
     pub(in crate::gapless) fn place(&self, size: Bytes) -> Option<Planned> {
-        let next = self.next.filter(|&next| self.learnt.sizes[next] == size)?;
+        let next = self.next.filter(|&next| self.profile.sizes[next] == size)?;
         self.plan()?.place(next)
     }
 
@@ -105,7 +105,7 @@ impl Routine {
     /// Takes the packing that was made, behind an address; none where none fits now.
     pub(super) fn take_plan(&mut self, packing: Option<(Packing, Addr)>) {
         self.has_tried = true;
-        let cycle = &self.learnt.cycle;
+        let cycle = &self.profile.cycle;
         self.plan = packing.map(|(packing, first)| Plan::new(cycle, &packing, first));
         if self.plan.is_none() {
             self.tries = self.tries.saturating_sub(1);
@@ -128,7 +128,7 @@ impl Routine {
     /// Goes on to the next request. Says whether it is worth to go on like this.
     pub(super) fn follow(&mut self, size: Bytes, anchor: Option<Fingerprint>) -> bool {
         self.has_tried = false;
-        let place = self.next.filter(|&place| self.learnt.sizes[place] == size);
+        let place = self.next.filter(|&place| self.profile.sizes[place] == size);
         if let Some(place) = place {
             self.in_a_row += 1;
             self.astray = self.astray.saturating_sub(1);
@@ -181,7 +181,7 @@ mod tests {
     use gapless_units::Extent;
 
     use super::*;
-    use crate::gapless::habit::lesson::Lesson;
+    use crate::gapless::planner::profiler::Profiler;
 
     const PERIOD: usize = 60;
 
@@ -190,70 +190,71 @@ mod tests {
         Bytes::new(512 * (1 + place as u64))
     }
 
-    /// A routine of blocks that are freed at once.
-    fn routine() -> Routine {
-        let mut lesson = Lesson::new(PERIOD, 0);
-        while !lesson.is_over() {
+    /// A schedule of blocks that are freed at once.
+    fn schedule() -> Schedule {
+        let mut profiler = Profiler::new(PERIOD, 0);
+        while !profiler.is_over() {
             for (name, place) in (0..).zip(0..PERIOD) {
-                lesson.ask(size(place));
-                lesson.free(name);
+                profiler.ask(size(place));
+                profiler.free(name);
             }
         }
-        Routine::new(lesson.learnt())
+        Schedule::new(profiler.profile())
     }
 
-    /// Plans a routine behind address 1000.
-    fn plan(routine: &mut Routine) {
-        let packing =
-            routine.due(size(0)).and_then(|learnt| Packing::each(&learnt.cycle, usize::MAX).next());
+    /// Plans a schedule behind address 1000.
+    fn plan(schedule: &mut Schedule) {
+        let packing = schedule
+            .due(size(0))
+            .and_then(|profile| Packing::each(&profile.cycle, usize::MAX).next());
         assert!(packing.is_some(), "a plan is due");
-        routine.take_plan(packing.map(|packing| (packing, Addr::new(1000))));
+        schedule.take_plan(packing.map(|packing| (packing, Addr::new(1000))));
     }
 
     #[test]
     fn each_request_has_a_place() {
-        let mut routine = routine();
-        plan(&mut routine);
+        let mut schedule = schedule();
+        plan(&mut schedule);
         for place in (0..PERIOD).chain(0..PERIOD) {
-            assert_eq!(routine.place(size(place + 1)), None, "of another size");
+            assert_eq!(schedule.place(size(place + 1)), None, "of another size");
             let start = Addr::new(1000);
             let there = Extent::between(start, start + size(place));
-            assert_eq!(routine.place(size(place)).map(|planned| planned.part), Some(there));
-            assert!(routine.follow(size(place), None));
+            assert_eq!(schedule.place(size(place)).map(|planned| planned.part), Some(there));
+            assert!(schedule.follow(size(place), None));
         }
     }
 
     #[test]
     fn the_gap_of_a_place_is_kept_in_mind() {
-        let mut routine = routine();
-        plan(&mut routine);
+        let mut schedule = schedule();
+        plan(&mut schedule);
         let gap = |place: usize| Bytes::mib(place as u64);
         for place in 0..PERIOD {
-            routine.note_gap(gap(place));
-            assert!(routine.follow(size(place), None));
+            schedule.note_gap(gap(place));
+            assert!(schedule.follow(size(place), None));
         }
         for place in 0..PERIOD {
-            assert_eq!(routine.place(size(place)).map(|planned| planned.gap), Some(gap(place)));
-            assert!(routine.follow(size(place), None));
+            assert_eq!(schedule.place(size(place)).map(|planned| planned.gap), Some(gap(place)));
+            assert!(schedule.follow(size(place), None));
         }
     }
 
     #[test]
     fn who_left_comes_back_at_an_anchor_and_has_a_plan_again() {
-        let mut routine = routine();
-        plan(&mut routine);
+        let mut schedule = schedule();
+        plan(&mut schedule);
         let mut fingerprint = Fingerprint::default();
-        let mut ask = |routine: &mut Routine, size| {
+        let mut ask = |schedule: &mut Schedule, size| {
             fingerprint = fingerprint.and(mixed(size));
-            assert!(routine.follow(size, fingerprint.is_anchor().then_some(fingerprint)));
+            assert!(schedule.follow(size, fingerprint.is_anchor().then_some(fingerprint)));
         };
-        (0..40).for_each(|place| ask(&mut routine, size(place)));
-        assert!(routine.plan().is_some());
-        ask(&mut routine, Bytes::new(5));
+        (0..40).for_each(|place| ask(&mut schedule, size(place)));
+        assert!(schedule.plan().is_some());
+        ask(&mut schedule, Bytes::new(5));
         let mut turns = 0;
-        while !routine.is_due() {
-            assert!(routine.plan().is_none());
-            (0..PERIOD).for_each(|place| ask(&mut routine, size(place)));
+        while !schedule.is_due() {
+            assert!(schedule.plan().is_none());
+            (0..PERIOD).for_each(|place| ask(&mut schedule, size(place)));
             turns += 1;
         }
         assert_eq!(turns, 2, "found in the first, all of the second");
@@ -261,25 +262,25 @@ mod tests {
 
     #[test]
     fn no_plan_is_made_twice_for_one_request() {
-        let mut routine = routine();
-        assert!(routine.due(size(0)).is_some() && routine.due(size(1)).is_none());
-        routine.take_plan(None);
-        assert!(!routine.is_due(), "none fitted");
-        (0..PERIOD).for_each(|place| assert!(routine.follow(size(place), None)));
-        assert!(routine.is_due(), "another cycle");
+        let mut schedule = schedule();
+        assert!(schedule.due(size(0)).is_some() && schedule.due(size(1)).is_none());
+        schedule.take_plan(None);
+        assert!(!schedule.is_due(), "none fitted");
+        (0..PERIOD).for_each(|place| assert!(schedule.follow(size(place), None)));
+        assert!(schedule.is_due(), "another cycle");
     }
 
     #[test]
     fn a_plan_that_brings_no_rest_is_made_anew_and_in_the_end_given_up() {
-        let mut routine = routine();
+        let mut schedule = schedule();
         let mut plans = 0;
         loop {
-            if routine.is_due() {
-                plan(&mut routine);
+            if schedule.is_due() {
+                plan(&mut schedule);
                 plans += 1;
             }
-            routine.map();
-            if !(0..PERIOD).all(|place| routine.follow(size(place), None)) {
+            schedule.map();
+            if !(0..PERIOD).all(|place| schedule.follow(size(place), None)) {
                 break;
             }
         }

@@ -28,32 +28,32 @@ const ANCHORS: usize = KEPT / 4;
 
 /// What a program asks for, as far as its period goes.
 #[derive(Clone, Debug)]
-pub(super) struct Rhythm {
+pub(super) struct PeriodFinder {
     /// The last sizes, in a ring, in short.
     sizes: Vec<u32>,
     /// How many sizes there were.
-    heard: usize,
+    count: usize,
     fingerprint: Fingerprint,
     /// Zero where there is none.
     period: usize,
-    /// When the last `period` sizes were found to be those before, as a number of sizes heard.
+    /// When the last `period` sizes were found to be those before, by how many there had been.
     found: usize,
     /// When the period passes once more.
     turn_ends: usize,
     /// The longest run of requests with a period that ended.
     longest_ended: usize,
-    /// How much had been heard when the last 32 sizes had a fingerprint last.
+    /// How many sizes there had been when the last 32 sizes had a fingerprint last.
     anchors: FxHashMap<Fingerprint, usize>,
-    /// No distance is compared before so much was heard: each comparison is paid for by as many
+    /// No distance is compared before there were so many sizes: each comparison is paid for by as many
     /// requests as it looked at.
     compare_from: usize,
 }
 
-impl Default for Rhythm {
+impl Default for PeriodFinder {
     fn default() -> Self {
         Self {
             sizes: vec![0; KEPT],
-            heard: 0,
+            count: 0,
             fingerprint: Fingerprint::default(),
             period: 0,
             found: 0,
@@ -65,24 +65,24 @@ impl Default for Rhythm {
     }
 }
 
-impl Rhythm {
+impl PeriodFinder {
     /// Takes in the size of a request. Says whether there is more to it, which is for
-    /// [`Rhythm::attend`]: this is all that most requests cost.
+    /// [`PeriodFinder::follow_up`]: this is all that most requests cost.
     #[inline]
-    pub(super) fn hear(&mut self, size: Bytes) -> bool {
+    pub(super) fn note(&mut self, size: Bytes) -> bool {
         let mixed = mixed(size);
         let short = (mixed >> 32) as u32;
-        // Without a period this is what was heard so long ago that it is about to be forgotten.
-        let before = self.sizes[self.heard.wrapping_sub(self.period) % KEPT];
-        self.sizes[self.heard % KEPT] = short;
-        self.heard = self.heard.wrapping_add(1);
+        // Without a period this is a size so long ago that it is about to be forgotten.
+        let before = self.sizes[self.count.wrapping_sub(self.period) % KEPT];
+        self.sizes[self.count % KEPT] = short;
+        self.count = self.count.wrapping_add(1);
         self.fingerprint = self.fingerprint.and(mixed);
         let is_broken = before != short && self.period != 0;
-        is_broken || self.heard == self.turn_ends || self.fingerprint.is_anchor()
+        is_broken || self.count == self.turn_ends || self.fingerprint.is_anchor()
     }
 
-    /// Looks at what was heard last. Says whether the period has passed once more with it.
-    pub(super) fn attend(&mut self) -> bool {
+    /// Looks at the last size. Says whether the period has passed once more with it.
+    pub(super) fn follow_up(&mut self) -> bool {
         if self.period != 0 && self.back(1) != self.back(1 + self.period) {
             self.longest_ended = self.longest_ended.max(self.run() - 1);
             self.period = 0;
@@ -91,7 +91,7 @@ impl Rhythm {
         if self.fingerprint.is_anchor() {
             self.look_back();
         }
-        let ends_turn = self.heard == self.turn_ends;
+        let ends_turn = self.count == self.turn_ends;
         if ends_turn {
             self.turn_ends += self.period;
         }
@@ -100,7 +100,7 @@ impl Rhythm {
 
     /// The size so many requests ago, in short.
     fn back(&self, steps: usize) -> u32 {
-        self.sizes[self.heard.wrapping_sub(steps) % KEPT]
+        self.sizes[self.count.wrapping_sub(steps) % KEPT]
     }
 
     /// Forgets all that was found: what comes next does not follow on it.
@@ -114,7 +114,7 @@ impl Rhythm {
     /// What the next request is called: which one it is, modulo 2^32.
     #[inline]
     pub(super) fn name(&self) -> u32 {
-        u32::try_from((self.heard + 1) & (u32::MAX as usize)).unwrap_or_default()
+        u32::try_from((self.count + 1) & (u32::MAX as usize)).unwrap_or_default()
     }
 
     /// The period, where there is one.
@@ -124,7 +124,7 @@ impl Rhythm {
 
     /// How many requests in a row have been those of a period before.
     fn run(&self) -> usize {
-        self.heard - self.found + self.period
+        self.count - self.found + self.period
     }
 
     /// Whether the period was found in the last turn of it.
@@ -148,21 +148,21 @@ impl Rhythm {
         if self.anchors.len() == ANCHORS {
             self.anchors.clear();
         }
-        let Some(last) = self.anchors.insert(self.fingerprint, self.heard) else { return };
-        let distance = self.heard - last;
+        let Some(last) = self.anchors.insert(self.fingerprint, self.count) else { return };
+        let distance = self.count - last;
         let may_be_one = self.period < distance && distance <= LONGEST;
-        if !may_be_one || self.heard < self.compare_from {
+        if !may_be_one || self.count < self.compare_from {
             return;
         }
-        let alike = (1..=distance.min(self.heard - distance))
+        let alike = (1..=distance.min(self.count - distance))
             .take_while(|&steps| self.back(steps) == self.back(steps + distance))
             .count();
         if alike == distance {
             self.period = distance;
-            self.found = self.heard;
-            self.turn_ends = self.heard + distance;
+            self.found = self.count;
+            self.turn_ends = self.count + distance;
         } else {
-            self.compare_from = self.heard + alike;
+            self.compare_from = self.count + alike;
         }
     }
 }
@@ -199,17 +199,17 @@ mod tests {
     use super::*;
     use crate::gapless::turns::Numbers;
 
-    fn hear(rhythm: &mut Rhythm, size: u64) -> bool {
-        rhythm.hear(Bytes::new(size)) && rhythm.attend()
+    fn note(finder: &mut PeriodFinder, size: u64) -> bool {
+        finder.note(Bytes::new(size)) && finder.follow_up()
     }
 
-    /// What a rhythm makes of sizes.
-    fn heard(sizes: impl IntoIterator<Item = u64>) -> Rhythm {
-        let mut rhythm = Rhythm::default();
+    /// A finder that has seen sizes.
+    fn found_in(sizes: impl IntoIterator<Item = u64>) -> PeriodFinder {
+        let mut finder = PeriodFinder::default();
         for size in sizes {
-            hear(&mut rhythm, 512 * size);
+            note(&mut finder, 512 * size);
         }
-        rhythm
+        finder
     }
 
     /// An iteration of 12 layers of 40 requests between 300 others.
@@ -221,46 +221,46 @@ mod tests {
     #[test]
     fn an_iteration_is_found_and_not_its_layers() {
         let iteration = iteration();
-        let rhythm = heard(iteration.repeat(4));
-        assert_eq!(rhythm.period(), Some(iteration.len()));
-        assert!(!rhythm.is_the_whole(), "it might be a loop that is over soon");
-        let rhythm = heard(iteration.repeat(9));
-        assert_eq!(rhythm.period(), Some(iteration.len()));
-        assert!(rhythm.is_the_whole());
+        let finder = found_in(iteration.repeat(4));
+        assert_eq!(finder.period(), Some(iteration.len()));
+        assert!(!finder.is_the_whole(), "it might be a loop that is over soon");
+        let finder = found_in(iteration.repeat(9));
+        assert_eq!(finder.period(), Some(iteration.len()));
+        assert!(finder.is_the_whole());
     }
 
     #[test]
     fn layers_end_before_they_are_trusted() {
         let layer: Vec<u64> = (0..80).map(|at| 7 + at % 50).collect();
-        let mut rhythm = heard(layer.repeat(20));
-        assert_eq!(rhythm.period(), Some(80));
-        assert!(!rhythm.is_the_whole());
+        let mut finder = found_in(layer.repeat(20));
+        assert_eq!(finder.period(), Some(80));
+        assert!(!finder.is_the_whole());
         (0..100).for_each(|size| {
-            hear(&mut rhythm, 1 + size);
+            note(&mut finder, 1 + size);
         });
         layer.repeat(40).iter().for_each(|&size| {
-            hear(&mut rhythm, 512 * size);
+            note(&mut finder, 512 * size);
         });
-        assert!(!rhythm.is_the_whole(), "it ended before as soon");
+        assert!(!finder.is_the_whole(), "it ended before as soon");
     }
 
     #[test]
     fn what_differs_ends_the_period() {
         let iteration = iteration();
-        let mut rhythm = heard(iteration.repeat(4));
-        assert!(rhythm.period().is_some());
-        hear(&mut rhythm, 1);
-        assert_eq!((rhythm.period(), rhythm.heard), (None, 4 * iteration.len() + 1));
+        let mut finder = found_in(iteration.repeat(4));
+        assert!(finder.period().is_some());
+        note(&mut finder, 1);
+        assert_eq!((finder.period(), finder.count), (None, 4 * iteration.len() + 1));
     }
 
     #[test]
     fn turns_are_told() {
         let iteration = iteration();
-        let mut rhythm = heard(iteration.repeat(3));
+        let mut finder = found_in(iteration.repeat(3));
         let mut ends = Vec::new();
         for (place, &size) in iteration.repeat(4).iter().enumerate() {
-            if hear(&mut rhythm, 512 * size) {
-                assert_eq!(rhythm.is_new(), ends.is_empty());
+            if note(&mut finder, 512 * size) {
+                assert_eq!(finder.is_new(), ends.is_empty());
                 ends.push(place);
             }
         }
@@ -271,17 +271,17 @@ mod tests {
     #[test]
     fn what_never_repeats_has_no_period_and_is_forgotten() {
         let mut numbers = Numbers(1);
-        let rhythm = heard((0..20 * KEPT).map(|_| numbers.below(1 << 24)));
-        assert_eq!(rhythm.period(), None);
-        assert!(rhythm.anchors.len() <= ANCHORS);
+        let finder = found_in((0..20 * KEPT).map(|_| numbers.below(1 << 24)));
+        assert_eq!(finder.period(), None);
+        assert!(finder.anchors.len() <= ANCHORS);
     }
 
     #[test]
     fn a_period_may_be_as_long_as_what_is_kept_of_it() {
         let long: Vec<u64> = (0..LONGEST as u64).collect();
-        let rhythm = heard(long.repeat(3));
-        assert_eq!(rhythm.period(), Some(LONGEST));
+        let finder = found_in(long.repeat(3));
+        assert_eq!(finder.period(), Some(LONGEST));
         let too_long: Vec<u64> = (0..=LONGEST as u64).collect();
-        assert_eq!(heard(too_long.repeat(3)).period(), None);
+        assert_eq!(found_in(too_long.repeat(3)).period(), None);
     }
 }
