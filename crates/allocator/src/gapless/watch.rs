@@ -90,8 +90,8 @@ impl Watch {
 mod tests {
     use super::*;
 
-    /// Listens until nobody does any more, while pages move; answers to how many requests.
-    fn listen(watch: &mut Watch) -> u32 {
+    /// Watches until it is over, while pages move; answers how many requests.
+    fn to_the_end(watch: &mut Watch) -> u32 {
         let requests = std::iter::from_fn(|| {
             watch.is_on().then(|| {
                 watch.map(Bytes::mib(1));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_grows_is_not_listened_to() {
+    fn a_program_that_grows_is_not_watched() {
         let mut watch = Watch::default();
         assert!((1..100).all(|peak| watch.map(Bytes::mib(peak)) == Unrest::Ignored));
         assert!(!watch.is_on());
@@ -117,16 +117,16 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_found_it_is_listened_less() {
+    fn where_nothing_is_found_it_is_watched_less() {
         let mut watch = Watch::default();
         let left_out = [1, 64, 128, 256, 512, 1024, 2048, 4096, 4096];
         for expected in left_out {
             assert_eq!(moves(&mut watch), expected);
-            assert_eq!(listen(&mut watch), SPAN);
+            assert_eq!(to_the_end(&mut watch), SPAN);
         }
         assert_eq!(moves(&mut watch), 4096);
         watch.renew();
-        assert_eq!(listen(&mut watch), SPAN);
+        assert_eq!(to_the_end(&mut watch), SPAN);
         assert_eq!(moves(&mut watch), 64);
     }
 
