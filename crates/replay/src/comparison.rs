@@ -5,10 +5,10 @@ use std::ops::Range;
 use gapless_device::Costs;
 use gapless_units::Bytes;
 
-use crate::capacity::{GRANULE, Search};
 use crate::contender::Contender;
 use crate::program::Program;
 use crate::run::ReplayError;
+use crate::search::{GRANULE, Search};
 use crate::trial::Trial;
 
 /// Operations that are carried out to look whether other sizes than the one found do: on either side.

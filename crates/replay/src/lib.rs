@@ -16,6 +16,7 @@ mod setup;
 mod outcome;
 
 mod groups;
+mod requests;
 mod program;
 mod repeating;
 mod start;
@@ -23,6 +24,7 @@ mod run;
 mod life;
 mod ages;
 mod fidelity;
+mod search;
 mod capacity;
 mod sweep;
 mod trial;
@@ -42,8 +44,9 @@ pub const NEWEST_RELEASE: gapless_trace::Release = gapless_allocator::Rules::NEW
 pub use fidelity::{Check, Difference, Fidelity, Sight};
 pub use life::{Life, live};
 pub use outcome::{Failure, Outcome};
-pub use program::{Operation, Program, RequestId, Requested};
+pub use program::{Operation, Program};
 pub use repeating::Repeating;
+pub use requests::{RequestId, Requested};
 pub use run::{ReplayError, Run, Watcher, run, run_watched};
 pub use setup::{OnFailure, ReplayedBy, Setup};
 pub use start::Start;

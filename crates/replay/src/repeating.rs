@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::iter::repeat_n;
 use std::ops::Range;
 
-use crate::program::{Operation, Program, RequestId};
+use crate::program::{Operation, Program};
+use crate::requests::RequestId;
 
 /// A program that goes on with copies of its iterations.
 #[derive(Clone, Debug)]

@@ -9,7 +9,8 @@ use gapless_units::{Bytes, StreamId};
 
 use crate::gapless_settings::GaplessSettings;
 use crate::outcome::{Failure, Outcome};
-use crate::program::{Operation, Program, RequestId};
+use crate::program::{Operation, Program};
+use crate::requests::RequestId;
 use crate::setup::{ENDLESS, OnFailure, Setup};
 use crate::start::Start;
 

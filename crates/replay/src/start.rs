@@ -9,7 +9,7 @@ use gapless_device::Sim;
 use gapless_trace::{Instant, Mapping, SizePool, Trace};
 use gapless_units::{Addr, Bytes, Extent, PoolId, StreamId};
 
-use crate::program::RequestId;
+use crate::requests::RequestId;
 
 /// What was there before the first event.
 #[derive(Clone, Debug, Default)]
