@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gapless_trace::{Action, Allocation, Instant, Mapping, StackId, Trace};
 use gapless_units::{Addr, Bytes, PoolId, StreamId};
 
-/// A request of a program: its position in [`Program::requests`].
+/// A request of a program: its position in [`Program::requests`](crate::Program::requests).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u32);
 

@@ -19,7 +19,7 @@ impl<O: Observer> Books<O> {
     /// Where a request goes when pages are short: where the fewest have to be mapped, now and
     /// later.
     pub(super) fn lasting_place(&mut self, tightest: Place) -> Place {
-        // Nothing is mapped there, so nowhere less.
+        // As far as can be told nothing has to be mapped there, so nowhere less.
         if self.missing(tightest).next().is_none() {
             return tightest;
         }

@@ -200,7 +200,7 @@ impl<O: Observer> Books<O> {
         Some(self.place_in(at, size))
     }
 
-    /// Whether what a place lacks may be taken from the device.
+    /// Whether the pages that a place lacks, one at least, may be taken from the device.
     fn is_within_budget(&self, place: Place) -> bool {
         let room = self.room();
         !room.is_zero() && self.table.bytes_of(self.lacking(place).count() as u64) <= room

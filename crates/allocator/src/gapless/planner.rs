@@ -14,7 +14,7 @@ pub(super) use profiler::Profile;
 pub(super) use schedule::Schedule;
 use stages::Stages;
 
-/// What an arena knows of its program, and where requests go after that.
+/// What an arena knows of its program, and where its requests go by that.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Planner {
     /// Whether the next request may have a place of its own.
@@ -30,7 +30,7 @@ impl Planner {
         self.has_place
     }
 
-    /// What the program does again and again, where that was profiledd.
+    /// What the program does again and again, where that was profiled.
     pub(super) fn schedule(&self) -> Option<&Schedule> {
         self.stages.as_ref()?.schedule()
     }
@@ -69,9 +69,9 @@ impl Planner {
     /// Takes in a request. Says whether it is profiled or followed.
     pub(super) fn ask(&mut self, size: Bytes) -> bool {
         let Some(stages) = &mut self.stages else { return false };
-        let is_studied = stages.note(size) && stages.follow_up(size);
+        let goes_on = stages.note(size) && stages.follow_up(size);
         self.has_place = stages.has_place();
-        is_studied
+        goes_on
     }
 
     /// Takes in that a block was freed, by the name of its request.

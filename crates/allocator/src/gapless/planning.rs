@@ -35,7 +35,7 @@ impl<O: Observer> Books<O> {
         Some((packing, first))
     }
 
-    /// What was profiledd, with what is alive in a reservation: blocks of the cycle stay where they are, and
+    /// What was profiled, with what is alive in a reservation: blocks of the cycle stay where they are, and
     /// come to lie there again; all others are always in the way.
     fn cycle_around(&self, profile: &Profile, reservation: ReservationIndex, first: Addr) -> Cycle {
         let arena = self.table.reservation(reservation).arena;

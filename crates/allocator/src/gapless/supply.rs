@@ -38,30 +38,36 @@ pub(super) fn supply<H: Hold>(
     taker: BlockIndex,
     mut lacking: Vec<Slot>,
 ) -> Result<(), Refusal> {
-    let (books, device) = hold.parts();
-    books.revive_aliases(device, taker, &mut lacking)?;
-    if lacking.is_empty() {
-        return Ok(());
-    }
+    let table = &mut hold.books().table;
     for &slot in &lacking {
-        books.table.slot_mut(slot).underway = true;
-        books.table.point(slot, taker);
+        table.slot_mut(slot).underway = true;
+        table.point(slot, taker);
     }
-    let answer = bring_pages(hold, taker, &lacking);
+    let answer = supply_underway(hold, taker, &mut lacking);
     let table = &mut hold.books().table;
     for &slot in &lacking {
         table.slot_mut(slot).underway = false;
     }
-    if answer.is_err() {
-        table.forget_untouched(lacking[0].reservation);
+    if answer.is_err()
+        && let Some(slot) = lacking.first()
+    {
+        table.forget_untouched(slot.reservation);
     }
     answer
 }
 
-/// Brings other pages to slots that are marked.
-fn bring_pages<H: Hold>(hold: &mut H, taker: BlockIndex, lacking: &[Slot]) -> Result<(), Refusal> {
+/// The same for slots that are marked; takes those off the list that got memory before a failure.
+fn supply_underway<H: Hold>(
+    hold: &mut H,
+    taker: BlockIndex,
+    lacking: &mut Vec<Slot>,
+) -> Result<(), Refusal> {
     let arena = hold.books().blocks[taker].arena;
     let (books, device) = hold.parts();
+    books.revive_aliases(device, taker, lacking)?;
+    if lacking.is_empty() {
+        return Ok(());
+    }
     books.check_unmappable(device, arena, lacking)?;
     make_room(hold, lacking.len())?;
     let mut pages = Vec::with_capacity(lacking.len());
@@ -223,6 +229,7 @@ impl<O: Observer> Books<O> {
 
     fn revive(&mut self, taker: BlockIndex, slot: Slot) {
         self.table.reactivate(slot);
+        self.table.slot_mut(slot).underway = false;
         let page = self.table.slot(slot).page.and_then(|index| self.table.page(index));
         let until = page.map_or(0, |page| page.last_use.1);
         // Should the block stay free after all, it is as young as the page in it.

@@ -36,7 +36,7 @@ pub(super) struct PeriodFinder {
     fingerprint: Fingerprint,
     /// Zero where there is none.
     period: usize,
-    /// When the last `period` sizes were found to be those before, by how many there had been.
+    /// How many sizes there had been when the last `period` of them were found to repeat those before.
     found: usize,
     /// When the period passes once more.
     turn_ends: usize,

@@ -39,7 +39,7 @@ pub(in crate::gapless) struct Profile {
     pub(super) sizes: Vec<Bytes>,
     /// What lives for a cycle at most. Births are places among the sizes, in their order.
     pub(in crate::gapless) cycle: Cycle,
-    /// The place of the request that came after it was profiled.
+    /// The place of the request that came right behind the profile.
     pub(super) place: usize,
 }
 

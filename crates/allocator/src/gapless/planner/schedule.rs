@@ -45,7 +45,7 @@ pub(in crate::gapless) struct Schedule {
 }
 
 impl Schedule {
-    /// What was profiled, without a plan as yet.
+    /// The schedule of a profile, without a plan as yet.
     pub(super) fn new(profile: Profile) -> Self {
         let mut schedule = Self {
             anchors: anchors(&profile.sizes, profile.period),

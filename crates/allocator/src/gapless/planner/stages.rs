@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restless_program_is_learnt() {
+    fn a_restless_program_is_profiled() {
         let mut stages = Stages::default();
         restless(&mut stages, 30);
         assert!(matches!(stages.stage, Stage::Watching), "it might end soon");
