@@ -329,10 +329,10 @@ impl<D: Device, O: Observer> Allocator for GaplessAllocator<D, O> {
         size: Bytes,
         stream: StreamId,
     ) -> Result<BlockId, AllocationError> {
-        let arena = self.books.arenas.of(pool, stream);
         if REQUEST_LIMIT <= size {
-            return Err(self.books.too_large(&self.device, size, size, arena));
+            return Err(self.books.too_large(&self.device, size, size, (pool, stream)));
         }
+        let arena = self.books.arenas.find(&self.device, pool, stream)?;
         let rounded = rounded(size);
         if let Some(at) = self.books.take_shelved(arena, rounded) {
             return Ok(self.books.hand_out(at, size));
@@ -353,6 +353,7 @@ impl<D: Device, O: Observer> Allocator for GaplessAllocator<D, O> {
 
     fn record_stream(&mut self, block: BlockId, stream: StreamId) -> Result<(), FreeError> {
         let at = self.books.blocks.held(block).ok_or(FreeError::NotAllocated)?;
+        self.device.check_stream(stream)?;
         self.books.note_use(at, stream);
         Ok(())
     }

@@ -248,6 +248,10 @@ impl Device for Cuda {
         self.with_memory(|memory| memory.enable_peer_access(peer))
     }
 
+    fn check_stream(&self, stream: StreamId) -> Result<(), DeviceError> {
+        self.streams().stream("check stream", stream).map(drop)
+    }
+
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
         let call = "record event";
         // Not with the books in hand: the driver may wait until there is room in the stream's queue.

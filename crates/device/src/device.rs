@@ -136,6 +136,12 @@ pub trait Device {
         Err(DeviceError::Invalid { call, reason })
     }
 
+    /// Refuses a stream that the device's own books say there is none of. No driver is called.
+    fn check_stream(&self, stream: StreamId) -> Result<(), DeviceError> {
+        let _ = stream;
+        Ok(())
+    }
+
     /// Marks the end of the work queued on `stream` so far (`cudaEventRecord`). A driver may wait first until
     /// there is room in the stream's queue. Events of a stream are complete in the order in which they were
     /// recorded, whichever thread did.

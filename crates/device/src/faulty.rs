@@ -28,17 +28,24 @@ pub struct Faulty<D> {
     calls: u64,
     failed: u64,
     faults: Range<u64>,
+    refused_unmaps: u64,
 }
 
 impl<D> Faulty<D> {
     /// Passes all calls on to `device`, as long as none is to fail.
     pub fn new(device: D) -> Self {
-        Self { device, calls: 0, failed: 0, faults: 0..0 }
+        Self { device, calls: 0, failed: 0, faults: 0..0, refused_unmaps: 0 }
     }
 
     /// Lets the calls with these numbers fail, and no others; the first call has the number 1.
     pub fn fail(&mut self, calls: Range<u64>) {
         self.faults = calls;
+    }
+
+    /// Lets the next so many unmaps fail with [`DeviceError::OutOfMappings`]: a part of what a system
+    /// keeps as one mapping cannot go where there may be no more of them.
+    pub fn refuse_unmaps(&mut self, calls: u64) {
+        self.refused_unmaps = calls;
     }
 
     /// How many calls could have failed so far.
@@ -126,7 +133,17 @@ impl<D: Device> Device for Faulty<D> {
     }
 
     fn unmap(&mut self, range: Extent) -> Result<(), DeviceError> {
-        self.admit("unmap")?.unmap(range)
+        self.admit("unmap")?;
+        if let Some(left) = self.refused_unmaps.checked_sub(1) {
+            self.refused_unmaps = left;
+            self.failed += 1;
+            return Err(DeviceError::OutOfMappings { call: "unmap" });
+        }
+        self.device.unmap(range)
+    }
+
+    fn check_stream(&self, stream: StreamId) -> Result<(), DeviceError> {
+        self.device.check_stream(stream)
     }
 
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {

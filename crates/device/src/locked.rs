@@ -106,6 +106,10 @@ impl<D: Device> Device for Locked<D> {
         self.lock().unmap(range)
     }
 
+    fn check_stream(&self, stream: StreamId) -> Result<(), DeviceError> {
+        self.lock().check_stream(stream)
+    }
+
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
         self.lock().record_event(stream)
     }

@@ -346,6 +346,10 @@ impl Device for Sim {
         Ok(())
     }
 
+    fn check_stream(&self, stream: StreamId) -> Result<(), DeviceError> {
+        self.events.check_stream("check stream", stream)
+    }
+
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
         self.events.check_stream("record event", stream)?;
         Ok(self.events.record(stream))

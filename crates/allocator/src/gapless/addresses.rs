@@ -106,9 +106,9 @@ impl<O: Observer> Books<O> {
 
     /// When the last block of a deserted reservation was freed, on the allocator's clock.
     fn last_use_of(&self, index: ReservationIndex) -> u64 {
-        let left = self.table.slots(index).map(|slot| self.table.slot(slot).left).max();
+        let until = self.table.slots(index).map(|slot| self.table.slot(slot).used_until).max();
         let freed = self.blocks[self.table.reservation(index).first].freed;
-        left.map_or(freed, |left| left.max(freed))
+        until.map_or(freed, |until| until.max(freed))
     }
 
     /// Takes the only block of a reservation out of the books, and its pages out of it.

@@ -6,7 +6,7 @@
 
 use std::ops::{Index, IndexMut};
 
-use gapless_device::EventId;
+use gapless_device::{Device, DeviceError, EventId};
 use gapless_units::{PoolId, StreamId};
 use rustc_hash::FxHashMap;
 
@@ -16,7 +16,7 @@ use super::names::ArenaIndex;
 use super::planner::Planner;
 
 /// All arenas of an allocator.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Arenas {
     all: Vec<Arena>,
     /// Places of arenas that are gone.
@@ -27,21 +27,38 @@ pub(super) struct Arenas {
 }
 
 impl Arenas {
-    /// The arena of a stream and pool, a new one where it is the first time.
+    /// The arena of a stream and pool; a new one where it is the first time, if the device has the stream.
     #[inline]
-    pub(super) fn of(&mut self, pool: PoolId, stream: StreamId) -> ArenaIndex {
-        let name = (pool, stream);
-        if let Some((latest, index)) = self.latest
-            && latest == name
-        {
-            return index;
+    pub(super) fn find(
+        &mut self,
+        device: &impl Device,
+        pool: PoolId,
+        stream: StreamId,
+    ) -> Result<ArenaIndex, DeviceError> {
+        match self.latest {
+            Some((name, latest)) if name == (pool, stream) => Ok(latest),
+            Some(_) | None => self.look_up(device, pool, stream),
         }
-        self.look_up(name)
     }
 
     // Kept out of the way of requests that ask for the latest.
     #[inline(never)]
-    fn look_up(&mut self, name: (PoolId, StreamId)) -> ArenaIndex {
+    fn look_up(
+        &mut self,
+        device: &impl Device,
+        pool: PoolId,
+        stream: StreamId,
+    ) -> Result<ArenaIndex, DeviceError> {
+        let known = self.by_name.get(&(pool, stream));
+        if known.is_none_or(|&index| self[index].stream_is_over) {
+            device.check_stream(stream)?;
+        }
+        Ok(self.of(pool, stream))
+    }
+
+    /// The arena of a stream and pool, a new one where it is the first time.
+    pub(super) fn of(&mut self, pool: PoolId, stream: StreamId) -> ArenaIndex {
+        let name = (pool, stream);
         let index = match self.by_name.get(&name) {
             Some(&index) => index,
             None => self.add(name),
@@ -111,7 +128,7 @@ impl IndexMut<ArenaIndex> for Arenas {
 }
 
 /// The blocks of one stream and pool.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Arena {
     pub(super) stream: StreamId,
     pub(super) pool: PoolId,
@@ -153,5 +170,56 @@ impl Arena {
             is_gone: false,
             asking: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gapless_device::{Locked, Sim, SimSetup};
+    use gapless_units::Bytes;
+
+    use super::*;
+    use crate::allocator::Allocator;
+    use crate::gapless::{GaplessAllocator, Slack};
+    use crate::{AllocationError, FreeError, SharedAllocator};
+
+    const GONE: StreamId = StreamId(7);
+
+    fn device() -> Sim {
+        let mut sim = Sim::new(SimSetup::new(Bytes::gib(1)));
+        sim.destroy_stream(GONE);
+        sim
+    }
+
+    /// What is refused leaves nothing behind that the device would be asked about later.
+    #[test]
+    fn a_stream_that_is_not_there_is_refused_at_once() {
+        let mut it = GaplessAllocator::new(device(), Slack::NONE, ());
+        let size = Bytes::mib(4);
+        let refused = it.allocate(size, GONE);
+        assert!(matches!(refused, Err(AllocationError::Device(_))), "{refused:?}");
+        assert!(it.allocate(Bytes::new(u64::MAX), StreamId(8)).is_err());
+        assert_eq!(it.books.arenas.indices().count(), 0);
+        let block = it.allocate(size, StreamId(1)).unwrap();
+        it.begin_capture();
+        assert!(matches!(it.record_stream(block, GONE), Err(FreeError::Device(_))));
+        assert_eq!(it.free(block), Ok(()));
+        assert_eq!(it.end_capture(), Ok(()));
+        assert!(it.allocate(Bytes::mib(900), StreamId(2)).is_ok());
+        assert_eq!(it.trim(Bytes::ZERO), Ok(()));
+        it.device.make_stream(GONE);
+        assert!(it.allocate(size, GONE).is_ok());
+    }
+
+    #[test]
+    fn threads_are_refused_it_as_well() {
+        let allocator = SharedAllocator::new(Locked::new(device()), Slack::NONE, ());
+        let mut it = allocator.front();
+        assert!(matches!(it.allocate(Bytes::mib(4), GONE), Err(AllocationError::Device(_))));
+        let mut block = it.allocate(Bytes::mib(4), StreamId(1)).unwrap();
+        block.record_stream(GONE);
+        let kept = it.free(block).unwrap_err();
+        assert!(matches!(kept.reason, FreeError::Device(_)));
+        assert!(it.allocate(Bytes::mib(900), StreamId(2)).is_ok());
     }
 }

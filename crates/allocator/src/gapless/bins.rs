@@ -33,7 +33,7 @@ const GROUPS: usize = 37;
 const LOOKED_AT: usize = 32;
 
 /// Free blocks, each in the bin of its size.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Bins {
     /// Which groups have blocks.
     groups: u64,
@@ -208,10 +208,10 @@ mod tests {
     }
 
     /// A block of so many units, with or without bare slots, in a reservation of its own.
-    fn block(blocks: &mut Blocks, number: usize, size: u64, has_holes: bool) -> BlockIndex {
+    fn block(blocks: &mut Blocks, number: usize, size: u64, is_bare: bool) -> BlockIndex {
         let start = Addr::new((number as u64) << 40);
         let extent = Extent::between(start, start + units(size));
-        blocks.span(extent, ArenaIndex(0), ReservationIndex(0), has_holes.into())
+        blocks.span(extent, ArenaIndex(0), ReservationIndex(0), is_bare.into())
     }
 
     /// Looks for a size in every way, and compares with a search of all that are in the bins.

@@ -90,12 +90,12 @@ impl Block {
 }
 
 /// All blocks of an allocator. Places are used again, under another generation.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Blocks {
     all: Vec<Block>,
     vacant: Vec<BlockIndex>,
     /// That of each place when it is used first. Every allocator has another, far from all others, so
-    /// that it knows no block of theirs.
+    /// that it knows a block of theirs by a rare chance only.
     first_generation: u32,
 }
 

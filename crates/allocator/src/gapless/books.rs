@@ -22,7 +22,7 @@ use crate::statistics::Statistics;
 const SHELVED: usize = 8;
 
 /// Everything the allocator knows.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Books<O> {
     pub(super) observer: O,
     pub(super) slack: Slack,
@@ -97,6 +97,11 @@ impl<O: Observer> Books<O> {
         self.counts.hand_out(self.blocks[at].size, requested);
         self.tell_block(Action::Alloc, at);
         id
+    }
+
+    /// What an arena is of.
+    pub(super) fn name_of(&self, arena: ArenaIndex) -> (PoolId, StreamId) {
+        (self.arenas[arena].pool, self.arenas[arena].stream)
     }
 
     /// Whether an arena's next request may have a place of its own.

@@ -31,7 +31,7 @@ struct Wait {
 ///
 /// Events stay in their queues while somebody waits for one of them: the others may wait for it as well,
 /// and whoever finds first that it is complete frees the blocks.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Deferred {
     /// The streams that used a block since it was handed out.
     pub(super) uses: FxHashMap<BlockIndex, Vec<StreamId>>,

@@ -204,10 +204,12 @@ impl<O: Observer> Books<O> {
         match book.page {
             Some(page) if self.table.has_memory(slot) => Ground::Ready(page),
             _ if book.underway => Ground::Blocked,
-            Some(page) if 0 < book.left && comers.comes(page, || self.can_revive(slot)) => {
+            Some(page)
+                if book.revivable().is_some() && comers.comes(page, || self.can_revive(slot)) =>
+            {
                 Ground::Ready(page)
             }
-            Some(_) if settled < book.left => Ground::Blocked,
+            Some(_) if settled < book.used_until => Ground::Blocked,
             Some(_) | None => Ground::Bare,
         }
     }

@@ -65,7 +65,11 @@ impl<O: Observer> Books<O> {
     /// Takes in that a pool is over. Graphs that ran until now used what was free in it.
     fn end_pool(&mut self, pool: PoolId) {
         self.clock += 1;
-        for arena in self.arenas.indices().filter(|&arena| self.arenas[arena].pool == pool) {
+        // What is left of an older pool of the name was used no later than until that ended.
+        let goes_on = |&arena: &ArenaIndex| {
+            self.arenas[arena].pool == pool && !self.arenas[arena].pool_is_over
+        };
+        for arena in self.arenas.indices().filter(goes_on) {
             let own = self.table.reservations().filter(|(_, book)| book.arena == arena);
             // Also what a request has in hand, which may come back.
             let all: Vec<BlockIndex> =
@@ -186,6 +190,20 @@ mod tests {
         allocator.end_pool(pool);
         assert!(allocator.allocate(Bytes::mib(4), other).is_ok());
         assert_eq!(allocator.stalls(), 1);
+    }
+
+    /// What is left of a pool is waited for once, however often others of its name end.
+    #[test]
+    fn a_pool_ends_once() {
+        let mut allocator = lagging(Bytes::mib(4));
+        let (pool, graphs, other) = (PoolId(0, 1), StreamId(1), StreamId(2));
+        let block = allocator.allocate_in(pool, Bytes::mib(4), graphs).unwrap();
+        assert_eq!(allocator.free(block), Ok(()));
+        allocator.end_pool(pool);
+        assert_eq!(allocator.trim(Bytes::mib(2)), Ok(()), "its work is waited for");
+        allocator.end_pool(pool);
+        assert!(allocator.allocate(Bytes::mib(4), other).is_ok());
+        assert_eq!(allocator.stalls(), 0);
     }
 
     /// The same where a request has some of that memory in hand at the time, and gives it back.

@@ -17,7 +17,7 @@ use super::names::ArenaIndex;
 use super::request::UNIT;
 
 /// Recently freed blocks, known by `T`, the newest last, and no more than so many.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Front<T, const CAPACITY: usize> {
     len: usize,
     /// In units, short enough that four are compared at once.

@@ -40,8 +40,11 @@ impl<O: Observer> Books<O> {
             .indices()
             .map(|arena| self.arenas[arena].free.all(&self.blocks, Bytes::ZERO).count())
             .sum();
-        if free != known || 0 < self.serving {
-            return broken("the books know another number of free blocks".to_owned());
+        if free != known {
+            return broken(format!("{free} blocks are free, {known} are known"));
+        }
+        if 0 < self.serving {
+            return broken(format!("{} requests are being served", self.serving));
         }
         let gone = self.arenas.indices().map(|index| &self.arenas[index]);
         if gone.filter(|arena| arena.is_gone).any(|arena| arena.checkpoint.is_some()) {
@@ -69,7 +72,8 @@ impl<O: Observer> Books<O> {
         if events != self.deferred.queued() {
             return broken("blocks wait for other events than are queued".to_owned());
         }
-        self.check_pages()
+        self.check_pages()?;
+        self.check_slots()
     }
 
     /// Blocks lie side by side, and those in use lie on memory.
@@ -168,8 +172,11 @@ impl<O: Observer> Books<O> {
                 Whereabouts::Spare => is_spare,
                 Whereabouts::Underway => false,
             };
-            if !is_known_so || 0 < page.vanishing {
+            if !is_known_so {
                 return broken(format!("{index:?} is spare and active, or neither"));
+            }
+            if 0 < page.vanishing {
+                return broken(format!("{index:?} is being unmapped"));
             }
             let home = page.home();
             let places = home.iter().map(|&home| (home, true));
@@ -182,8 +189,11 @@ impl<O: Observer> Books<O> {
             }
         }
         let held = self.table.bytes_of(count);
-        if held != self.reserved || aliases != self.table.alias_count {
+        if held != self.reserved {
             return broken(format!("{held} of pages, {} reserved", self.reserved));
+        }
+        if aliases != self.table.alias_count {
+            return broken(format!("{aliases} aliases, {} are counted", self.table.alias_count));
         }
         let slots = self.table.reservations().flat_map(|(index, _)| self.table.slots(index));
         let mapped = slots.filter(|&slot| self.table.slot(slot).page.is_some()).count();
@@ -194,6 +204,23 @@ impl<O: Observer> Books<O> {
         }
         if mapped != homes + aliases {
             return broken("a slot shows a page that does not know it".to_owned());
+        }
+        Ok(())
+    }
+
+    /// No slot is about to change, and what is pinned has memory.
+    fn check_slots(&self) -> Result<(), BrokenInvariant> {
+        for slot in self.table.reservations().flat_map(|(index, _)| self.table.slots(index)) {
+            let book = self.table.slot(slot);
+            if book.underway {
+                return broken(format!("{slot:?} is underway"));
+            }
+            if u64::from(book.pins) != self.table.pins_over(slot) {
+                return broken(format!("{slot:?} counts {} pins", book.pins));
+            }
+            if 0 < book.pins && !self.table.has_memory(slot) {
+                return broken(format!("{slot:?} is pinned and has no memory"));
+            }
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ const PLACES: usize = 64;
 const SIZES: usize = 4096;
 
 /// Places of an arena by size, in the order of addresses.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct KnownPlaces {
     by_size: FxHashMap<Bytes, Vec<Known>>,
     /// Counts what was mapped.

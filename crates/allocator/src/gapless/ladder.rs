@@ -2,7 +2,7 @@
 
 use gapless_device::{Device, DeviceError};
 use gapless_trace::Action;
-use gapless_units::{Addr, Bytes};
+use gapless_units::{Addr, Bytes, PoolId, StreamId};
 
 use super::awaited::Awaited;
 use super::books::Books;
@@ -41,7 +41,8 @@ pub(super) fn acquire<H: Hold>(
     }
     if hold.is_more_than_all(rounded) {
         let (books, device) = hold.parts();
-        return Err(books.too_large(device, rounded, requested, arena));
+        let name = books.name_of(arena);
+        return Err(books.too_large(device, rounded, requested, name));
     }
     let mut tried = Tried { short: 1, addresses: false, mappings: false };
     loop {
@@ -68,7 +69,8 @@ pub(super) fn acquire<H: Hold>(
     let asked = books.table.bytes_of(pages);
     let shortage = if books.is_capturing() { Shortage::Capture } else { Shortage::Memory };
     let missing = Missing { requested, rounded, tried: asked, device_free, shortage };
-    Err(books.out_of_memory(missing, arena))
+    let name = books.name_of(arena);
+    Err(books.out_of_memory(missing, name))
 }
 
 /// What was tried for a request.
@@ -150,7 +152,10 @@ fn free_mappings<H: Hold>(hold: &mut H) -> Result<(), DeviceError> {
         }
         wait_for_arena(hold, arena)?;
     }
-    settle_spare_pages(hold)
+    match settle_spare_pages(hold) {
+        Err(DeviceError::OutOfMappings { .. }) => Ok(()),
+        answer => answer,
+    }
 }
 
 /// Waits for the first use of a block that was given back, on any stream. Says whether there is one.
@@ -223,17 +228,20 @@ impl<O: Observer> Books<O> {
         device: &impl Device,
         rounded: Bytes,
         requested: Bytes,
-        arena: ArenaIndex,
+        name: (PoolId, StreamId),
     ) -> AllocationError {
         let device_free = device.memory().free;
         let shortage = Shortage::Device;
         let missing = Missing { requested, rounded, tried: rounded, device_free, shortage };
-        self.out_of_memory(missing, arena)
+        self.out_of_memory(missing, name)
     }
 
     /// Counts and tells a failure.
-    fn out_of_memory(&mut self, missing: Missing, arena: ArenaIndex) -> AllocationError {
-        let (pool, stream) = (self.arenas[arena].pool, self.arenas[arena].stream);
+    fn out_of_memory(
+        &mut self,
+        missing: Missing,
+        (pool, stream): (PoolId, StreamId),
+    ) -> AllocationError {
         let Missing { requested, rounded, tried, device_free, shortage } = missing;
         self.note_failure(Happening {
             action: Action::OutOfMemory,
@@ -249,12 +257,10 @@ impl<O: Observer> Books<O> {
 
 #[cfg(test)]
 mod tests {
-    use gapless_device::{Sim, SimSetup};
-    use gapless_units::{PoolId, StreamId};
-
     use super::*;
     use crate::gapless::names::Slot;
     use crate::gapless::{GaplessAllocator, Slack};
+    use gapless_device::{Sim, SimSetup};
 
     /// A device that panics leaves slots behind that nobody will give back: they are passed by.
     #[test]

@@ -16,7 +16,7 @@ pub(super) enum Whereabouts {
 }
 
 /// A page of physical memory.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Page {
     pub(super) handle: Handle,
     pub(super) whereabouts: Whereabouts,

@@ -22,8 +22,9 @@ impl PageSize {
         Self(Bytes::new(size.min(Self::LARGEST.0).get().next_power_of_two()))
     }
 
-    /// What it is on a device with such granules, which are a power of two.
+    /// What it is on a device with such granules. Panics where they are no power of two.
     pub fn over(self, granule: Bytes) -> Bytes {
+        assert!(granule.get().is_power_of_two(), "granules of {granule}");
         self.0.max(granule)
     }
 }
@@ -41,5 +42,11 @@ mod tests {
         assert_eq!(PageSize::at_least(Bytes::mib(5)), PageSize::at_least(Bytes::mib(8)));
         assert_eq!(PageSize::at_least(Bytes::mib(5)).over(granule), Bytes::mib(8));
         assert_eq!(PageSize::at_least(Bytes::new(u64::MAX)), PageSize::LARGEST);
+    }
+
+    #[test]
+    #[should_panic(expected = "granules of 3.0 MiB")]
+    fn granules_are_a_power_of_two() {
+        let _ = PageSize::at_least(Bytes::mib(8)).over(Bytes::mib(3));
     }
 }

@@ -33,14 +33,23 @@ pub(super) struct SlotBook {
     pub(super) underway: bool,
     /// How many reasons there are not to move the page.
     pub(super) pins: u32,
-    /// When the page moved away, on the allocator's clock.
-    pub(super) left: u64,
+    /// Until when, on the allocator's clock, work may use these addresses with a page that moved away; 0
+    /// where none ever did. A mapping is there all the same where undoing it failed.
+    pub(super) used_until: u64,
     /// How often a mapping had to make room here for another.
     pub(super) takeovers: u32,
 }
 
+impl SlotBook {
+    /// The page of a slot without memory that can be made active there again. A mapping that was never used
+    /// may not be accessible.
+    pub(super) fn revivable(&self) -> Option<PageIndex> {
+        self.page.filter(|_| 0 < self.used_until)
+    }
+}
+
 /// A reservation that blocks are cut from.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Reservation {
     pub(super) extent: Extent,
     pub(super) arena: ArenaIndex,
@@ -54,7 +63,7 @@ pub(super) struct Reservation {
 }
 
 /// All reservations and all pages.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct PageTable {
     pub(super) page_size: Bytes,
     /// The page size is two to this power.
@@ -75,7 +84,7 @@ pub(super) struct PageTable {
 impl PageTable {
     /// For pages of a size that is a power of two.
     pub(super) fn new(page_size: Bytes) -> Self {
-        assert!(page_size.get().is_power_of_two(), "pages of {page_size}");
+        debug_assert!(page_size.get().is_power_of_two(), "pages of {page_size}");
         let shift = page_size.get().trailing_zeros();
         let (reservations, pages, vacant) = (Vec::new(), Vec::new(), Vec::new());
         Self {
@@ -206,7 +215,7 @@ impl PageTable {
     pub(super) fn forget_untouched(&mut self, reservation: ReservationIndex) {
         let slots = &mut self.reservations[reservation.0 as usize].slots;
         let is_untouched = |book: &mut SlotBook| {
-            book.page.is_none() && !book.underway && book.pins == 0 && book.left == 0
+            book.page.is_none() && !book.underway && book.pins == 0 && book.used_until == 0
         };
         while slots.pop_if(is_untouched).is_some() {}
     }
@@ -274,7 +283,7 @@ impl PageTable {
         let arena = self.reservation(slot.reservation).arena;
         let index = self.slot(slot).page.filter(|_| self.has_memory(slot))?;
         self.set_active(slot, false);
-        self.slot_mut(slot).left = clock;
+        self.slot_mut(slot).used_until = clock;
         self.alias_count += 1;
         let page = self.page_mut(index)?;
         page.whereabouts = Whereabouts::Underway;
@@ -310,7 +319,7 @@ impl PageTable {
     pub(super) fn stuck(&mut self, slot: Slot, index: PageIndex) {
         let book = self.slot_mut(slot);
         book.page = Some(index);
-        book.left = 0;
+        book.used_until = 0;
         self.alias_count += 1;
         if let Some(page) = self.page_mut(index) {
             page.aliases.push(slot);

@@ -10,11 +10,11 @@ use super::names::{ArenaIndex, BlockIndex, ReservationIndex, Slot};
 use super::supply::{Refusal, supply};
 use crate::observer::Observer;
 
-/// A reservation is this many times the device: less where that is more than [`LARGEST_RESERVATION`], or where
-/// addresses are short.
+/// A reservation is this many times the device, so that the largest request finds room beside what else lives;
+/// less where that is more than [`LARGEST_RESERVATION`], or where addresses are short.
 const RESERVATION_PER_DEVICE: u64 = 2;
 
-/// The largest reservation, unless one request is larger.
+/// The largest reservation, unless one request is larger: a process has addresses for 256 of these.
 const LARGEST_RESERVATION: Bytes = Bytes::gib(512);
 
 /// Which part of a page may stay free beside a block of whole pages, for it to begin at a page.
@@ -262,8 +262,14 @@ impl<O: Observer> Books<O> {
         let at = free
             .all(&self.blocks, size.max(behind))
             .find(|&at| self.blocks[at].reservation == index && self.blocks[at].end() == end)?;
-        let start = self.blocks[at].addr.max(self.table.frontier(index));
-        let fits = start <= end && size <= end - start;
+        self.place_behind(at, self.table.frontier(index), size)
+    }
+
+    /// The first place in a free block that begins at an address or behind it.
+    pub(super) fn place_behind(&self, at: BlockIndex, addr: Addr, size: Bytes) -> Option<Place> {
+        let block = &self.blocks[at];
+        let start = block.addr.max(addr);
+        let fits = start <= block.end() && size <= block.end() - start;
         fits.then(|| Place { at, part: Extent::between(start, start + size) })
     }
 

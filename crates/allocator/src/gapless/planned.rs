@@ -1,7 +1,7 @@
 //! Places that a plan has for requests.
 
 use gapless_device::DeviceError;
-use gapless_units::{Bytes, Extent};
+use gapless_units::Bytes;
 
 use super::books::Books;
 use super::hold::Hold;
@@ -105,12 +105,7 @@ impl<O: Observer> Books<O> {
     fn place_beside_the_plan(&self, arena: ArenaIndex, size: Bytes) -> Option<Place> {
         let end = self.arenas[arena].planner.schedule()?.plan()?.end();
         let gaps = self.arenas[arena].free.all(&self.blocks, size).take(LOOKED_AT);
-        let behind = gaps.filter_map(|at| {
-            let block = &self.blocks[at];
-            let start = block.addr.max(end);
-            let fits = start <= block.end() && size <= block.end() - start;
-            fits.then(|| Place::new(at, Extent::between(start, start + size)))
-        });
+        let behind = gaps.filter_map(|at| self.place_behind(at, end, size));
         behind.min_by_key(|place| place.start())
     }
 

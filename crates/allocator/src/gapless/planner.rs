@@ -15,7 +15,7 @@ pub(super) use schedule::Schedule;
 use stages::Stages;
 
 /// What an arena knows of its program, and where its requests go by that.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Planner {
     /// Whether the next request may have a place of its own.
     has_place: bool,

@@ -4,7 +4,7 @@
 const WORD: u32 = u64::BITS;
 
 /// Slots by number. What was never inserted is not in it, however far behind.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct SlotSet {
     words: Vec<u64>,
 }

@@ -196,9 +196,7 @@ impl<O: Observer> Books<O> {
         slot: Slot,
         arena: ArenaIndex,
     ) -> Result<bool, DeviceError> {
-        // A mapping that was never used was left by a failure and may not be accessible.
-        let book = self.table.slot(slot);
-        let Some(index) = book.page.filter(|_| 0 < book.left) else { return Ok(false) };
+        let Some(index) = self.table.slot(slot).revivable() else { return Ok(false) };
         match self.table.page(index).map(|page| page.whereabouts) {
             Some(Whereabouts::Home(home)) => self.vacate(device, progress, home, arena),
             Some(Whereabouts::Spare) if self.is_usable_by(device, progress, index, arena)? => {
@@ -212,8 +210,7 @@ impl<O: Observer> Books<O> {
     /// Whether the page that is mapped under a slot without memory lies free, as far as can be
     /// told without asking the device.
     pub(super) fn can_revive(&self, slot: Slot) -> bool {
-        let book = self.table.slot(slot);
-        let Some(index) = book.page.filter(|_| 0 < book.left) else { return false };
+        let Some(index) = self.table.slot(slot).revivable() else { return false };
         match self.table.page(index).map(|page| page.whereabouts) {
             Some(Whereabouts::Home(home)) => self.idle_holder(home).is_some(),
             Some(Whereabouts::Spare) => true,
@@ -287,9 +284,9 @@ impl<O: Observer> Books<O> {
     ) -> Result<(), Refusal> {
         let table = &self.table;
         let stale = slots.iter().map(|&slot| table.slot(slot));
-        let latest = stale.filter(|book| book.page.is_some()).map(|book| book.left).max();
+        let latest = stale.filter(|book| book.page.is_some()).map(|book| book.used_until).max();
         match latest {
-            Some(left) if self.settle(device, arena)? < left => Err(Refusal::Busy),
+            Some(until) if self.settle(device, arena)? < until => Err(Refusal::Busy),
             Some(_) | None => Ok(()),
         }
     }

@@ -33,7 +33,7 @@ fn give_pages_back<H: Hold>(hold: &mut H, keep: Bytes) -> Result<(), DeviceError
     for stream in waiting {
         wait_for_all_uses(hold, stream)?;
     }
-    for arena in hold.books().arenas.indices() {
+    for arena in hold.books().table.owners() {
         wait_for_arena(hold, arena)?;
     }
     hold.clear_fronts();
@@ -106,8 +106,8 @@ impl<O: Observer> Books<O> {
             let book = self.table.slot(*slot);
             self.table.reservation(slot.reservation).arena == last
                 && !book.underway
-                && 0 < book.left
-                && book.left == until
+                && book.revivable().is_some()
+                && book.used_until == until
         };
         let home = page.aliases.iter().copied().find(is_home);
         let home = home.and_then(|slot| Some((slot, self.idle_around(slot)?)));
@@ -127,7 +127,7 @@ impl<O: Observer> Books<O> {
         let may_vanish = |&alias: &Slot| {
             let arena = self.table.reservation(alias.reservation).arena;
             let book = self.table.slot(alias);
-            !book.underway && book.left <= self.arenas[arena].settled
+            !book.underway && book.used_until <= self.arenas[arena].settled
         };
         let page = self.table.page(index);
         page.is_some_and(|page| page.vanishing == 0 && page.aliases.iter().all(may_vanish))

@@ -115,17 +115,16 @@ impl<S: Subject> Shadow<S> {
             Step::Free(which) if 0 < count => return self.free(which % count),
             Step::FreeTwice => return self.free_twice(),
             Step::Use { which, stream } if 0 < count => {
+                let stream = StreamId(stream);
+                self.watched(|device| device.sim.make_stream(stream));
                 let held = &mut self.held[which % count];
-                let (stream, extent) = (StreamId(stream), held.extent);
+                let extent = held.extent;
                 self.allocator.record_stream(&mut held.block, stream).map_err(told)?;
                 held.told_of.insert(stream);
                 if stream != held.stream {
                     held.uses.insert(stream);
                 }
-                self.watched(|device| {
-                    device.sim.make_stream(stream);
-                    device.queue(stream, extent);
-                });
+                self.watched(|device| device.queue(stream, extent));
             }
             Step::FinishStream(stream) => {
                 self.watched(|device| device.finish_stream(StreamId(stream)));

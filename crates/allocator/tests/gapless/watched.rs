@@ -283,6 +283,10 @@ impl Device for Watched {
         Ok(())
     }
 
+    fn check_stream(&self, stream: StreamId) -> Result<(), DeviceError> {
+        self.sim.check_stream(stream)
+    }
+
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
         self.spoils_captures("record event");
         let event = self.sim.record_event(stream)?;

@@ -144,6 +144,10 @@ impl Device for Books {
         Ok(())
     }
 
+    fn check_stream(&self, stream: StreamId) -> Result<(), DeviceError> {
+        self.sim.check_stream(stream)
+    }
+
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
         let event = self.sim.record_event(stream)?;
         self.recorded.insert(event, (stream, self.tick));

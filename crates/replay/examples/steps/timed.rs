@@ -117,6 +117,10 @@ impl<D: Device> Device for Timed<D> {
         self.timed(8, |device| device.free(addr))
     }
 
+    fn check_stream(&self, stream: StreamId) -> Result<(), DeviceError> {
+        self.device.check_stream(stream)
+    }
+
     fn record_event(&mut self, stream: StreamId) -> Result<EventId, DeviceError> {
         self.timed(9, |device| device.record_event(stream))
     }

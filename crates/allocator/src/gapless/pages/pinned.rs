@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use gapless_units::Extent;
 
 use super::PageTable;
-use crate::gapless::names::ReservationIndex;
+use crate::gapless::names::{ReservationIndex, Slot};
 
 /// How often an extent is pinned. Its reservation has pins, so it stays.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,15 @@ impl PageTable {
         for slot in self.touched(reservation, extent) {
             self.slot_mut(slot).pins += 1;
         }
+    }
+
+    /// How many pins there are that share a byte with a slot.
+    pub(in crate::gapless) fn pins_over(&self, slot: Slot) -> u64 {
+        let touches = |(pinned, pins): &(&Extent, &Pins)| {
+            let mut touched = self.touched(pins.reservation, **pinned);
+            touched.any(|other| other == slot)
+        };
+        self.pinned.iter().filter(touches).map(|(_, pins)| u64::from(pins.count)).sum()
     }
 
     /// Ends a pin; says whether there was one.

@@ -27,7 +27,7 @@ const STEADY: usize = 4096;
 const ANCHORS: usize = KEPT / 4;
 
 /// What a program asks for, as far as its period goes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct PeriodFinder {
     /// The last sizes, in a ring, in short.
     sizes: Vec<u32>,

@@ -23,7 +23,7 @@ pub(in crate::gapless) struct Planned {
 }
 
 /// Where the requests of a cycle go.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(in crate::gapless) struct Plan {
     /// Where the block of each request lies that is planned.
     places: Vec<Option<Planned>>,

@@ -13,7 +13,7 @@ use gapless_units::Bytes;
 const TURNS: usize = 2;
 
 /// Profiles some turns of a program.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Profiler {
     /// How many requests a turn has.
     period: usize,
@@ -31,7 +31,7 @@ struct Asked {
 }
 
 /// A cycle as it was profiled: one turn or two, from where the fewest bytes are alive.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(in crate::gapless) struct Profile {
     /// How many requests a turn has.
     pub(super) period: usize,

@@ -26,7 +26,7 @@ const TRIED_SQUARES: usize = 1 << 27;
 const ASTRAY: usize = 16;
 
 /// A schedule, and the plan for it if there is one.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(in crate::gapless) struct Schedule {
     profile: Profile,
     /// The place in the cycle behind each anchor, unless there are several.

@@ -25,7 +25,7 @@ use super::schedule::Schedule;
 const RESTLESS: u32 = 3;
 
 /// How far the allocator is with a restless program.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Stages {
     finder: PeriodFinder,
     stage: Stage,
@@ -37,7 +37,7 @@ pub(super) struct Stages {
     patience: u32,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Stage {
     Watching,
     Profiling(Profiler),

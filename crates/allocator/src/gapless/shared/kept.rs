@@ -12,7 +12,7 @@ const BLOCKS: usize = 16;
 
 /// What a thread keeps, and what happened to it that the books do not know. To them a block that is
 /// kept is in the program's hands.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Kept {
     pub(super) front: Front<Parcel, BLOCKS>,
     pub(super) tally: Tally,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gapless_device::Device;
+use gapless_device::{Device, DeviceError};
 use gapless_units::{Bytes, PoolId, StreamId};
 use rustc_hash::FxHashMap;
 
@@ -80,8 +80,13 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
         size: Bytes,
         stream: StreamId,
     ) -> Result<Block, AllocationError> {
+        if REQUEST_LIMIT <= size {
+            let mut hold = InHand::new(&self.books, &mut self.device);
+            let (books, device) = hold.parts();
+            return Err(books.too_large(device, size, size, (pool, stream)));
+        }
         let rounded = rounded(size);
-        let arena = self.arena(pool, stream);
+        let arena = self.arena(pool, stream)?;
         if rounded <= KEPT && !O::LISTENS {
             let mut kept = lock(&self.kept);
             if !kept.is_shut
@@ -113,12 +118,9 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
             self.arenas.clear();
             self.ends = hold.ends();
         }
-        let find = || hold.books().arenas.of(pool, stream);
-        let arena = *self.arenas.entry((pool, stream)).or_insert_with(find);
-        if REQUEST_LIMIT <= size {
-            let (books, device) = hold.parts();
-            return Err(books.too_large(device, size, size, arena));
-        }
+        let (books, device) = hold.parts();
+        let arena = books.arenas.find(device, pool, stream)?;
+        self.arenas.insert((pool, stream), arena);
         let ready = hold.books().take_shelved(arena, rounded);
         let at = if let Some(at) = ready {
             at
@@ -177,6 +179,10 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
     fn free_to_books(&mut self, block: Block) -> Result<(), NotFreed> {
         let mut hold = InHand::new(&self.books, &mut self.device);
         let (books, device) = hold.parts();
+        let known = block.uses.iter().try_for_each(|&stream| device.check_stream(stream));
+        if let Err(error) = known {
+            return Err(NotFreed { block, reason: error.into() });
+        }
         for &stream in &block.uses {
             books.note_use(block.at, stream);
         }
@@ -193,10 +199,13 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
     }
 
     /// What this thread takes for the arena of a name, until it learns of an end.
-    fn arena(&mut self, pool: PoolId, stream: StreamId) -> ArenaIndex {
-        let books = &self.books;
-        let find = || books.state().books.arenas.of(pool, stream);
-        *self.arenas.entry((pool, stream)).or_insert_with(find)
+    fn arena(&mut self, pool: PoolId, stream: StreamId) -> Result<ArenaIndex, DeviceError> {
+        if let Some(&arena) = self.arenas.get(&(pool, stream)) {
+            return Ok(arena);
+        }
+        let arena = self.books.state().books.arenas.find(&self.device, pool, stream)?;
+        self.arenas.insert((pool, stream), arena);
+        Ok(arena)
     }
 }
 
