@@ -72,8 +72,8 @@ pub(crate) enum Failure {
     /// A page would be written to a terminal.
     #[error("cannot show a page on a terminal")]
     PageOnTerminal,
-    /// A page draws one recording.
-    #[error("cannot draw {count} recordings on one page")]
+    /// A page draws one recording, a snapshot is of one.
+    #[error("cannot put {count} recordings into one page or snapshot")]
     OnePageEach {
         /// How many were given.
         count: usize,

@@ -63,6 +63,11 @@ impl Start {
         start
     }
 
+    /// What is reserved.
+    pub fn reserved(&self) -> Bytes {
+        self.segments.iter().map(|segment| segment.extent.size()).sum()
+    }
+
     /// Puts the segments into another order of age. The mapped ranges of one expandable segment
     /// stay together, in the place of the first.
     pub(crate) fn put_in_order(&mut self, order: &[usize]) {

@@ -23,10 +23,6 @@ impl Candidate {
     }
 }
 
-/// The first release with a size of large segments to set.
-const SEGMENT_SIZES_SINCE: Release = Release::new(2, 11);
-/// The first release with expandable segments.
-const EXPANDABLE_SINCE: Release = Release::new(2, 1);
 /// The last release before the tie-break among free blocks changed.
 const OLD_TIES: Release = Release::new(2, 11);
 
@@ -59,6 +55,22 @@ impl Value {
         }
     }
 
+    /// The first release that knows the key; those before stop the program, or leave it out. Keys that every
+    /// release here knows are of the first.
+    fn since(self) -> Release {
+        match self {
+            Self::Expandable(_) => Release::new(2, 1),
+            Self::Window(_) => Release::new(2, 6),
+            Self::SegmentSize(_) => Release::new(2, 11),
+            Self::MaxSplit(_)
+            | Self::Divisions(_)
+            | Self::GrowingDivisions
+            | Self::LargeDivisions
+            | Self::Collect(_)
+            | Self::Share(_) => Release::new(1, 0),
+        }
+    }
+
     fn set(self, settings: &mut Settings) {
         let table = &mut settings.roundup_power2_divisions;
         match self {
@@ -87,13 +99,9 @@ pub fn candidates(
 ) -> Vec<Candidate> {
     let mut sweep = Sweep { current, release, found: Vec::new() };
     sweep.add(release, &[]);
-    if EXPANDABLE_SINCE <= release {
-        sweep.add(release, &[Value::Expandable(!current.expandable_segments)]);
-    }
+    sweep.add(release, &[Value::Expandable(!current.expandable_segments)]);
     sweep.add_rounding();
-    if SEGMENT_SIZES_SINCE <= release {
-        sweep.add_segment_sizes();
-    }
+    sweep.add_segment_sizes();
     sweep.add_split_limits(&split_sizes(program));
     if limited {
         sweep.add_collection();
@@ -181,7 +189,8 @@ impl Sweep<'_> {
         let known =
             |other: &Candidate| other.release == release && other.settings.text == settings.text;
         let nothing = changed.is_empty() && release == self.release;
-        let allowed = Settings::parse(&settings.text).is_ok();
+        let is_known = values.iter().all(|value| value.since() <= release);
+        let allowed = is_known && Settings::parse(&settings.text).is_ok();
         if allowed && !self.found.iter().any(known) && (!nothing || self.found.is_empty()) {
             self.found.push(Candidate { settings, release, changed });
         }
@@ -218,4 +227,29 @@ fn split_sizes(program: &Program) -> Vec<u64> {
     sizes.sort_unstable();
     sizes.dedup();
     sizes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key that a release does not know stops the program, or is left out.
+    #[test]
+    fn no_release_is_offered_what_it_does_not_know() {
+        let keys_of = |release: Release| -> Vec<&str> {
+            let found = candidates(&Program::default(), &Settings::default(), release, true);
+            let of_it = found.iter().filter(|candidate| candidate.release == release);
+            of_it.flat_map(|candidate| candidate.changed.clone()).collect()
+        };
+        let known = [
+            ("expandable_segments", Release::new(2, 0), Release::new(2, 1)),
+            ("max_non_split_rounding_mb", Release::new(2, 5), Release::new(2, 6)),
+            ("large_segment_size_mb", Release::new(2, 10), Release::new(2, 11)),
+        ];
+        for (key, before, since) in known {
+            assert!(!keys_of(before).contains(&key), "{key} before {since}");
+            assert!(keys_of(since).contains(&key), "{key} since {since}");
+        }
+        assert!(keys_of(Release::new(1, 13)).contains(&"max_split_size_mb"));
+    }
 }

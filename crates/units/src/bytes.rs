@@ -88,6 +88,24 @@ impl Bytes {
         Self(self.0 / unit.0 * unit.0)
     }
 
+    /// The least size that is shown exactly and is no less: for the least of something, which a reader may
+    /// type again.
+    #[must_use]
+    pub fn shown_at_least(self) -> Self {
+        let size = u128::from(self.0);
+        let mut unit = u128::from(KIB);
+        for (_, decimals) in SHOWN {
+            if (unit..1024 * unit).contains(&size) {
+                let parts = 10_u128.pow(decimals);
+                let shown = (size * parts).div_ceil(unit);
+                let bytes = (shown * unit).div_ceil(parts);
+                return Self(u64::try_from(bytes).unwrap_or(u64::MAX));
+            }
+            unit *= 1024;
+        }
+        self
+    }
+
     /// The share of `whole` these bytes are, from 0 to 1; 0 of nothing.
     pub fn share_of(self, whole: Self) -> f64 {
         if whole.0 == 0 { 0.0 } else { self.0 as f64 / whole.0 as f64 }
@@ -149,12 +167,14 @@ impl fmt::Display for Overflow {
 
 impl std::error::Error for Overflow {}
 
+/// The units of sizes that are shown, each 1024 of the one before, with how many decimals.
+const SHOWN: [(&str, u32); 6] =
+    [("KiB", 1), ("MiB", 1), ("GiB", 2), ("TiB", 2), ("PiB", 2), ("EiB", 2)];
+
 /// Sizes as people read them, in the largest unit of 1024's powers that gives at least 1: whole
 /// bytes below 1 KiB, one decimal in KiB and MiB, two from GiB on.
 impl fmt::Display for Bytes {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(&str, usize); 6] =
-            [("KiB", 1), ("MiB", 1), ("GiB", 2), ("TiB", 2), ("PiB", 2), ("EiB", 2)];
         if self.0 == 0 {
             return out.pad("0");
         }
@@ -162,9 +182,9 @@ impl fmt::Display for Bytes {
             return out.pad(&format!("{} B", self.0));
         }
         let mut value = self.0 as f64 / KIB as f64;
-        let mut units = UNITS.iter().peekable();
+        let mut units = SHOWN.iter().peekable();
         while let Some(&(name, decimals)) = units.next() {
-            let text = format!("{value:.decimals$} {name}");
+            let text = format!("{value:.0$} {name}", decimals as usize);
             // What rounds up to 1024 of a unit is one of the next.
             if units.peek().is_none() || !text.starts_with("1024.") && value < 1024.0 {
                 return out.pad(&text);
@@ -183,7 +203,11 @@ pub struct ParseBytesError {
 
 impl fmt::Display for ParseBytesError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "`{}` is not a size: write bytes, or a number with KiB, MiB or GiB", self.text)
+        write!(
+            out,
+            "`{}` is not a size: write bytes, or a number with KiB, MiB, GiB or TiB",
+            self.text
+        )
     }
 }
 
@@ -204,6 +228,7 @@ impl FromStr for Bytes {
             "k" | "kb" | "kib" => KIB,
             "m" | "mb" | "mib" => MIB,
             "g" | "gb" | "gib" => GIB,
+            "t" | "tb" | "tib" => 1024 * GIB,
             _ => return Err(refused()),
         };
         if let Ok(whole) = number.parse::<u64>() {
@@ -228,6 +253,24 @@ mod tests {
 
     fn check_reads(text: &str, bytes: u64) {
         assert_eq!(text.parse(), Ok(Bytes::new(bytes)), "{text}");
+    }
+
+    #[test]
+    fn what_is_shown_as_the_least_is_no_less_when_it_is_typed() {
+        let sizes =
+            [0, 1, 1023, 1024, 1025, 1_048_575, 50_470_060_032, 49_663_836_160, 18_068_013_056];
+        let near = (1..62).flat_map(|power| [-1, 0, 1].map(|by| (1_i64 << power) + by));
+        let near = near.map(i64::unsigned_abs);
+        for size in sizes.into_iter().chain(near).map(Bytes::new) {
+            let shown = size.shown_at_least().to_string();
+            // What is larger than a tebibyte is not typed.
+            if let Ok(typed) = shown.parse::<Bytes>() {
+                assert!(size <= typed, "{size:?} is shown as {shown}");
+                assert!(typed.get() - size.get() <= size.get() / 10 + 1, "{size:?} as {shown}");
+            }
+        }
+        assert_eq!(Bytes::new(50_470_060_032).to_string(), "47.00 GiB");
+        assert_eq!(Bytes::new(50_470_060_032).shown_at_least().to_string(), "47.01 GiB");
     }
 
     fn check_shows(bytes: u64, text: &str) {

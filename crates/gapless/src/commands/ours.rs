@@ -2,6 +2,7 @@
 
 use clap::Args;
 use gapless::allocator::{PageSize, Slack};
+use gapless::device::Sim;
 use gapless::replay::GaplessSettings;
 use gapless::units::Bytes;
 
@@ -32,7 +33,7 @@ impl OurSettings {
 /// A size of pages that can be counted with.
 fn page(text: &str) -> Result<PageSize, String> {
     let size = text.parse::<Bytes>().map_err(|error| error.to_string())?;
-    let largest = PageSize::LARGEST.over(Bytes::ZERO);
+    let largest = PageSize::LARGEST.over(Sim::GRANULE);
     let page = (size <= largest).then(|| PageSize::at_least(size));
     page.ok_or_else(|| format!("pages have at most {largest}"))
 }

@@ -53,7 +53,11 @@ fn a_recording_is_never_replaced_by_its_report() {
 fn a_page_draws_one_recording() {
     let run = gapless(&[POOLS, OOM, "--format", "html"]);
     assert_eq!(run.code, Some(2));
-    assert!(run.stderr.contains("cannot draw 2 recordings on one page"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("cannot put 2 recordings into one page or snapshot"),
+        "{}",
+        run.stderr
+    );
     let page = gapless(&[POOLS, "--format", "html"]);
     assert_eq!(page.code, Some(0));
     assert!(page.stdout.trim_start().to_ascii_lowercase().starts_with("<!doctype html>"));

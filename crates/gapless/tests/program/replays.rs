@@ -290,3 +290,21 @@ fn two_runs_give_the_same_bytes() {
         assert_eq!(gapless(&arguments).stdout, gapless(&arguments).stdout);
     }
 }
+
+/// A card that has not what was reserved when the recording began is one for the program, and not for that
+/// state.
+#[test]
+fn a_late_recording_begins_anew_on_a_card_that_is_smaller_than_its_start() {
+    let run = |capacity| {
+        let replay = ["replay", LATE, "--capacity", capacity, "--format", "json"];
+        json(&replay)["runs"][0].clone()
+    };
+    let small = run("20GiB");
+    assert_eq!((&small["warm"], &small["completed"]), (&false.into(), &true.into()));
+    assert!(20 << 30 < small["too_large_to_begin_bytes"].as_u64().unwrap());
+    assert!(small["peak"]["reserved_bytes"].as_u64().unwrap() < 20 << 30);
+    let large = run("30GiB");
+    assert_eq!((&large["warm"], &large["too_large_to_begin_bytes"]), (&true.into(), &Value::Null));
+    let too_small = gapless(&["replay", LATE, "--capacity", "10GiB"]);
+    assert_eq!(too_small.code, Some(1), "{}", too_small.stdout);
+}

@@ -80,7 +80,7 @@ impl ReplacementFacts {
     /// What a person reads: what it brings, what it costs, and what the change is.
     pub(super) fn sentence(&self, cost_preset: &str) -> String {
         let reserved = Bytes::new(self.peak_reserved_bytes);
-        let smallest = Bytes::new(self.smallest_capacity_bytes);
+        let smallest = Bytes::new(self.smallest_capacity_bytes).shown_at_least();
         let (outside, waste) = (Bytes::new(self.outside_bytes), percent(self.waste_at_capacity));
         let needs = format!(
             "the smallest card is {smallest}, {outside} of it for the context and {waste} of the \

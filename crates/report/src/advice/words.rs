@@ -245,7 +245,7 @@ pub(super) fn shown(device: &DeviceAdviceFacts) -> (Vec<[String; 6]>, usize) {
 pub(super) fn card_row(card: &CardFacts, names: usize) -> [String; 4] {
     let name = if card.settings.is_empty() { "default settings" } else { &card.settings };
     let name = SHORT.iter().fold(name.to_owned(), |text, (key, short)| text.replace(key, short));
-    let capacity = Bytes::new(card.smallest_capacity_bytes);
+    let capacity = Bytes::new(card.smallest_capacity_bytes).shown_at_least();
     let gaps = if card.has_gaps { " or so" } else { "" };
     let cards = if card.cards.is_empty() {
         "none of the catalog".to_owned()

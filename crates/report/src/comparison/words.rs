@@ -67,7 +67,8 @@ pub(super) fn answer(facts: &ComparisonFacts) -> String {
     // In so much all of them do.
     let most = best.iter().map(|it| it.stall_free_capacity_bytes).max().unwrap_or(least);
     let best: Vec<&str> = best.iter().map(|it| it.name).collect();
-    let (verb, needs) = (if best.len() == 1 { "runs" } else { "run" }, Bytes::new(most));
+    let (verb, needs) =
+        (if best.len() == 1 { "runs" } else { "run" }, Bytes::new(most).shown_at_least());
     // What a program would have done with what it did not get nobody knows.
     let without = match facts.failed_requests_left_out {
         0 => String::new(),
@@ -144,7 +145,9 @@ fn long_row(facts: &ComparisonFacts, it: &ContenderFacts) -> [String; 11] {
         let wins = is_least(of(it), facts.allocators.iter().map(of).min());
         if wins { format!("{text}{BEST}") } else { format!("{text} ") }
     };
-    let size = |of: fn(&ContenderFacts) -> u64| marked(of, Bytes::new(of(it)).to_string());
+    let size = |of: fn(&ContenderFacts) -> u64| {
+        marked(of, Bytes::new(of(it)).shown_at_least().to_string())
+    };
     let last = it.granules_mapped_last_iteration;
     let last = last.map_or(String::new(), |last| format!(" ({})", counted(last)));
     let doubt = |has_gaps| if has_gaps { DOUBT } else { "" };

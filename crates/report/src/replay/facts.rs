@@ -55,6 +55,9 @@ pub struct RunFacts {
     pub outside_from: &'static str,
     /// Whether the run began with the state before the first event, as recorded.
     pub warm: bool,
+    /// What was reserved when the recording began, where the card has less; null where it has so much. The
+    /// run begins with an empty allocator then.
+    pub too_large_to_begin_bytes: Option<u64>,
     /// Whether every request was met.
     pub completed: bool,
     /// The first request that failed.
@@ -226,6 +229,7 @@ impl RunFacts {
             outside_bytes: setup.outside.get(),
             outside_from: run.outside_from.name(),
             warm: run.warm,
+            too_large_to_begin_bytes: run.too_large_to_begin.map(Bytes::get),
             completed: outcome.completed(),
             failure: failures.first().cloned(),
             failures,

@@ -108,6 +108,8 @@ pub struct ReplayedRun {
     pub check: Option<Check>,
     /// Whether the run began with the recorded state rather than with an empty allocator.
     pub warm: bool,
+    /// What the recorded state reserves that the run would have begun with, had the card so much.
+    pub too_large_to_begin: Option<Bytes>,
     /// How many operations there were to replay.
     pub operations: usize,
     /// How many came before the first of the recording.
@@ -220,10 +222,15 @@ fn replay(
     let own = own.unwrap_or_default();
     let by = conditions.by;
     let same = by == ReplayedBy::PyTorch && behaves_alike(&setup.settings, &own);
-    let warm = same && check.is_some() && 0 < program.older;
-    let (program, start) = match &check {
-        Some(check) if same => (program, check.start.clone()),
-        Some(_) | None => (program.begun_anew(), Start::empty()),
+    let recorded_start = check.as_ref().filter(|_| same).map(|check| check.start.clone());
+    let available = setup.capacity.map(|capacity| capacity.saturating_sub(setup.outside));
+    let held = recorded_start.as_ref().map(Start::reserved);
+    let too_large_to_begin = held.filter(|&held| available.is_some_and(|most| most < held));
+    let recorded_start = recorded_start.filter(|_| too_large_to_begin.is_none());
+    let warm = recorded_start.is_some() && 0 < program.older;
+    let (program, start) = match recorded_start {
+        Some(start) => (program, start),
+        None => (program.begun_anew(), Start::empty()),
     };
     let life = live(trace, &program, &start, by, &setup).map_err(failed)?;
     let Life { outcome, recording } = life;
@@ -238,6 +245,7 @@ fn replay(
         outside_from,
         check,
         warm,
+        too_large_to_begin,
         operations: program.operations.len() - program.prelude(),
         prelude: program.prelude(),
         live_peak: program.live_peak(|size| rules.round(size)),

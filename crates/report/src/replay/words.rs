@@ -111,6 +111,17 @@ pub(super) fn worth(facts: &ReplayFacts, run: &RunFacts) -> (&'static str, Strin
 
 /// Whether the program fits: a title, whether that is good news, and a sentence.
 pub(super) fn answer(run: &RunFacts) -> (&'static str, bool, String) {
+    let (title, fits, text) = outcome(run);
+    let begun_anew = run.too_large_to_begin_bytes.map(|held| {
+        format!(
+            " The recording begins with {} reserved, which this card has not: the replay begins with nothing.",
+            Bytes::new(held)
+        )
+    });
+    (title, fits, text + &begun_anew.unwrap_or_default())
+}
+
+fn outcome(run: &RunFacts) -> (&'static str, bool, String) {
     if let Some(failure) = &run.failure {
         let at = failure.site.as_ref().map(|place| format!(" at {}", site(Some(place))));
         let many = match run.failures.len() {
@@ -157,7 +168,7 @@ pub(super) fn answer(run: &RunFacts) -> (&'static str, bool, String) {
     let text = format!(
         "It reserves {reserved} at most; a card of {} holds it without giving anything back, \
          {outside} of that for the context.",
-        reserved + outside
+        (reserved + outside).shown_at_least()
     );
     ("COMPLETES", true, text)
 }
