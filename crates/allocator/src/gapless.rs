@@ -299,7 +299,7 @@ impl<D: Device, O: Observer> GaplessAllocator<D, O> {
     ) -> Result<BlockId, AllocationError> {
         let mut hold = Alone::new(&mut self.books, &mut self.device);
         let at = acquire(&mut hold, arena, rounded, size)?;
-        self.books.serving -= 1;
+        self.books.end_serving(at);
         Ok(self.books.hand_out(at, size))
     }
 

@@ -119,13 +119,12 @@ impl<O: Observer> Books<O> {
                 self.table.put_spare(page);
             }
         }
-        self.blocks[at].state = State::Serving;
-        self.serving += 1;
+        self.begin_serving(at);
     }
 
     /// Forgets a reservation that went back.
     fn forget(&mut self, index: ReservationIndex, at: BlockIndex, extent: Extent) {
-        self.serving -= 1;
+        self.end_serving(at);
         let arena = self.blocks[at].arena;
         self.arenas[arena].known.forget(extent);
         self.table.remove_reservation(index);

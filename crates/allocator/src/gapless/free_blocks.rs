@@ -64,10 +64,8 @@ impl<O: Observer> Books<O> {
         let taken = if before.is_zero() { at } else { self.blocks.cut(at, before) };
         let rest =
             (part.size() < self.blocks[taken].size).then(|| self.blocks.cut(taken, part.size()));
-        let block = &mut self.blocks[taken];
-        block.bare = 0;
-        block.state = State::Serving;
-        self.serving += 1;
+        self.blocks[taken].bare = 0;
+        self.begin_serving(taken);
         let left = (taken != at).then_some(at);
         let left_bare = match (left, rest) {
             (Some(left), Some(_)) if 0 < bare => self.count_bare(left),
@@ -83,9 +81,21 @@ impl<O: Observer> Books<O> {
         taken
     }
 
+    /// Takes a block in hand that is in no book of free ones, and under which slots may lack memory.
+    pub(super) fn begin_serving(&mut self, at: BlockIndex) {
+        self.blocks[at].state = State::Serving;
+        self.serving += 1;
+    }
+
+    /// Lets go of a block that was in hand.
+    pub(super) fn end_serving(&mut self, at: BlockIndex) {
+        debug_assert_eq!(self.blocks[at].state, State::Serving, "{at:?} is not in hand");
+        self.serving -= 1;
+    }
+
     /// Puts back what was cut out; some of its slots may lack memory.
     pub(super) fn put_back(&mut self, at: BlockIndex) {
-        self.serving -= 1;
+        self.end_serving(at);
         let block = &self.blocks[at];
         let lacking = self.table.count_lacking(block.reservation, block.extent());
         let at = self.merge(at);

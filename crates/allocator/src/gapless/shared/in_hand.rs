@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use gapless_device::Device;
 
-use super::shared_books::{SharedBooks, State, lock};
+use super::shared_books::{Guarded, SharedBooks, lock};
 use crate::gapless::books::Books;
 use crate::gapless::hold::Hold;
 use crate::gapless::sync::MutexGuard;
@@ -29,7 +29,7 @@ impl<O: Observer> Drop for WayBack<'_, O> {
 pub(super) struct InHand<'a, D, O: Observer> {
     books: &'a SharedBooks<O>,
     /// None while the device is called.
-    state: Option<MutexGuard<'a, State<O>>>,
+    state: Option<MutexGuard<'a, Guarded<O>>>,
     device: &'a mut D,
     /// How often this thread came back from the device.
     returns: u64,
@@ -72,7 +72,7 @@ impl<'a, D, O: Observer> InHand<'a, D, O> {
         }
     }
 
-    fn state(&mut self) -> &mut State<O> {
+    fn state(&mut self) -> &mut Guarded<O> {
         self.state.get_or_insert_with(|| self.books.state())
     }
 
@@ -98,7 +98,7 @@ impl<'a, D, O: Observer> InHand<'a, D, O> {
     }
 
     /// Waits for somebody to come back or to end a search, as long as something is so.
-    fn wait_while(&mut self, is_so: impl Fn(&State<O>) -> bool) {
+    fn wait_while(&mut self, is_so: impl Fn(&Guarded<O>) -> bool) {
         self.state();
         while let Some(state) = self.state.take_if(|state| is_so(state)) {
             let state = self.books.returned.wait(state);

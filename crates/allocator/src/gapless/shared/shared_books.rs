@@ -16,13 +16,13 @@ static NEXT_NAME: AtomicU64 = AtomicU64::new(0);
 pub(super) struct SharedBooks<O> {
     /// So that no block goes to an allocator it is not from.
     pub(super) name: u64,
-    state: Mutex<State<O>>,
+    state: Mutex<Guarded<O>>,
     /// Somebody came back from the device.
     pub(super) returned: Condvar,
 }
 
 /// The books, and who uses them.
-pub(super) struct State<O> {
+pub(super) struct Guarded<O> {
     pub(super) books: Books<O>,
     /// How many threads call the device at this moment.
     pub(super) outside: u32,
@@ -51,7 +51,7 @@ impl<O: Observer> SharedBooks<O> {
     pub(super) fn new(books: Books<O>) -> Self {
         Self {
             name: NEXT_NAME.fetch_add(1, Ordering::Relaxed),
-            state: Mutex::new(State {
+            state: Mutex::new(Guarded {
                 books,
                 outside: 0,
                 returns: 0,
@@ -66,12 +66,12 @@ impl<O: Observer> SharedBooks<O> {
     }
 
     /// The books, as soon as nobody else has them in hand.
-    pub(super) fn state(&self) -> MutexGuard<'_, State<O>> {
+    pub(super) fn state(&self) -> MutexGuard<'_, Guarded<O>> {
         lock(&self.state)
     }
 }
 
-impl<O: Observer> State<O> {
+impl<O: Observer> Guarded<O> {
     /// Somebody came back from the device.
     pub(super) fn come_back(&mut self) {
         self.outside -= 1;

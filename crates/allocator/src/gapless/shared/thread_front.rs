@@ -129,7 +129,7 @@ impl<D: Device, O: Observer> ThreadFront<D, O> {
             let acquired = acquire(&mut hold, arena, rounded, size);
             hold.books().arenas[arena].asking -= 1;
             let at = acquired?;
-            hold.books().serving -= 1;
+            hold.books().end_serving(at);
             at
         };
         hold.books().hand_out(at, size);
