@@ -257,10 +257,11 @@ impl<O: Observer> Books<O> {
 
 #[cfg(test)]
 mod tests {
+    use gapless_device::{Sim, SimSetup};
+
     use super::*;
     use crate::gapless::names::Slot;
     use crate::gapless::{GaplessAllocator, Slack};
-    use gapless_device::{Sim, SimSetup};
 
     /// A device that panics leaves slots behind that nobody will give back: they are passed by.
     #[test]

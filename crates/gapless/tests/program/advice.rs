@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::run::{GAPS, OOM, STREAMS, TOO_MUCH, gapless, gapless_reads};
+use crate::run::{DIED_ON_A_CARD, GAPS, OOM, STREAMS, TOO_MUCH, gapless, gapless_reads};
 
 fn json(arguments: &[&str]) -> Value {
     gapless(arguments).json()
@@ -149,4 +149,15 @@ fn every_format_tells_the_answer() {
     }
     let markdown = gapless(&["advise", OOM, "--format", "markdown"]).stdout;
     assert!(markdown.contains("PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True"));
+}
+
+/// The smallest card is shown so that the program fits where it is typed again.
+#[test]
+fn the_smallest_card_is_enough_as_it_is_shown() {
+    let advice = gapless(&["advise", DIED_ON_A_CARD]).stdout;
+    let cards = advice.split("\nsmallest card ").nth(1).unwrap();
+    let row = cards.lines().find(|line| line.starts_with("default settings ")).unwrap();
+    let capacity = row.split_whitespace().nth(2).map(|number| format!("{number}GiB")).unwrap();
+    let replay = gapless(&["replay", DIED_ON_A_CARD, "--capacity", &capacity]);
+    assert_eq!(replay.code, Some(0), "{capacity}: {}", replay.stdout);
 }

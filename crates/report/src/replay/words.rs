@@ -114,13 +114,15 @@ pub(super) fn answer(run: &RunFacts) -> (&'static str, bool, String) {
     let (title, fits, text) = outcome(run);
     let begun_anew = run.too_large_to_begin_bytes.map(|held| {
         format!(
-            " The recording begins with {} reserved, which this card has not: the replay begins with nothing.",
+            " The recording begins with {} reserved, more than this card has: the replay begins \
+             with nothing.",
             Bytes::new(held)
         )
     });
     (title, fits, text + &begun_anew.unwrap_or_default())
 }
 
+/// The same, whatever the run began with.
 fn outcome(run: &RunFacts) -> (&'static str, bool, String) {
     if let Some(failure) = &run.failure {
         let at = failure.site.as_ref().map(|place| format!(" at {}", site(Some(place))));
