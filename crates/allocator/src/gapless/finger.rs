@@ -32,6 +32,11 @@ impl<O: Observer> Books<O> {
     /// more.
     pub(super) fn block_around(&self, slot: Slot) -> Option<BlockIndex> {
         let addr = self.table.addr(slot);
+        let seen_in = self.table.finger(slot);
+        let block = &self.blocks[seen_in];
+        if block.addr <= addr && addr < block.end() && block.state != State::Gone {
+            return Some(seen_in);
+        }
         let near = self.table.fingers(slot).find_map(|finger| self.walk(finger, addr));
         let found = near.or_else(|| self.search(slot.reservation, addr))?;
         self.table.point(slot, found);

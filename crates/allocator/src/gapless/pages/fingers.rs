@@ -1,5 +1,7 @@
 //! Where the block of a slot may be.
 
+use std::cell::Cell;
+
 use crate::gapless::names::{BlockIndex, Slot};
 
 use super::PageTable;
@@ -14,6 +16,13 @@ impl PageTable {
         if let Some(finger) = self.reservation(slot.reservation).fingers.get(slot.number as usize) {
             finger.set(at);
         }
+    }
+
+    /// The block that a slot was seen in last, or none.
+    #[inline]
+    pub(in crate::gapless) fn finger(&self, slot: Slot) -> BlockIndex {
+        let fingers = &self.reservation(slot.reservation).fingers;
+        fingers.get(slot.number as usize).map_or(BlockIndex::NONE, Cell::get)
     }
 
     /// Blocks that are perhaps those of a slot or near it: that of the last slot that was seen, the
