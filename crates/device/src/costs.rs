@@ -74,7 +74,7 @@ struct File {
 #[non_exhaustive]
 pub enum CostsError {
     /// It is no TOML, or lacks a key, or has one too many.
-    #[error("the costs cannot be read: {0}")]
+    #[error("{0}")]
     Malformed(String),
     /// A time that is negative or not finite.
     #[error("{key}: {value} is not a time")]
@@ -87,6 +87,23 @@ pub enum CostsError {
 }
 
 impl Costs {
+    /// The keys of a file of costs, each a time in microseconds. Those per handle of creating and of
+    /// releasing may be left out.
+    pub const KEYS: [&str; 12] = [
+        "create_us_per_handle",
+        "create_us_per_2mib",
+        "release_us_per_handle",
+        "release_us_per_2mib",
+        "map_us_per_handle",
+        "set_access_us_per_call",
+        "set_access_us_per_handle",
+        "unmap_us_per_call",
+        "unmap_us_per_handle",
+        "reserve_us",
+        "allocate_us",
+        "free_us",
+    ];
+
     /// The names of the presets.
     pub fn presets() -> impl Iterator<Item = &'static str> {
         PRESETS.iter().map(|&(name, _)| name)
@@ -102,7 +119,12 @@ impl Costs {
     /// released costs whatever its size may be left out, and is nothing then.
     pub fn read(name: &str, text: &str) -> Result<Self, CostsError> {
         let file: File = toml::from_str(text).map_err(|error| {
-            CostsError::Malformed(error.to_string().trim_end().replace('\n', " "))
+            let message = error.message().replace('\n', " ");
+            let place = error.span().map_or(0, |span| span.start);
+            let line = 1 + text.bytes().take(place).filter(|&byte| byte == b'\n').count();
+            // What is missing is missing in the whole file.
+            let told = if place == 0 { message } else { format!("line {line}: {message}") };
+            CostsError::Malformed(told)
         })?;
         Ok(Self {
             name: name.to_owned(),
@@ -232,10 +254,25 @@ mod tests {
     }
 
     #[test]
+    fn a_file_has_the_keys_that_are_told() {
+        let file = |left_out: &str| -> String {
+            let keys = Costs::KEYS.into_iter().filter(|&key| key != left_out);
+            let lines: Vec<String> = keys.map(|key| format!("{key} = 1.5")).collect();
+            lines.join("\n")
+        };
+        assert_eq!(Costs::read("mine", &file("")).unwrap().map(), 1_500);
+        for key in Costs::KEYS {
+            let is_optional = ["create_us_per_handle", "release_us_per_handle"].contains(&key);
+            assert_eq!(Costs::read("mine", &file(key)).is_ok(), is_optional, "without {key}");
+        }
+        assert!(Costs::read("mine", &format!("{}\nother_us = 1.0", file(""))).is_err());
+    }
+
+    #[test]
     fn a_broken_file_is_refused_with_the_place() {
         let text = PRESETS[0].1.replace("reserve_us = 19.0", "reserve_us = \"long\"");
         let error = Costs::read("mine", &text).unwrap_err().to_string();
-        assert!(error.contains("reserve_us"), "{error}");
+        assert!(error.starts_with("line 14: invalid type"), "{error}");
         let text = PRESETS[0].1.replace("reserve_us = 19.0", "reserve_us = -1.0");
         let error = Costs::read("mine", &text).unwrap_err();
         assert_eq!(error.to_string(), "reserve_us: -1 is not a time");

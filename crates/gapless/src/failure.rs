@@ -217,13 +217,16 @@ impl Failure {
                 let presets: Vec<_> = Costs::presets().collect();
                 Some(format!("the presets are {}", presets.join(", ")))
             }
+            Self::BadCosts { .. } => {
+                let keys = Costs::KEYS.join(", ");
+                Some(format!("such a file is TOML, each of these a time in microseconds: {keys}"))
+            }
             Self::Replay { .. }
             | Self::Sweep { .. }
             | Self::Compare { .. }
             | Self::CompareOne { .. }
             | Self::NotOfThisAllocator { .. }
             | Self::Record { .. }
-            | Self::BadCosts { .. }
             | Self::Open { .. }
             | Self::Examine { .. }
             | Self::Write { .. }

@@ -57,7 +57,7 @@ impl Case {
         let recording = read(bytes, &Limits::default()).map_err(|error| error.to_string())?;
         let examination =
             Examination::of(recording, source, &asked).map_err(|error| error.to_string())?;
-        let text = json(&[Facts::of(&examination)]).map_err(|error| error.to_string())?;
+        let text = json(&[Facts::of(&examination)], false).map_err(|error| error.to_string())?;
         let facts: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         Ok(facts["devices"][0].clone())
     }

@@ -23,7 +23,8 @@ pub use text::advice_text;
 
 use crate::json::lines;
 
-/// The facts as JSON of the schema [`ADVICE_SCHEMA`]; several recordings in a list.
-pub fn advice_json(advice: &[AdviceFacts]) -> Result<String, serde_json::Error> {
-    lines(ADVICE_SCHEMA, advice)
+/// The facts as JSON of the schema [`ADVICE_SCHEMA`]; of `several` recordings that were asked
+/// about in a list.
+pub fn advice_json(advice: &[AdviceFacts], several: bool) -> Result<String, serde_json::Error> {
+    lines(ADVICE_SCHEMA, advice, several)
 }

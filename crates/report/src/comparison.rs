@@ -25,7 +25,11 @@ pub use text::comparison_text;
 
 use crate::json::lines;
 
-/// The facts as JSON of the schema [`COMPARISON_SCHEMA`]; several devices or recordings in a list.
-pub fn comparison_json(comparisons: &[ComparisonFacts]) -> Result<String, serde_json::Error> {
-    lines(COMPARISON_SCHEMA, comparisons)
+/// The facts as JSON of the schema [`COMPARISON_SCHEMA`]; of several devices or of `several`
+/// recordings that were asked about in a list.
+pub fn comparison_json(
+    comparisons: &[ComparisonFacts],
+    several: bool,
+) -> Result<String, serde_json::Error> {
+    lines(COMPARISON_SCHEMA, comparisons, several)
 }

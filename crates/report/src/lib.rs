@@ -17,6 +17,7 @@ mod examination;
 pub mod facts;
 
 mod figures;
+mod names;
 mod survey;
 mod words;
 

@@ -33,7 +33,8 @@ pub(crate) use words::{EXACT, fidelity_sentence, millis};
 
 use crate::json::lines;
 
-/// The facts as JSON of the schema [`REPLAY_SCHEMA`]; several recordings in a list.
-pub fn replay_json(replays: &[ReplayFacts]) -> Result<String, serde_json::Error> {
-    lines(REPLAY_SCHEMA, replays)
+/// The facts as JSON of the schema [`REPLAY_SCHEMA`]; of `several` recordings that were asked
+/// about in a list.
+pub fn replay_json(replays: &[ReplayFacts], several: bool) -> Result<String, serde_json::Error> {
+    lines(REPLAY_SCHEMA, replays, several)
 }

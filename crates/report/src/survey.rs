@@ -8,9 +8,7 @@ use gapless_diagnose::Cause;
 use gapless_units::Bytes;
 
 use crate::facts::{DeviceFacts, Facts};
-
-/// What stands between folders.
-const SEPARATORS: [char; 2] = ['/', '\\'];
+use crate::names::name_among;
 
 /// A device of one of several recordings, with what tells it from the others.
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +24,8 @@ pub struct SurveyRow<'a> {
 impl SurveyRow<'_> {
     /// The recording's path without the folders that all recordings of `rows` lie in.
     pub fn name(&self, rows: &[Self]) -> String {
-        let path = self.facts.recording.path.as_str();
-        let start = rows.iter().map(|row| shared_folders(path, &row.facts.recording.path)).min();
-        let folders = path.rfind(SEPARATORS).map_or(0, |at| at + 1);
-        path[start.unwrap_or(0).min(folders)..].to_owned()
+        let paths = rows.iter().map(|row| row.facts.recording.path.as_str());
+        name_among(&self.facts.recording.path, paths)
     }
 
     /// What gaps pin, as a share of what is reserved.
@@ -62,15 +58,6 @@ pub fn survey(recordings: &[Facts]) -> Vec<SurveyRow<'_>> {
     rows
 }
 
-/// How many bytes of both paths are the same folders.
-fn shared_folders(path: &str, other: &str) -> usize {
-    let same = path.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
-    path.as_bytes()[..same]
-        .iter()
-        .rposition(|byte| matches!(byte, b'/' | b'\\'))
-        .map_or(0, |at| at + 1)
-}
-
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
@@ -85,13 +72,6 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn recordings_are_told_apart_by_what_differs_in_their_paths() {
-        assert_eq!(shared_folders("/runs/rank0/oom.pickle", "/runs/rank1/oom.pickle"), 6);
-        assert_eq!(shared_folders("/runs/a.pickle", "/runs/a.pickle"), 6);
-        assert_eq!(shared_folders("a.pickle", "b.pickle"), 0);
-    }
 
     fn check_median(values: &[f64], expected: f64) {
         let found = median(values.iter().copied());

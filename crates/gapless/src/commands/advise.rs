@@ -107,7 +107,9 @@ impl Order {
                 self.output.write_styled(&advice_text(&facts, &look))
             }
             Format::Json => {
-                let text = advice_json(&facts).map_err(|source| Failure::Json { source })?;
+                let several = 1 < self.inputs.len();
+                let text =
+                    advice_json(&facts, several).map_err(|source| Failure::Json { source })?;
                 self.output.write(&text)
             }
             Format::Markdown => self.output.write(&advice_markdown(&facts)),

@@ -138,7 +138,9 @@ impl Order {
                 self.output.write_styled(&comparison_text(facts, &look))
             }
             Format::Json => {
-                let text = comparison_json(facts).map_err(|source| Failure::Json { source })?;
+                let several = 1 < self.inputs.len();
+                let text =
+                    comparison_json(facts, several).map_err(|source| Failure::Json { source })?;
                 self.output.write(&text)
             }
             Format::Markdown => self.output.write(&comparison_markdown(facts)),

@@ -111,7 +111,11 @@ fn tell(order: &Order, told: &Told) -> Result<(), Failure> {
         Told::Facts(facts) => facts,
     };
     match order.format {
-        Format::Json => output.write(&json(facts).map_err(|source| Failure::Json { source })?),
+        Format::Json => {
+            let several = 1 < order.inputs.len();
+            let text = json(facts, several).map_err(|source| Failure::Json { source })?;
+            output.write(&text)
+        }
         Format::Markdown => output.write(&markdown(facts)),
         Format::Text | Format::Html => {
             let look = Look { width: output.width(), verbose: order.verbose, hints: true };

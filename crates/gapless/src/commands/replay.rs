@@ -111,7 +111,9 @@ impl Order {
                 self.output.write_styled(&replay_text(&facts, &look))
             }
             Format::Json => {
-                let text = replay_json(&facts).map_err(|source| Failure::Json { source })?;
+                let several = 1 < self.inputs.len();
+                let text =
+                    replay_json(&facts, several).map_err(|source| Failure::Json { source })?;
                 self.output.write(&text)
             }
             Format::Markdown => self.output.write(&replay_markdown(&facts)),

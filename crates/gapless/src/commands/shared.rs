@@ -79,6 +79,19 @@ pub(super) fn settings(text: &str) -> Result<Settings, String> {
     })
 }
 
+/// What `--costs` takes, in the long help.
+pub(super) fn about_costs() -> String {
+    let presets: Vec<&str> = Costs::presets().collect();
+    format!(
+        "What the device's calls take: {}, or a file like those\n\n\
+         A file is TOML with these keys, each a time in microseconds: {}. Those per handle of creating \
+         and releasing may be left out. `bench/calibrate.py` of gapless' repository measures a card and \
+         writes such a file.",
+        presets.join(", "),
+        Costs::KEYS.join(", "),
+    )
+}
+
 /// A preset of costs, or the file of that name.
 pub(super) fn costs(name: &str) -> Result<Costs, Failure> {
     if let Some(costs) = Costs::preset(name) {

@@ -31,10 +31,25 @@ fn recordings_of_one_name_are_told_apart_by_their_folders() {
         std::fs::copy(recordings().join(POOLS), &file).unwrap();
         files.push(file.to_str().unwrap().to_owned());
     }
-    let run = gapless(&[&files[0], &files[1]]);
+    let [one, other] = &files[..] else { panic!("{files:?}") };
+    let run = gapless(&[one, other]);
     let names: Vec<&str> =
         run.stdout.lines().skip(1).take(2).filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(names, ["rank0/oom.pickle.gz", "rank1/oom.pickle.gz"]);
+    let compare = ["compare", "--allocators", "gapless", one];
+    let commands = [&compare[..], &["replay", one], &["advise", one]];
+    for format in ["text", "markdown"] {
+        for command in commands {
+            let both = gapless(&[command, &[other, "--format", format]].concat()).stdout;
+            let both_named = ["rank0/oom.pickle.gz · device 0", "rank1/oom.pickle.gz · device 0"];
+            assert!(both_named.iter().all(|name| both.contains(name)), "{both}");
+            let alone = gapless(&[command, &["--format", format]].concat()).stdout;
+            assert!(
+                alone.contains("oom.pickle.gz · device 0") && !alone.contains("rank0/"),
+                "{alone}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -43,6 +58,17 @@ fn one_that_cannot_be_read_does_not_keep_the_others_from_being_told() {
     assert_eq!(run.code, Some(2));
     assert_eq!(run.stdout, gapless(&[POOLS]).stdout);
     assert!(run.stderr.starts_with("error: cannot read `nowhere.pickle`\n"), "{}", run.stderr);
+}
+
+/// Whoever asked about several gets a list, whatever became of the others.
+#[test]
+fn json_of_several_is_a_list_also_where_one_could_be_read() {
+    for command in ["explain", "replay", "compare", "advise"] {
+        let arguments = [command, POOLS, "--format", "json"];
+        let alone = gapless(&arguments).json();
+        let both = gapless(&[&arguments[..], &["nowhere.pickle"]].concat()).json();
+        assert_eq!(both["recordings"].as_array().unwrap(), &[alone], "{command}");
+    }
 }
 
 #[test]

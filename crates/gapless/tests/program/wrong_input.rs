@@ -3,7 +3,7 @@
 
 use insta::assert_snapshot;
 
-use crate::run::{POOLS, gapless, gapless_reads, recordings};
+use crate::run::{POOLS, folder, gapless, gapless_reads, recordings};
 
 /// What the program says about `input`, which it cannot read.
 fn refused(input: &[u8]) -> String {
@@ -160,5 +160,19 @@ fn a_failure_where_there_is_none() {
       because: no request failed in it
 
     hint: leave `--at` out to look at the end
+    ");
+}
+
+#[test]
+fn a_file_of_costs_without_most_of_its_keys() {
+    let file = folder("costs").join("mine.toml");
+    std::fs::write(&file, "create_us_per_2mib = 9.0\n").unwrap();
+    let told = failed(&["compare", POOLS, "--costs", file.to_str().unwrap()]);
+    let told = told.replace(file.to_str().unwrap(), "mine.toml");
+    assert_snapshot!(told, @r"
+    error: cannot read `mine.toml` as a file of costs
+      because: missing field `release_us_per_2mib`
+
+    hint: such a file is TOML, each of these a time in microseconds: create_us_per_handle, create_us_per_2mib, release_us_per_handle, release_us_per_2mib, map_us_per_handle, set_access_us_per_call, set_access_us_per_handle, unmap_us_per_call, unmap_us_per_handle, reserve_us, allocate_us, free_us
     ");
 }

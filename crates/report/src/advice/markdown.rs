@@ -5,12 +5,13 @@ use std::fmt::Write;
 use super::facts::AdviceFacts;
 use super::words::{answer, card_row, cost, headline, replacement, shown, tried_head};
 use crate::figures::more;
+use crate::names::named;
 use crate::replay::{EXACT, fidelity_sentence};
 
 /// What is advised, device by device.
 pub fn advice_markdown(advice: &[AdviceFacts]) -> String {
     let mut text = String::new();
-    for facts in advice {
+    for (facts, name) in named(advice, |it| &it.recording.path) {
         for device in &facts.devices {
             let (title, _, sentence) = answer(device);
             let (fidelity, worth) = fidelity_sentence(&facts.recording, device.fidelity.as_ref());
@@ -26,7 +27,7 @@ pub fn advice_markdown(advice: &[AdviceFacts]) -> String {
                 text.push('\n');
             }
             let _ = write!(text, "{behind}");
-            let _ = writeln!(text, "On: {}\n", headline(facts, device).join(" · "));
+            let _ = writeln!(text, "On: {}\n", headline(&name, device).join(" · "));
             let (rows, left) = shown(device);
             let _ = writeln!(text, "| {} |", tried_head(device).join(" | "));
             let _ = writeln!(text, "| --- | --- | ---: | ---: | ---: | ---: |");

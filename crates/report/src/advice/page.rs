@@ -14,7 +14,7 @@ pub fn advice_page(advised: &Advised, facts: &AdviceFacts) -> String {
     for (device, told) in advised.devices.iter().zip(&facts.devices) {
         let (title, _, sentence) = answer(told);
         sheet.title(&title);
-        sheet.aside(&headline(facts, told).join(" · "));
+        sheet.aside(&headline(&file_name(&facts.recording.path), told).join(" · "));
         let (fidelity, worth) = fidelity_sentence(&facts.recording, told.fidelity.as_ref());
         let worth = format!("{fidelity}: {worth}");
         if fidelity != EXACT {

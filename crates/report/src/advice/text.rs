@@ -3,6 +3,7 @@
 use super::facts::{AdviceFacts, DeviceAdviceFacts};
 use super::words::{answer, card_row, cost, headline, replacement, shown, tried_head};
 use crate::figures::more;
+use crate::names::named;
 use crate::replay::{EXACT, fidelity_sentence};
 use crate::text::Look;
 use crate::text::ink::{ALARM, ASIDE, CALM, DOUBT, HEADING, ink};
@@ -13,17 +14,17 @@ use crate::text::wrap::join;
 /// What is advised, device by device.
 pub fn advice_text(advice: &[AdviceFacts], look: &Look) -> String {
     let mut paper = Paper::new(look.width);
-    for facts in advice {
+    for (facts, name) in named(advice, |it| &it.recording.path) {
         for device in &facts.devices {
             paper.gap();
-            told(&mut paper, facts, device);
+            told(&mut paper, &name, facts, device);
         }
     }
     paper.into_text()
 }
 
-fn told(paper: &mut Paper, facts: &AdviceFacts, device: &DeviceAdviceFacts) {
-    for line in join(&headline(facts, device), paper.width()) {
+fn told(paper: &mut Paper, name: &str, facts: &AdviceFacts, device: &DeviceAdviceFacts) {
+    for line in join(&headline(name, device), paper.width()) {
         paper.line(&ink(ASIDE, &line));
     }
     paper.gap();

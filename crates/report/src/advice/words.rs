@@ -2,11 +2,11 @@
 
 use gapless_units::Bytes;
 
-use super::facts::{AdviceFacts, CardFacts, DeviceAdviceFacts, NoHelpFacts, TrialFacts};
+use super::facts::{CardFacts, DeviceAdviceFacts, NoHelpFacts, TrialFacts};
 use crate::facts::PrescribedFacts;
 use crate::figures::{counted, grouped, percent, percent_of};
 use crate::replay::millis;
-use crate::words::{clean, file_name, ransom};
+use crate::words::{clean, ransom};
 
 /// How many of the best a person wants to see.
 const MOST_BEST: usize = 5;
@@ -24,7 +24,7 @@ const SHORT: [(&str, &str); 8] = [
 ];
 
 /// What the advice is about, in pieces.
-pub(super) fn headline(facts: &AdviceFacts, device: &DeviceAdviceFacts) -> Vec<String> {
+pub(super) fn headline(name: &str, device: &DeviceAdviceFacts) -> Vec<String> {
     let card = match (device.capacity_bytes, device.capacity_from) {
         (Some(capacity), Some("recorded")) => format!(
             "a card of {} (told by the recorded failure, {} of it taken for the context)",
@@ -37,7 +37,7 @@ pub(super) fn headline(facts: &AdviceFacts, device: &DeviceAdviceFacts) -> Vec<S
         (None, _) => "no card given".to_owned(),
     };
     let mut pieces = vec![
-        file_name(&facts.recording.path),
+        clean(name),
         format!("device {}", device.device),
         settings(&device.current),
         format!("PyTorch {}", device.current.framework),

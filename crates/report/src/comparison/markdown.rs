@@ -4,13 +4,14 @@ use std::fmt::Write;
 
 use super::facts::ComparisonFacts;
 use super::words::{CALLS, LONG, answer, call_rows, headline, legend, long_rows};
+use crate::names::named;
 use crate::replay::fidelity_sentence;
 
 /// What is said about comparisons, device by device.
 pub fn comparison_markdown(comparisons: &[ComparisonFacts]) -> String {
     let mut text = String::new();
-    for facts in comparisons {
-        let _ = writeln!(text, "## {}\n\n{}\n", headline(facts).join(" · "), answer(facts));
+    for (facts, name) in named(comparisons, |it| &it.recording.path) {
+        let _ = writeln!(text, "## {}\n\n{}\n", headline(&name, facts).join(" · "), answer(facts));
         let (title, sentence) = fidelity_sentence(&facts.recording, facts.fidelity.as_ref());
         let _ = writeln!(text, "**{title}.** {sentence}\n");
         table(&mut text, LONG, long_rows(facts));

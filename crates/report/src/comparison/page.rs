@@ -20,7 +20,7 @@ pub fn comparison_page(comparisons: &[ComparisonFacts]) -> String {
     let mut sheet = Sheet::new(&format!("{} · compared · gapless", file_name(path)));
     for facts in comparisons {
         sheet.title(&answer(facts));
-        sheet.aside(&headline(facts).join(" · "));
+        sheet.aside(&headline(&file_name(path), facts).join(" · "));
         let (title, sentence) = fidelity_sentence(&facts.recording, facts.fidelity.as_ref());
         sheet.paragraph(&format!("{title}: {sentence}"));
         sheet.heading("Reserved memory without a limit");

@@ -4,6 +4,7 @@ use super::facts::ComparisonFacts;
 use super::words::{
     CALLS, COST, MEMORY, answer, call_rows, cost_rows, headline, legend, memory_rows,
 };
+use crate::names::named;
 use crate::replay::{EXACT, fidelity_sentence};
 use crate::text::Look;
 use crate::text::ink::{ASIDE, CALM, DOUBT, ink};
@@ -14,9 +15,9 @@ use crate::text::wrap::join;
 /// What is said about comparisons, device by device.
 pub fn comparison_text(comparisons: &[ComparisonFacts], look: &Look) -> String {
     let mut paper = Paper::new(look.width);
-    for facts in comparisons {
+    for (facts, name) in named(comparisons, |it| &it.recording.path) {
         paper.gap();
-        for line in join(&headline(facts), paper.width()) {
+        for line in join(&headline(&name, facts), paper.width()) {
             paper.line(&ink(ASIDE, &line));
         }
         paper.gap();

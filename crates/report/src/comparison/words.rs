@@ -6,7 +6,7 @@ use gapless_units::Bytes;
 
 use super::facts::{ComparisonFacts, ContenderFacts};
 use crate::figures::{self, grouped, percent};
-use crate::words::file_name;
+use crate::words::clean;
 
 /// The columns of the table that fits a screen: those a card is bought by.
 pub(super) const MEMORY: [&str; 8] =
@@ -42,10 +42,10 @@ const BEST: &str = "*";
 const DOUBT: &str = "?";
 
 /// What was compared, in pieces.
-pub(super) fn headline(facts: &ComparisonFacts) -> Vec<String> {
+pub(super) fn headline(name: &str, facts: &ComparisonFacts) -> Vec<String> {
     let live = facts.allocators.first().map_or(0, |first| first.peak_live_bytes);
     vec![
-        file_name(&facts.recording.path),
+        clean(name),
         format!("device {}", facts.device),
         format!("{} alive at most", Bytes::new(live)),
         format!("PyTorch's under default settings, as of {}", gapless_replay::NEWEST_RELEASE),

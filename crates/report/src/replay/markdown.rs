@@ -7,16 +7,17 @@ use gapless_units::Bytes;
 use super::facts::ReplayFacts;
 use super::words::{answer, comparison, headline, worth};
 use crate::figures::percent_of;
+use crate::names::named;
 use crate::words::cause;
 
 /// What is said about replays, run by run.
 pub fn replay_markdown(replays: &[ReplayFacts]) -> String {
     let mut text = String::new();
-    for facts in replays {
+    for (facts, name) in named(replays, |it| &it.recording.path) {
         for run in &facts.runs {
             let (title, _, sentence) = answer(run);
             let _ = writeln!(text, "## {title}\n\n{sentence}\n");
-            let _ = writeln!(text, "Replayed: {}\n", headline(facts, run).join(" · "));
+            let _ = writeln!(text, "Replayed: {}\n", headline(&name, run).join(" · "));
             let (title, sentence) = worth(facts, run);
             let _ = writeln!(text, "**{title}.** {sentence}\n");
             let _ = writeln!(text, "| | recorded | replayed |\n| --- | ---: | ---: |");

@@ -17,7 +17,7 @@ pub fn replay_page(replayed: &Replayed, facts: &ReplayFacts) -> String {
     for (run, told) in replayed.runs.iter().zip(&facts.runs) {
         let (title, _, sentence) = answer(told);
         sheet.title(title);
-        sheet.aside(&headline(facts, told).join(" · "));
+        sheet.aside(&headline(&file_name(&facts.recording.path), told).join(" · "));
         sheet.paragraph(&sentence);
         let (title, sentence) = worth(facts, told);
         sheet.paragraph(&format!("{title}: {sentence}"));

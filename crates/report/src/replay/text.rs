@@ -2,6 +2,7 @@
 
 use super::facts::ReplayFacts;
 use super::words::{EXACT, answer, comparison, headline, worth};
+use crate::names::named;
 use crate::text::Look;
 use crate::text::ink::{ALARM, ASIDE, CALM, DOUBT, ink};
 use crate::text::ledger::ledger;
@@ -12,10 +13,10 @@ use crate::text::wrap::join;
 /// What is said about replays, run by run.
 pub fn replay_text(replays: &[ReplayFacts], look: &Look) -> String {
     let mut paper = Paper::new(look.width);
-    for facts in replays {
+    for (facts, name) in named(replays, |it| &it.recording.path) {
         for run in &facts.runs {
             paper.gap();
-            for line in join(&headline(facts, run), paper.width()) {
+            for line in join(&headline(&name, run), paper.width()) {
                 paper.line(&ink(ASIDE, &line));
             }
             paper.gap();

@@ -6,10 +6,10 @@ use super::facts::{ReplayFacts, RunFacts};
 use super::fidelity::FidelityFacts;
 use crate::facts::RecordingFacts;
 use crate::figures::{counted, grouped, percent};
-use crate::words::{clean, file_name, site};
+use crate::words::{clean, site};
 
 /// What was replayed under what, in pieces.
-pub(super) fn headline(facts: &ReplayFacts, run: &RunFacts) -> Vec<String> {
+pub(super) fn headline(name: &str, run: &RunFacts) -> Vec<String> {
     let settings = match run.settings.as_str() {
         "" => "default settings".to_owned(),
         settings => clean(settings),
@@ -36,7 +36,7 @@ pub(super) fn headline(facts: &ReplayFacts, run: &RunFacts) -> Vec<String> {
         None => "a card without limit".to_owned(),
     };
     vec![
-        file_name(&facts.recording.path),
+        clean(name),
         format!("device {}", run.device),
         format!("{settings}{whose}"),
         allocator,

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use gapless::trace::{Release, Settings};
 use gapless::units::{Bytes, DeviceId};
 
-use crate::commands::shared::{capacity, device, release, settings, size};
+use crate::commands::shared::{about_costs, capacity, device, release, settings, size};
 use crate::output::OutputArguments;
 
 /// Examples in the long help; a test runs each of them.
@@ -56,7 +56,7 @@ pub(crate) struct Typed {
     pub(super) framework: Option<Release>,
 
     /// What the device's calls take: a100, fast, h100, h200, pessimistic, or a file like those
-    #[arg(long, value_name = "PRESET|FILE", default_value = "pessimistic")]
+    #[arg(long, value_name = "PRESET|FILE", long_help = about_costs(), default_value = "pessimistic")]
     pub(super) costs: String,
 
     /// Look at this device only

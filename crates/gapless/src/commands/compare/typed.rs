@@ -7,7 +7,7 @@ use gapless::replay::Contender;
 use gapless::units::DeviceId;
 
 use crate::commands::ours::OurSettings;
-use crate::commands::shared::device;
+use crate::commands::shared::{about_costs, device};
 use crate::output::OutputArguments;
 
 /// Examples in the long help; a test runs each of them.
@@ -41,7 +41,7 @@ pub(crate) struct Typed {
     pub(super) ours: OurSettings,
 
     /// What the device's calls take: a100, fast, h100, h200, pessimistic, or a file like those
-    #[arg(long, value_name = "PRESET|FILE", default_value = "a100")]
+    #[arg(long, value_name = "PRESET|FILE", long_help = about_costs(), default_value = "a100")]
     pub(super) costs: String,
 
     /// Look at this device only
