@@ -23,3 +23,17 @@ pub struct CallCounts {
     /// [`Device::release`](crate::Device::release).
     pub release: u64,
 }
+
+impl CallCounts {
+    /// All calls together.
+    pub fn total(self) -> u64 {
+        self.allocate
+            + self.free
+            + self.reserve
+            + self.create
+            + self.map
+            + self.set_access
+            + self.unmap
+            + self.release
+    }
+}

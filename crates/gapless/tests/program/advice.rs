@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::run::{DIED_ON_A_CARD, GAPS, OOM, STREAMS, TOO_MUCH, gapless, gapless_reads};
+use crate::run::{DIED_ON_A_CARD, GAPS, OOM, POOLS, STREAMS, TOO_MUCH, gapless, gapless_reads};
 
 fn json(arguments: &[&str]) -> Value {
     gapless(arguments).json()
@@ -65,6 +65,18 @@ fn another_allocator_is_told_beside_the_settings() {
 }
 
 /// Between what it needs and what the best setting needs, only the other allocator fits.
+#[test]
+fn calls_are_counted_alike_for_settings_and_for_allocators() {
+    let compared = json(&["compare", POOLS, "--allocators", "caching,gapless", "-f", "json"]);
+    let advised = &json(&["advise", POOLS, "-f", "json"])["devices"][0];
+    let calls = [&advised["current"], &advised["replacement"]].map(|it| &it["device_calls"]);
+    for (calls, allocator) in calls.into_iter().zip(compared["allocators"].as_array().unwrap()) {
+        let by_kind = allocator["device_calls"].as_object().unwrap();
+        let all: u64 = by_kind.values().map(|count| count.as_u64().unwrap()).sum();
+        assert_eq!(calls.as_u64(), Some(all), "{}", allocator["name"]);
+    }
+}
+
 #[test]
 fn where_no_setting_helps_another_allocator_may() {
     let arguments = ["advise", OOM, "--capacity", "25100MiB"];

@@ -114,7 +114,8 @@ pub struct TrialFacts {
     pub saved_bytes: Option<i64>,
     /// How often the whole cache was given back to make room.
     pub retries: u64,
-    /// Segments taken and given back, ranges mapped and unmapped.
+    /// Calls of the device: memory taken and given back, created, mapped, made accessible, unmapped and
+    /// released, and addresses reserved.
     pub device_calls: u64,
     /// What they take by the cost preset.
     pub modelled_us: f64,
@@ -265,7 +266,7 @@ impl TrialFacts {
             headroom_bytes: reach.filter(|_| outcome.completed()).map(Bytes::get),
             saved_bytes: saved,
             retries: outcome.statistics.num_alloc_retries,
-            device_calls: outcome.statistics.num_device_alloc + outcome.statistics.num_device_free,
+            device_calls: outcome.calls.total(),
             modelled_us: outcome.modelled_nanos as f64 / 1e3,
             smallest_capacity_bytes: found.map(|found| found.smallest.capacity.get()),
             waste_at_capacity: found.map(|found| found.waste),

@@ -29,7 +29,7 @@ pub struct ReplacementFacts {
     pub saved_bytes: Option<i64>,
     /// Requests that waited for the device.
     pub stalls: u64,
-    /// Memory created, mapped, made accessible, unmapped and released, and addresses reserved.
+    /// Calls of the device, counted as for settings.
     pub device_calls: u64,
     /// What they take by the cost preset.
     pub modelled_us: f64,
@@ -50,7 +50,6 @@ impl ReplacementFacts {
             capacity.saturating_sub(sweep.terms.outside).saturating_sub(it.peak_reserved)
         });
         let signed = |bytes: Bytes| i64::try_from(bytes.get()).unwrap_or(i64::MAX);
-        let calls = it.calls;
         Self {
             allocator: it.contender.name,
             settings: it.contender.settings.clone(),
@@ -64,12 +63,7 @@ impl ReplacementFacts {
             saved_bytes: now
                 .map(|now| signed(now.outcome.peak.reserved) - signed(it.peak_reserved)),
             stalls: it.stalls,
-            device_calls: calls.reserve
-                + calls.create
-                + calls.map
-                + calls.set_access
-                + calls.unmap
-                + calls.release,
+            device_calls: it.calls.total(),
             modelled_us: it.modelled_nanos as f64 / 1e3,
             smallest_capacity_bytes: it.smallest_capacity.get(),
             outside_bytes: sweep.terms.outside.get(),

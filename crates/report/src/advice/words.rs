@@ -161,7 +161,7 @@ pub(super) fn replacement(device: &DeviceAdviceFacts) -> Option<(&'static str, S
 pub(super) fn cost(device: &DeviceAdviceFacts, trial: &TrialFacts) -> String {
     let calls = |trial: &TrialFacts| {
         let count = usize::try_from(trial.device_calls).unwrap_or(usize::MAX);
-        format!("{} for memory ({})", counted(count, "call"), millis(trial.modelled_us))
+        format!("{} of the device ({})", counted(count, "call"), millis(trial.modelled_us))
     };
     let retries = match trial.retries {
         0 => String::new(),
