@@ -220,6 +220,18 @@ fn the_first_allocator_named_is_the_one_to_compare_with() {
 }
 
 #[test]
+fn a_request_that_failed_is_said_to_be_left_out() {
+    let compare = ["compare", OOM, "--allocators", "gapless", "--format"];
+    for format in ["text", "markdown", "html"] {
+        let told = flowing(&gapless(&[&compare[..], &[format]].concat()).stdout);
+        assert!(told.contains("The request that failed in the recording is left out"), "{told}");
+    }
+    assert_eq!(json(&[&compare[..], &["json"]].concat())["failed_requests_left_out"], 1);
+    let whole = gapless(&["compare", POOLS, "--allocators", "gapless"]).stdout;
+    assert!(!whole.contains("left out"), "{whole}");
+}
+
+#[test]
 fn an_unknown_allocator_is_refused_with_those_there_are() {
     let run = gapless(&["compare", POOLS, "--allocators", "jemalloc"]);
     assert_eq!(run.code, Some(2));

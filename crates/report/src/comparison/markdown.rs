@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::facts::ComparisonFacts;
-use super::words::{CALLS, LONG, answer, call_rows, headline, legend, long_rows};
+use super::words::{CALLS, LONG, answer, call_rows, headline, left_out, legend, long_rows};
 use crate::names::named;
 use crate::replay::fidelity_sentence;
 
@@ -12,6 +12,9 @@ pub fn comparison_markdown(comparisons: &[ComparisonFacts]) -> String {
     let mut text = String::new();
     for (facts, name) in named(comparisons, |it| &it.recording.path) {
         let _ = writeln!(text, "## {}\n\n{}\n", headline(&name, facts).join(" · "), answer(facts));
+        if let Some(left_out) = left_out(facts) {
+            let _ = writeln!(text, "{left_out}\n");
+        }
         let (title, sentence) = fidelity_sentence(&facts.recording, facts.fidelity.as_ref());
         let _ = writeln!(text, "**{title}.** {sentence}\n");
         table(&mut text, LONG, long_rows(facts));

@@ -3,7 +3,7 @@
 use gapless_replay::Contender;
 
 use super::facts::ComparisonFacts;
-use super::words::{CALLS, LONG, answer, call_rows, headline, legend, long_rows};
+use super::words::{CALLS, LONG, answer, call_rows, headline, left_out, legend, long_rows};
 use crate::curves::{Curve, picture};
 use crate::replay::fidelity_sentence;
 use crate::sheet::Sheet;
@@ -23,6 +23,9 @@ pub fn comparison_page(comparisons: &[ComparisonFacts]) -> String {
         sheet.aside(&headline(&file_name(path), facts).join(" · "));
         let (title, sentence) = fidelity_sentence(&facts.recording, facts.fidelity.as_ref());
         sheet.paragraph(&format!("{title}: {sentence}"));
+        if let Some(left_out) = left_out(facts) {
+            sheet.paragraph(&left_out);
+        }
         sheet.heading("Reserved memory without a limit");
         let curves = facts.allocators.iter();
         let curves = curves.map(|it| Curve::sampled(it.name, pen(it.name), &it.curve));

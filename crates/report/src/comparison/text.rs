@@ -2,7 +2,7 @@
 
 use super::facts::ComparisonFacts;
 use super::words::{
-    CALLS, COST, MEMORY, answer, call_rows, cost_rows, headline, legend, memory_rows,
+    CALLS, COST, MEMORY, answer, call_rows, cost_rows, headline, left_out, legend, memory_rows,
 };
 use crate::names::named;
 use crate::replay::{EXACT, fidelity_sentence};
@@ -26,6 +26,9 @@ pub fn comparison_text(comparisons: &[ComparisonFacts], look: &Look) -> String {
         paper.marked(style, &format!("{title}."), &text);
         paper.gap();
         paper.sentence(0, &answer(facts));
+        if let Some(left_out) = left_out(facts) {
+            paper.sentence(0, &left_out);
+        }
         paper.gap();
         draw(&mut paper, MEMORY, memory_rows(facts));
         draw(&mut paper, COST, cost_rows(facts));

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use gapless_units::Bytes;
 
 use super::facts::{ComparisonFacts, ContenderFacts};
-use crate::figures::{self, grouped, percent};
+use crate::figures::{grouped, percent};
 use crate::words::clean;
 
 /// The columns of the table that fits a screen: those a card is bought by.
@@ -69,20 +69,29 @@ pub(super) fn answer(facts: &ComparisonFacts) -> String {
     let best: Vec<&str> = best.iter().map(|it| it.name).collect();
     let (verb, needs) =
         (if best.len() == 1 { "runs" } else { "run" }, Bytes::new(most).shown_at_least());
-    // What a program would have done with what it did not get nobody knows.
-    let without = match facts.failed_requests_left_out {
-        0 => String::new(),
-        failed => format!(", without the {} that failed", figures::counted(failed, "request")),
+    let needs = format!("{} {verb} it without a stall in {needs}", enumerated(&best));
+    let than = if facts.allocators.len() == 1 {
+        String::new()
+    } else if best.contains(&usual.name) {
+        "; no other needs less".to_owned()
+    } else {
+        let less = Bytes::new(usual.stall_free_capacity_bytes.saturating_sub(most));
+        format!(", {less} less than {}", usual.name)
     };
-    let needs = format!("{} {verb} it without a stall in {needs}{without}", enumerated(&best));
-    if facts.allocators.len() == 1 {
-        return format!("{needs}.");
-    }
-    if best.contains(&usual.name) {
-        return format!("{needs}; no other needs less.");
-    }
-    let less = Bytes::new(usual.stall_free_capacity_bytes.saturating_sub(most));
-    format!("{needs}, {less} less than {}.", usual.name)
+    format!("{needs}{than}.")
+}
+
+/// Which requests of the recording are in no figure, in a sentence; none where all are.
+pub(super) fn left_out(facts: &ComparisonFacts) -> Option<String> {
+    let (requests, them) = match facts.failed_requests_left_out {
+        0 => return None,
+        1 => ("The request that failed in the recording is".to_owned(), "it"),
+        failed => (format!("The {failed} requests that failed in the recording are"), "them"),
+    };
+    Some(format!(
+        "{requests} left out: what the program would have done with {them} is not known. `gapless \
+         advise` asks for {them}."
+    ))
 }
 
 /// Whether a number of bytes is the least, as far as the search for it tells: to a thousandth.
