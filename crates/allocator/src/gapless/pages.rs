@@ -355,16 +355,14 @@ impl PageTable {
         }
     }
 
-    /// Enters into the books that aliases are gone, of which so many runs were unmapped; the others
-    /// stay.
+    /// Enters into the books of each run of aliases whether it is gone; the others stay.
     pub(super) fn end_to_unmap<'a>(
         &mut self,
-        runs: impl IntoIterator<Item = &'a [(Slot, PageIndex)]>,
-        gone: usize,
+        runs: impl IntoIterator<Item = (&'a [(Slot, PageIndex)], bool)>,
     ) {
-        for (place, run) in runs.into_iter().enumerate() {
+        for (run, is_gone) in runs {
             for &(slot, index) in run {
-                if place < gone {
+                if is_gone {
                     self.unmapped(index);
                 } else {
                     self.kept(slot, index);

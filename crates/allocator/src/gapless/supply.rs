@@ -357,7 +357,8 @@ impl<O: Observer> Books<O> {
         pages: &[PageIndex],
         carried: Carried,
     ) -> Result<(), Refusal> {
-        self.table.end_to_unmap(underway.stale.iter().map(Vec::as_slice), carried.unmapped);
+        let stale = underway.stale.iter().map(Vec::as_slice);
+        self.table.end_to_unmap(stale.zip((0..).map(|place| place < carried.unmapped)));
         let Some(error) = carried.failure else {
             for (&slot, &index) in slots.iter().zip(pages) {
                 self.table.mapped(slot, index);

@@ -6,8 +6,8 @@ use gapless_units::Extent;
 use super::hold::Hold;
 use super::names::{PageIndex, Slot, are_neighbors};
 
-/// Unmaps the aliases under slots, and then makes one more call of the device, all outside. What could not
-/// be unmapped stays in the books.
+/// Unmaps the aliases under slots, and where all are gone makes one more call of the device, all outside. What
+/// could not be unmapped stays in the books; where one could not for want of mappings, others may.
 pub(super) fn unmap<H: Hold>(
     hold: &mut H,
     slots: &[Slot],
@@ -28,16 +28,20 @@ pub(super) fn unmap<H: Hold>(
         Extent::between(table.addr(run[0].0), table.extent(run[run.len() - 1].0).end())
     };
     let spans: Vec<Extent> = runs.iter().map(span).collect();
-    let (gone, answer) = hold.outside(|device| {
-        for (gone, &span) in spans.iter().enumerate() {
-            if let Err(error) = device.unmap(span) {
-                return (gone, Err(error));
+    let mut gone = vec![false; runs.len()];
+    let answer = hold.outside(|device| {
+        let mut answer = Ok(());
+        for (gone, &span) in gone.iter_mut().zip(&spans) {
+            match device.unmap(span) {
+                Ok(()) => *gone = true,
+                Err(error @ DeviceError::OutOfMappings { .. }) => answer = Err(error),
+                Err(error) => return Err(error),
             }
         }
-        (spans.len(), then(device))
+        answer.and_then(|()| then(device))
     });
     let table = &mut hold.books().table;
-    table.end_to_unmap(runs.iter().copied(), gone);
+    table.end_to_unmap(runs.iter().copied().zip(gone));
     for &(slot, _) in &aliases {
         table.slot_mut(slot).underway = false;
     }
