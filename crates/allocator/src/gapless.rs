@@ -58,6 +58,7 @@
 //! ever held until it ends: they come on top.
 
 mod names;
+mod time;
 mod slack;
 mod page_size;
 mod request;

@@ -12,6 +12,7 @@ use super::books::Books;
 use super::endings::remove_empty_arenas;
 use super::hold::Hold;
 use super::names::{ArenaIndex, BlockIndex, ReservationIndex, Slot};
+use super::time::Time;
 use super::unmap::unmap;
 use super::waits::stall_for_arena;
 use crate::observer::Observer;
@@ -104,8 +105,8 @@ impl<O: Observer> Books<O> {
         slots.filter(|&slot| self.table.slot(slot).page.is_some()).collect()
     }
 
-    /// When the last block of a deserted reservation was freed, on the allocator's clock.
-    fn last_use_of(&self, index: ReservationIndex) -> u64 {
+    /// When the last block of a deserted reservation was freed.
+    fn last_use_of(&self, index: ReservationIndex) -> Time {
         let until = self.table.slots(index).map(|slot| self.table.slot(slot).used_until).max();
         let freed = self.blocks[self.table.reservation(index).first].freed;
         until.map_or(freed, |until| until.max(freed))

@@ -14,6 +14,7 @@ use super::bins::Bins;
 use super::known::KnownPlaces;
 use super::names::ArenaIndex;
 use super::planner::Planner;
+use super::time::Time;
 
 /// All arenas of an allocator.
 #[derive(Debug, Default)]
@@ -72,7 +73,7 @@ impl Arenas {
         let behind = ArenaIndex(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         let index = self.vacant.pop().unwrap_or(behind);
         if index == behind {
-            self.all.push(Arena::new(stream, pool, 0));
+            self.all.push(Arena::new(stream, pool, Time::NEVER));
         } else {
             // All that was used in the arena before is done.
             self[index] = Arena::new(stream, pool, self[index].settled);
@@ -97,7 +98,7 @@ impl Arenas {
     }
 
     /// Forgets an arena that is over, and in which nothing lies that work may still use.
-    pub(super) fn remove(&mut self, index: ArenaIndex, now: u64) {
+    pub(super) fn remove(&mut self, index: ArenaIndex, now: Time) {
         let Arena { stream, pool, .. } = self[index];
         if self.by_name.get(&(pool, stream)) == Some(&index) {
             self.by_name.remove(&(pool, stream));
@@ -135,10 +136,10 @@ pub(super) struct Arena {
     pub(super) free: Bins,
     pub(super) known: KnownPlaces,
     pub(super) planner: Planner,
-    /// Work queued up to this time, on the allocator's clock, is done.
-    pub(super) settled: u64,
+    /// Work queued up to this time is done.
+    pub(super) settled: Time,
     /// An event that says so for a later time.
-    pub(super) checkpoint: Option<(EventId, u64)>,
+    pub(super) checkpoint: Option<(EventId, Time)>,
     /// Whether its pages may move although its pool is a private one.
     pub(super) pool_is_over: bool,
     /// Whether the device may not be asked about its stream any more. All work of it is done.
@@ -156,7 +157,7 @@ impl Arena {
         is_over && self.asking == 0 && !self.is_gone
     }
 
-    fn new(stream: StreamId, pool: PoolId, settled: u64) -> Self {
+    fn new(stream: StreamId, pool: PoolId, settled: Time) -> Self {
         Self {
             stream,
             pool,

@@ -9,6 +9,7 @@ use gapless_units::{Bytes, StreamId};
 use super::books::Books;
 use super::deferred::Queued;
 use super::names::{ArenaIndex, BlockIndex};
+use super::time::Time;
 use crate::observer::Observer;
 
 /// Something that can be waited for.
@@ -84,7 +85,7 @@ impl<O: Observer> Books<O> {
     /// The pages that lie free in other arenas whose streams may still work on them.
     fn unsettled(&self, arena: ArenaIndex) -> BTreeMap<ArenaIndex, Bytes> {
         let is_unsettled =
-            |owner: ArenaIndex, until: u64| owner != arena && self.arenas[owner].settled < until;
+            |owner: ArenaIndex, until: Time| owner != arena && self.arenas[owner].settled < until;
         let mut unsettled: BTreeMap<ArenaIndex, usize> = BTreeMap::new();
         for at in self.idle_blocks() {
             let (owner, until) = (self.blocks[at].arena, self.blocks[at].freed);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use gapless_units::{Addr, Bytes, Extent};
 
 use super::names::{ArenaIndex, BlockId, BlockIndex, ReservationIndex};
+use super::time::Time;
 
 /// The name of a block that was handed out while requests were not watched.
 pub(super) const NO_NAME: u32 = 0;
@@ -34,8 +35,8 @@ pub(super) struct Block {
     pub(super) size: Bytes,
     /// What was last asked for in it.
     pub(super) requested: Bytes,
-    /// When the program was done with it, on the allocator's own clock: work of its own stream used it until then.
-    pub(super) freed: u64,
+    /// When the program was done with it: work of its own stream used it until then.
+    pub(super) freed: Time,
     pub(super) arena: ArenaIndex,
     pub(super) reservation: ReservationIndex,
     pub(super) prev: BlockIndex,
@@ -65,7 +66,7 @@ impl Block {
             addr: extent.start(),
             size: extent.size(),
             requested: Bytes::ZERO,
-            freed: 0,
+            freed: Time::NEVER,
             arena,
             reservation,
             prev: BlockIndex::NONE,

@@ -13,6 +13,7 @@ use super::front::Front;
 use super::names::{ArenaIndex, BlockId, BlockIndex, Slot};
 use super::pages::PageTable;
 use super::slack::Slack;
+use super::time::Time;
 use super::watch::{Unrest, Watch};
 use crate::observer::{Happening, Observer};
 use crate::statistics::Statistics;
@@ -35,8 +36,8 @@ pub(super) struct Books<O> {
     /// What the device gave and took, and what failed; the rest is in the counts.
     rare: Statistics,
     pub(super) reserved: Bytes,
-    /// Logical time: goes on with each free, with each that is done later, and with each pool that ends.
-    pub(super) clock: u64,
+    /// What time it is.
+    pub(super) clock: Time,
     pub(super) stalls: u64,
     /// The request that failed last, and when.
     failure: Option<(Happening, Moment)>,
@@ -64,7 +65,7 @@ impl<O: Observer> Books<O> {
             counts: Counts::default(),
             rare: Statistics::default(),
             reserved: Bytes::ZERO,
-            clock: 0,
+            clock: Time::NEVER,
             stalls: 0,
             failure: None,
             failed_in_capture: false,
@@ -155,7 +156,7 @@ impl<O: Observer> Books<O> {
     /// Notes that the program is done with a block: work of its own stream uses it no later than now.
     #[inline]
     pub(super) fn note_free(&mut self, at: BlockIndex) {
-        self.clock += 1;
+        self.clock.pass();
         self.blocks[at].freed = self.clock;
     }
 
@@ -174,7 +175,7 @@ impl<O: Observer> Books<O> {
         let (size, requested) = (block.size, block.requested);
         self.counts.finish(size, requested);
         // Who searched before may find more now.
-        self.clock += 1;
+        self.clock.pass();
         self.shelve(at);
     }
 

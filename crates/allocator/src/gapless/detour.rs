@@ -14,6 +14,7 @@ use super::books::Books;
 use super::cheapest::RUN;
 use super::names::{ArenaIndex, BlockIndex, PageIndex, Slot};
 use super::place::Place;
+use super::time::Time;
 use crate::observer::Observer;
 
 /// So many slots are looked at, from the tightest gap on: mostly in a fraction of a millisecond, in which
@@ -199,7 +200,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// What a slot means for a block, where the work of its stream is done up to `settled`.
-    fn ground(&self, slot: Slot, settled: u64, comers: &mut Comers) -> Ground {
+    fn ground(&self, slot: Slot, settled: Time, comers: &mut Comers) -> Ground {
         let book = self.table.slot(slot);
         match book.page {
             Some(page) if self.table.has_memory(slot) => Ground::Ready(page),

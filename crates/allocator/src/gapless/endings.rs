@@ -64,7 +64,7 @@ pub(super) fn remove_empty_arenas<H: Hold>(hold: &mut H) -> Result<(), DeviceErr
 impl<O: Observer> Books<O> {
     /// Takes in that a pool is over. Graphs that ran until now used what was free in it.
     fn end_pool(&mut self, pool: PoolId) {
-        self.clock += 1;
+        self.clock.pass();
         // What is left of an older pool of the name was used no later than until that ended.
         let goes_on = |&arena: &ArenaIndex| {
             self.arenas[arena].pool == pool && !self.arenas[arena].pool_is_over

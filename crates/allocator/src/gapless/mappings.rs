@@ -9,6 +9,7 @@ use gapless_device::{Device, DeviceError};
 use super::books::Books;
 use super::hold::Hold;
 use super::names::Slot;
+use super::time::Time;
 use super::unmap::unmap;
 use crate::observer::Observer;
 
@@ -53,7 +54,7 @@ fn forget_oldest<H: Hold>(hold: &mut H, count: usize) -> Result<usize, DeviceErr
 impl<O: Observer> Books<O> {
     /// The slots of the aliases that were left longest ago and that no work uses, so many at most.
     fn oldest_aliases(&self, count: usize) -> Vec<Slot> {
-        let mut aliases: Vec<(u64, Slot)> = Vec::with_capacity(self.table.alias_count);
+        let mut aliases: Vec<(Time, Slot)> = Vec::with_capacity(self.table.alias_count);
         for (index, reservation) in self.table.reservations() {
             let settled = self.arenas[reservation.arena].settled;
             let aside = self.table.slots(index).filter_map(|slot| {

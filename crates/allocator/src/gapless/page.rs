@@ -3,6 +3,7 @@
 use gapless_device::Handle;
 
 use super::names::{ArenaIndex, Slot};
+use super::time::Time;
 
 /// Where a page is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub(super) struct Page {
     pub(super) aliases: Vec<Slot>,
     /// Aliases that are being unmapped.
     pub(super) vanishing: u32,
-    /// The arena that used it last, and until when on the allocator's clock.
-    pub(super) last_use: (ArenaIndex, u64),
+    /// The arena that used it last, and until when.
+    pub(super) last_use: (ArenaIndex, Time),
 }
 
 impl Page {

@@ -22,6 +22,7 @@ use rustc_hash::FxHashMap;
 use super::names::{ArenaIndex, BlockIndex, PageIndex, ReservationIndex, Slot};
 use super::page::{Page, Whereabouts};
 use super::slot_set::SlotSet;
+use super::time::Time;
 use pinned::Pins;
 
 /// What lies under a slot.
@@ -33,9 +34,9 @@ pub(super) struct SlotBook {
     pub(super) underway: bool,
     /// How many reasons there are not to move the page.
     pub(super) pins: u32,
-    /// Until when, on the allocator's clock, work may use these addresses with a page that moved away; 0
-    /// where none ever did. A mapping is there all the same where undoing it failed.
-    pub(super) used_until: u64,
+    /// Until when work may use these addresses with a page that moved away; never, where none did. A
+    /// mapping is there all the same where undoing it failed.
+    pub(super) used_until: Time,
     /// How often a mapping had to make room here for another.
     pub(super) takeovers: u32,
 }
@@ -44,7 +45,7 @@ impl SlotBook {
     /// The page of a slot without memory that can be made active there again. A mapping that was never used
     /// may not be accessible.
     pub(super) fn revivable(&self) -> Option<PageIndex> {
-        self.page.filter(|_| 0 < self.used_until)
+        self.page.filter(|_| Time::NEVER < self.used_until)
     }
 }
 
@@ -215,7 +216,10 @@ impl PageTable {
     pub(super) fn forget_untouched(&mut self, reservation: ReservationIndex) {
         let slots = &mut self.reservations[reservation.0 as usize].slots;
         let is_untouched = |book: &mut SlotBook| {
-            book.page.is_none() && !book.underway && book.pins == 0 && book.used_until == 0
+            book.page.is_none()
+                && !book.underway
+                && book.pins == 0
+                && book.used_until == Time::NEVER
         };
         while slots.pop_if(is_untouched).is_some() {}
     }
@@ -227,7 +231,7 @@ impl PageTable {
             whereabouts: Whereabouts::Underway,
             aliases: Vec::new(),
             vanishing: 0,
-            last_use: (ArenaIndex(0), 0),
+            last_use: (ArenaIndex(0), Time::NEVER),
         });
         if let Some(index) = self.vacant.pop() {
             self.pages[index.0 as usize] = page;
@@ -277,19 +281,19 @@ impl PageTable {
         }
     }
 
-    /// Takes the active page of a slot for a request; its mapping stays as an alias. `clock` is
-    /// when its bytes were freed there, 0 where they were never used there.
-    pub(super) fn deactivate(&mut self, slot: Slot, clock: u64) -> Option<PageIndex> {
+    /// Takes the active page of a slot for a request; its mapping stays as an alias. Work
+    /// may have used its bytes there until then.
+    pub(super) fn deactivate(&mut self, slot: Slot, used_until: Time) -> Option<PageIndex> {
         let arena = self.reservation(slot.reservation).arena;
         let index = self.slot(slot).page.filter(|_| self.has_memory(slot))?;
         self.set_active(slot, false);
-        self.slot_mut(slot).used_until = clock;
+        self.slot_mut(slot).used_until = used_until;
         self.alias_count += 1;
         let page = self.page_mut(index)?;
         page.whereabouts = Whereabouts::Underway;
         page.aliases.push(slot);
-        if 0 < clock {
-            page.last_use = (arena, clock);
+        if Time::NEVER < used_until {
+            page.last_use = (arena, used_until);
         }
         Some(index)
     }
@@ -319,7 +323,7 @@ impl PageTable {
     pub(super) fn stuck(&mut self, slot: Slot, index: PageIndex) {
         let book = self.slot_mut(slot);
         book.page = Some(index);
-        book.used_until = 0;
+        book.used_until = Time::NEVER;
         self.alias_count += 1;
         if let Some(page) = self.page_mut(index) {
             page.aliases.push(slot);

@@ -10,6 +10,7 @@ use super::mappings::make_room;
 use super::names::{ArenaIndex, BlockIndex, PageIndex, Slot, are_neighbors};
 use super::page::Whereabouts;
 use super::remap::{Carried, Remap};
+use super::time::Time;
 use super::waits::Progress;
 use crate::observer::Observer;
 
@@ -228,7 +229,7 @@ impl<O: Observer> Books<O> {
         self.table.reactivate(slot);
         self.table.slot_mut(slot).underway = false;
         let page = self.table.slot(slot).page.and_then(|index| self.table.page(index));
-        let until = page.map_or(0, |page| page.last_use.1);
+        let until = page.map_or(Time::NEVER, |page| page.last_use.1);
         // Should the block stay free after all, it is as young as the page in it.
         let block = &mut self.blocks[taker];
         block.freed = block.freed.max(until);
@@ -246,7 +247,7 @@ impl<O: Observer> Books<O> {
         let Some((last, until)) = self.table.page(page).map(|page| page.last_use) else {
             return Ok(false);
         };
-        Ok(until == 0 || last == arena || until <= progress.of(last, self, device)?)
+        Ok(until == Time::NEVER || last == arena || until <= progress.of(last, self, device)?)
     }
 
     /// Takes the page that is active under a slot, where it lies in a free block and the arena

@@ -116,7 +116,7 @@ impl<O: Observer> Books<O> {
         let block = &mut self.blocks[at];
         block.bare -= 1;
         // The slot has been free since then, and merging makes a free block younger only.
-        debug_assert!(until <= block.freed, "{slot:?} was used until {until}");
+        debug_assert!(until <= block.freed, "{slot:?} was used until {until:?}");
         self.tell_slot(Action::SegmentMap, slot);
         true
     }

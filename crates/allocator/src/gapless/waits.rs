@@ -10,12 +10,13 @@ use gapless_units::StreamId;
 use super::books::Books;
 use super::hold::Hold;
 use super::names::ArenaIndex;
+use super::time::Time;
 use crate::observer::Observer;
 
 /// How far streams are: a stream that lags is asked once, not for each of its blocks.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    until: BTreeMap<ArenaIndex, u64>,
+    until: BTreeMap<ArenaIndex, Time>,
 }
 
 impl Progress {
@@ -25,7 +26,7 @@ impl Progress {
         arena: ArenaIndex,
         books: &mut Books<O>,
         device: &mut impl Device,
-    ) -> Result<u64, DeviceError> {
+    ) -> Result<Time, DeviceError> {
         match self.until.entry(arena) {
             Entry::Occupied(known) => Ok(*known.get()),
             Entry::Vacant(unknown) => Ok(*unknown.insert(books.settle(device, arena)?)),
@@ -79,14 +80,14 @@ impl<O: Observer> Books<O> {
         Ok(())
     }
 
-    /// Looks how far an arena's stream is, without waiting: up to when, on the allocator's clock,
-    /// its work is done. Where that was asked before, work done since may not be known yet: to ask anew at
-    /// once was tried, and more pages moved in most programs.
+    /// Looks how far an arena's stream is, without waiting: up to when its work is done. Where that was
+    /// asked before, work done since may not be known yet: to ask anew at once was tried, and more pages moved
+    /// in most programs.
     pub(super) fn settle(
         &mut self,
         device: &mut impl Device,
         arena: ArenaIndex,
-    ) -> Result<u64, DeviceError> {
+    ) -> Result<Time, DeviceError> {
         let (clock, is_capturing) = (self.clock, self.is_capturing());
         let book = &mut self.arenas[arena];
         if book.stream_is_over {
@@ -212,10 +213,14 @@ mod tests {
         let arena = it.books.arenas.of(PoolId::DEFAULT, COMPUTE);
         let mut progress = Progress::default();
         let GaplessAllocator { books, device } = &mut it;
-        assert_eq!(progress.of(arena, books, device), Ok(0));
+        assert_eq!(progress.of(arena, books, device), Ok(Time::NEVER));
         gate.open();
         assert_eq!(device.wait_for_stream(COMPUTE), Ok(()));
-        assert_eq!(progress.of(arena, books, device), Ok(0), "the answer of this search stays");
+        assert_eq!(
+            progress.of(arena, books, device),
+            Ok(Time::NEVER),
+            "the answer of this search stays"
+        );
         assert_eq!(Progress::default().of(arena, books, device), Ok(books.clock));
     }
 }

@@ -8,6 +8,7 @@ use super::shared_books::{Guarded, SharedBooks, lock};
 use crate::gapless::books::Books;
 use crate::gapless::hold::Hold;
 use crate::gapless::sync::MutexGuard;
+use crate::gapless::time::Time;
 use crate::observer::Observer;
 
 /// Comes back for a thread that the device panicked on, for which others would wait for ever.
@@ -56,7 +57,7 @@ struct LastSearch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Deeds {
     returns: u64,
-    time: u64,
+    time: Time,
 }
 
 impl<'a, D, O: Observer> InHand<'a, D, O> {
