@@ -8,8 +8,8 @@ use gapless_units::{Addr, Bytes, Extent};
 use super::names::{ArenaIndex, BlockId, BlockIndex, ReservationIndex};
 use super::time::Time;
 
-/// The name of a block that was handed out while requests were not watched.
-pub(super) const NO_NAME: u32 = 0;
+/// The request of a block that was handed out while requests were not watched.
+pub(super) const NO_REQUEST: u32 = 0;
 
 /// Who has a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +47,8 @@ pub(super) struct Block {
     /// Slots inside a free block that have no memory.
     pub(super) bare: u32,
     generation: u32,
-    /// Which request of its arena it was handed out for, where that was watched.
-    pub(super) name: u32,
+    /// The number of the request of its arena that it was handed out for, where that was watched.
+    pub(super) request: u32,
     pub(super) state: State,
     /// Whether other streams used it since it was handed out.
     pub(super) used_elsewhere: bool,
@@ -75,7 +75,7 @@ impl Block {
             bin_next: BlockIndex::NONE,
             bare,
             generation: 0,
-            name: NO_NAME,
+            request: NO_REQUEST,
             state: State::Free,
             used_elsewhere: false,
         }

@@ -6,7 +6,7 @@ use gapless_trace::{Action, SizePool};
 use gapless_units::{Bytes, PoolId, StreamId};
 
 use super::arena::Arenas;
-use super::block::{Blocks, NO_NAME, State};
+use super::block::{Blocks, NO_REQUEST, State};
 use super::counts::{Counts, Moment};
 use super::deferred::Deferred;
 use super::front::Front;
@@ -93,7 +93,7 @@ impl<O: Observer> Books<O> {
         if self.watch.is_on() {
             self.tell_planner(at);
         } else {
-            self.blocks[at].name = NO_NAME;
+            self.blocks[at].request = NO_REQUEST;
         }
         self.counts.hand_out(self.blocks[at].size, requested);
         self.tell_block(Action::Alloc, at);
@@ -116,7 +116,7 @@ impl<O: Observer> Books<O> {
     fn tell_planner(&mut self, at: BlockIndex) {
         let block = &mut self.blocks[at];
         let planner = &mut self.arenas[block.arena].planner;
-        block.name = planner.next_name();
+        block.request = planner.next_request();
         self.watch.spend();
         if planner.ask(block.size) {
             self.watch.renew();
@@ -184,9 +184,9 @@ impl<O: Observer> Books<O> {
     fn shelve(&mut self, at: BlockIndex) {
         let block = &mut self.blocks[at];
         block.state = State::Shelved;
-        let (size, arena, name) = (block.size, block.arena, block.name);
+        let (size, arena, request) = (block.size, block.arena, block.request);
         if self.watch.is_on() {
-            self.arenas[arena].planner.free(name);
+            self.arenas[arena].planner.free(request);
         }
         self.tell_block(Action::FreeCompleted, at);
         if let Some(oldest) = self.front.put(arena, size, at) {

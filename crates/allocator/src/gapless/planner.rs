@@ -62,8 +62,8 @@ impl Planner {
     }
 
     /// What the next request is called.
-    pub(super) fn next_name(&self) -> u32 {
-        self.stages.as_ref().map_or(0, |stages| stages.next_name())
+    pub(super) fn next_request(&self) -> u32 {
+        self.stages.as_ref().map_or(0, |stages| stages.next_request())
     }
 
     /// Takes in a request. Says whether it is profiled or followed.
@@ -74,10 +74,10 @@ impl Planner {
         goes_on
     }
 
-    /// Takes in that a block was freed, by the name of its request.
-    pub(super) fn free(&mut self, name: u32) {
+    /// Takes in that a block was freed, by the number of its request.
+    pub(super) fn free(&mut self, request: u32) {
         if let Some(stages) = &mut self.stages {
-            stages.free(name);
+            stages.free(request);
         }
     }
 

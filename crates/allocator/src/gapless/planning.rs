@@ -39,7 +39,7 @@ impl<O: Observer> Books<O> {
     /// come to lie there again; all others are always in the way.
     fn cycle_around(&self, profile: &Profile, reservation: ReservationIndex, first: Addr) -> Cycle {
         let arena = self.table.reservation(reservation).arena;
-        let now = self.arenas[arena].planner.next_name();
+        let now = self.arenas[arena].planner.next_request();
         let period = profile.cycle.period();
         let mut spans = profile.cycle.spans().to_vec();
         let mut walls: Vec<Extent> = Vec::new();
@@ -48,7 +48,7 @@ impl<O: Observer> Books<O> {
             if block.state == State::Free {
                 continue;
             }
-            let own = profile.alive_since(now.wrapping_sub(block.name) as usize);
+            let own = profile.alive_since(now.wrapping_sub(block.request) as usize);
             let own =
                 own.filter(|&span| spans[span].size == block.size && spans[span].at.is_none());
             if let Some(span) = own {

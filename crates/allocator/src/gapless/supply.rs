@@ -79,9 +79,9 @@ fn supply_underway<H: Hold>(
         }
         return Err(Refusal::Short(gathered?));
     }
-    let remap = hold.books().begin_remap(lacking, &pages);
-    let carried = hold.outside(|device| remap.remap.carry_out(device));
-    hold.books().end_remap(&remap, lacking, &pages, carried)?;
+    let booked = hold.books().begin_remap(lacking, &pages);
+    let carried = hold.outside(|device| booked.remap.carry_out(device));
+    hold.books().end_remap(&booked, lacking, &pages, carried)?;
     hold.books().note_map(taker);
     Ok(())
 }
@@ -148,8 +148,8 @@ fn create<H: Hold>(
     answer
 }
 
-/// A remap with what of the books it is about.
-struct Underway {
+/// A remap that the books know of, with the aliases that it takes out of them.
+struct BookedRemap {
     remap: Remap,
     /// The slots of each stale run, with the pages whose aliases they had.
     stale: Vec<Vec<(Slot, PageIndex)>>,
@@ -326,7 +326,7 @@ impl<O: Observer> Books<O> {
     }
 
     /// Decides the calls that bring pages under slots, and marks what they are about.
-    fn begin_remap(&mut self, slots: &[Slot], pages: &[PageIndex]) -> Underway {
+    fn begin_remap(&mut self, slots: &[Slot], pages: &[PageIndex]) -> BookedRemap {
         let mut remap = Remap { page_size: self.table.page_size, ..Remap::default() };
         let stale: Vec<Slot> =
             slots.iter().copied().filter(|&at| self.table.slot(at).page.is_some()).collect();
@@ -347,18 +347,18 @@ impl<O: Observer> Books<O> {
             }
         }
         remap.spans = slots.chunk_by(are_neighbors).map(|run| self.table.span_of(run)).collect();
-        Underway { remap, stale: stale_runs }
+        BookedRemap { remap, stale: stale_runs }
     }
 
     /// Enters into the books how far a remap came.
     fn end_remap(
         &mut self,
-        underway: &Underway,
+        booked: &BookedRemap,
         slots: &[Slot],
         pages: &[PageIndex],
         carried: Carried,
     ) -> Result<(), Refusal> {
-        let stale = underway.stale.iter().map(Vec::as_slice);
+        let stale = booked.stale.iter().map(Vec::as_slice);
         self.table.end_to_unmap(stale.zip((0..).map(|place| place < carried.unmapped)));
         let Some(error) = carried.failure else {
             for (&slot, &index) in slots.iter().zip(pages) {

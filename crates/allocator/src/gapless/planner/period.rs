@@ -111,9 +111,9 @@ impl PeriodFinder {
         self.anchors.clear();
     }
 
-    /// What the next request is called: which one it is, modulo 2^32.
+    /// The number of the next request, modulo 2^32.
     #[inline]
-    pub(super) fn name(&self) -> u32 {
+    pub(super) fn next_request(&self) -> u32 {
         u32::try_from((self.count + 1) & (u32::MAX as usize)).unwrap_or_default()
     }
 

@@ -17,7 +17,7 @@ const TURNS: usize = 2;
 pub(super) struct Profiler {
     /// How many requests a turn has.
     period: usize,
-    /// The name of its first request.
+    /// The number of its first request.
     first: u32,
     seen: usize,
     asked: Vec<Asked>,
@@ -44,7 +44,7 @@ pub(in crate::gapless) struct Profile {
 }
 
 impl Profiler {
-    /// One that begins with the request of this name.
+    /// One that begins with the request of this number.
     pub(super) fn new(period: usize, first: u32) -> Self {
         Self { period, first, seen: 0, asked: Vec::with_capacity(TURNS * period) }
     }
@@ -62,9 +62,9 @@ impl Profiler {
         }
     }
 
-    /// Takes in a free of what a request got, by the name of the request.
-    pub(super) fn free(&mut self, name: u32) {
-        let place = name.wrapping_sub(self.first) as usize;
+    /// Takes in a free of what a request got, by the number of the request.
+    pub(super) fn free(&mut self, request: u32) {
+        let place = request.wrapping_sub(self.first) as usize;
         if let Some(asked) = self.asked.get_mut(place)
             && asked.life.is_none()
         {

@@ -194,9 +194,9 @@ mod tests {
     fn schedule() -> Schedule {
         let mut profiler = Profiler::new(PERIOD, 0);
         while !profiler.is_over() {
-            for (name, place) in (0..).zip(0..PERIOD) {
+            for (request, place) in (0..).zip(0..PERIOD) {
                 profiler.ask(size(place));
-                profiler.free(name);
+                profiler.free(request);
             }
         }
         Schedule::new(profiler.profile())

@@ -81,8 +81,8 @@ impl Stages {
 
     /// What the next request is called.
     #[inline]
-    pub(super) fn next_name(&self) -> u32 {
-        self.finder.name()
+    pub(super) fn next_request(&self) -> u32 {
+        self.finder.next_request()
     }
 
     /// Takes in a request. Says whether there is more to it, which is for [`Stages::follow_up`].
@@ -112,11 +112,11 @@ impl Stages {
         !matches!(self.stage, Stage::Watching)
     }
 
-    /// Takes in that a block was freed, by the name of its request.
+    /// Takes in that a block was freed, by the number of its request.
     #[inline]
-    pub(super) fn free(&mut self, name: u32) {
+    pub(super) fn free(&mut self, request: u32) {
         if let Stage::Profiling(profiler) = &mut self.stage {
-            profiler.free(name);
+            profiler.free(request);
         }
     }
 
@@ -156,7 +156,7 @@ impl Stages {
             (Stage::Watching, Some(period)) if is_enough => {
                 self.restless = 0;
                 self.patience = self.patience.saturating_mul(2);
-                self.stage = Stage::Profiling(Profiler::new(period, self.finder.name()));
+                self.stage = Stage::Profiling(Profiler::new(period, self.finder.next_request()));
             }
             _ => {}
         }
@@ -171,14 +171,14 @@ mod tests {
     /// once.
     fn restless(stages: &mut Stages, turns: usize) {
         for place in (0..turns).flat_map(|_| 0..100) {
-            let (size, name) = (Bytes::new(512 * (1 + place)), stages.next_name());
+            let (size, request) = (Bytes::new(512 * (1 + place)), stages.next_request());
             if place == 0 {
                 stages.map();
             }
             if stages.note(size) {
                 stages.follow_up(size);
             }
-            stages.free(name);
+            stages.free(request);
         }
     }
 
