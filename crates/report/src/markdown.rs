@@ -114,7 +114,7 @@ fn overview(page: &mut String, rows: &[SurveyRow<'_>]) {
         let consistent = line.device.consistent;
         let verdict = if consistent { line.device.verdict.title } else { "inconsistent" };
         let cells = [
-            code(&line.name(rows)),
+            code(line.name),
             line.device.device.to_string(),
             verdict.to_owned(),
             reserved.to_string(),

@@ -8,13 +8,15 @@ use gapless_diagnose::Cause;
 use gapless_units::Bytes;
 
 use crate::facts::{DeviceFacts, Facts};
-use crate::names::name_among;
+use crate::names::named;
 
 /// A device of one of several recordings, with what tells it from the others.
 #[derive(Clone, Copy, Debug)]
 pub struct SurveyRow<'a> {
     /// The recording.
     pub facts: &'a Facts,
+    /// Its path without the folders that all of the recordings lie in.
+    pub name: &'a str,
     /// The device.
     pub device: &'a DeviceFacts,
     /// How far it is from the median of all, as a share of the median.
@@ -22,12 +24,6 @@ pub struct SurveyRow<'a> {
 }
 
 impl SurveyRow<'_> {
-    /// The recording's path without the folders that all recordings of `rows` lie in.
-    pub fn name(&self, rows: &[Self]) -> String {
-        let paths = rows.iter().map(|row| row.facts.recording.path.as_str());
-        name_among(&self.facts.recording.path, paths)
-    }
-
     /// What gaps pin, as a share of what is reserved.
     pub fn pinned_share(&self) -> f64 {
         let ledger = &self.device.ledger;
@@ -37,9 +33,10 @@ impl SurveyRow<'_> {
 
 /// The devices of all recordings, the one to look at first on top.
 pub fn survey(recordings: &[Facts]) -> Vec<SurveyRow<'_>> {
-    let devices = recordings.iter().flat_map(|facts| facts.devices.iter().map(move |d| (facts, d)));
-    let mut rows: Vec<SurveyRow<'_>> =
-        devices.map(|(facts, device)| SurveyRow { facts, device, deviation: 0.0 }).collect();
+    let row = |facts, name, device| SurveyRow { facts, name, device, deviation: 0.0 };
+    let mut rows: Vec<SurveyRow<'_>> = named(recordings, |it| &it.recording.path)
+        .flat_map(|(facts, name)| facts.devices.iter().map(move |device| row(facts, name, device)))
+        .collect();
     let reserved = |row: &SurveyRow<'_>| row.device.peak.reserved_bytes as f64;
     let usual_reserved = median(rows.iter().map(reserved));
     let usual_pinned = median(rows.iter().map(SurveyRow::pinned_share));

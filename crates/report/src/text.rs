@@ -66,7 +66,7 @@ fn overview(paper: &mut Paper, rows: &[SurveyRow<'_>]) {
         let (active, reserved) = (Bytes::new(peak.active_bytes), Bytes::new(peak.reserved_bytes));
         let verdict = if row.device.consistent { row.device.verdict.title } else { "inconsistent" };
         [
-            clean(&row.name(rows)),
+            clean(row.name),
             row.device.device.to_string(),
             verdict.to_owned(),
             reserved.to_string(),

@@ -27,7 +27,7 @@ pub fn advice_markdown(advice: &[AdviceFacts]) -> String {
                 text.push('\n');
             }
             let _ = write!(text, "{behind}");
-            let _ = writeln!(text, "On: {}\n", headline(&name, device).join(" · "));
+            let _ = writeln!(text, "On: {}\n", headline(name, device).join(" · "));
             let (rows, left) = shown(device);
             let _ = writeln!(text, "| {} |", tried_head(device).join(" | "));
             let _ = writeln!(text, "| --- | --- | ---: | ---: | ---: | ---: |");

@@ -17,7 +17,7 @@ pub fn advice_text(advice: &[AdviceFacts], look: &Look) -> String {
     for (facts, name) in named(advice, |it| &it.recording.path) {
         for device in &facts.devices {
             paper.gap();
-            told(&mut paper, &name, facts, device);
+            told(&mut paper, name, facts, device);
         }
     }
     paper.into_text()

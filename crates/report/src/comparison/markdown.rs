@@ -11,7 +11,7 @@ use crate::replay::fidelity_sentence;
 pub fn comparison_markdown(comparisons: &[ComparisonFacts]) -> String {
     let mut text = String::new();
     for (facts, name) in named(comparisons, |it| &it.recording.path) {
-        let _ = writeln!(text, "## {}\n\n{}\n", headline(&name, facts).join(" · "), answer(facts));
+        let _ = writeln!(text, "## {}\n\n{}\n", headline(name, facts).join(" · "), answer(facts));
         if let Some(left_out) = left_out(facts) {
             let _ = writeln!(text, "{left_out}\n");
         }

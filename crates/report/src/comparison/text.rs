@@ -17,7 +17,7 @@ pub fn comparison_text(comparisons: &[ComparisonFacts], look: &Look) -> String {
     let mut paper = Paper::new(look.width);
     for (facts, name) in named(comparisons, |it| &it.recording.path) {
         paper.gap();
-        for line in join(&headline(&name, facts), paper.width()) {
+        for line in join(&headline(name, facts), paper.width()) {
             paper.line(&ink(ASIDE, &line));
         }
         paper.gap();

@@ -17,7 +17,7 @@ pub fn replay_markdown(replays: &[ReplayFacts]) -> String {
         for run in &facts.runs {
             let (title, _, sentence) = answer(run);
             let _ = writeln!(text, "## {title}\n\n{sentence}\n");
-            let _ = writeln!(text, "Replayed: {}\n", headline(&name, run).join(" · "));
+            let _ = writeln!(text, "Replayed: {}\n", headline(name, run).join(" · "));
             let (title, sentence) = worth(facts, run);
             let _ = writeln!(text, "**{title}.** {sentence}\n");
             let _ = writeln!(text, "| | recorded | replayed |\n| --- | ---: | ---: |");

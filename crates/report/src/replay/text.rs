@@ -16,7 +16,7 @@ pub fn replay_text(replays: &[ReplayFacts], look: &Look) -> String {
     for (facts, name) in named(replays, |it| &it.recording.path) {
         for run in &facts.runs {
             paper.gap();
-            for line in join(&headline(&name, run), paper.width()) {
+            for line in join(&headline(name, run), paper.width()) {
                 paper.line(&ink(ASIDE, &line));
             }
             paper.gap();
