@@ -5,10 +5,10 @@
 
 A program is one of `recordings/programs`; all that need no private pools if none is given. Each runs
 anew for every line: with PyTorch's default settings, with expandable segments, and under the gapless
-allocator with pages of each size (bytes where there is no unit). Told of the second half of the
-steps are their time and, of the gapless allocator, the share of it that the calls of the driver took,
-in all steps and in the median one. Needs a card and PyTorch; the library is built with cargo unless it
-is given.
+allocator with pages of each size (bytes where there is no unit). What is told of time is of the second
+half of the steps: how long it took, the median step, and for the gapless allocator the share that the
+calls of the driver took, and how long they took in the median step. Needs a card, PyTorch, and what the
+programs import (transformers, torchvision); the library is built with cargo unless it is given.
 """
 
 import argparse
@@ -25,13 +25,15 @@ import time
 import types
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# What else would decide how memory is given.
+SETTINGS = ["PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "GAPLESS_PAGE"]
 PROGRAMS = ["vit_prefetch", "llama_varlen", "llm_serving", "moe_routing"]
 
 
 class Told(ctypes.Structure):
     """`Told` of `under_pytorch.rs`."""
 
-    _fields_ = [(name, ctypes.c_uint64) for name in ("live", "reserved", "stalls", "calls", "nanos")]
+    _fields_ = [(name, ctypes.c_uint64) for name in ("live", "reserved", "stalls", "nanos")]
 
 
 class Gapless:
@@ -92,17 +94,20 @@ def run(program, steps, library):
 
 
 def line(name, command, **environment):
-    clean = {key: value for key, value in os.environ.items() if key not in ("PYTORCH_CUDA_ALLOC_CONF", "GAPLESS_PAGE")}
+    """Runs a program as it is told and prints its line. Says whether it ran to its end."""
+    clean = {key: value for key, value in os.environ.items() if key not in SETTINGS}
     done = subprocess.run(command, env={**clean, **environment}, stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        return print(f"  {name:18} failed")
+    if done.returncode != 0 or not done.stdout:
+        print(f"  {name:18} failed", flush=True)
+        return False
     (live, reserved, stalls), times = json.loads(done.stdout.splitlines()[-1])
     later = times[len(times) // 2 :]
     took, in_calls = sum(step for step, _ in later), sum(nanos for _, nanos in later)
     middle = statistics.median(nanos for _, nanos in later)
     calls = f"{100 * in_calls / took:7.3f} % {middle / 1e3:8.1f} us" if "GAPLESS_PAGE" in environment else ""
     step = statistics.median(step for step, _ in later) / 1e6
-    print(f"  {name:18} {live >> 20:8} {reserved >> 20:9} {stalls:6} {took / 1e6:9.0f} ms {step:7.1f} ms  {calls}", flush=True)
+    print(f"  {name:18} {live >> 20:8} {reserved >> 20:9} {stalls:6} {took / 1e6:9.0f} ms {step:7.1f} ms  {calls}".rstrip(), flush=True)
+    return True
 
 
 def main():
@@ -110,7 +115,7 @@ def main():
     arguments.add_argument("--steps", type=int, default=100)
     arguments.add_argument("--pages", default="2MiB,8MiB")
     arguments.add_argument("--library", help="what `cargo build --example under_pytorch` makes")
-    arguments.add_argument("--alone", choices=["pytorch", "gapless"], help=argparse.SUPPRESS)
+    arguments.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     arguments.add_argument("programs", nargs="*", type=pathlib.Path)
     typed = arguments.parse_args()
     if typed.alone:
@@ -118,19 +123,22 @@ def main():
     library = pathlib.Path(typed.library or build()).resolve()
     programs = typed.programs or [ROOT / "recordings" / "programs" / f"{name}.py" for name in PROGRAMS]
     print(f"{'peaks in MiB':20} {'alive':>8} {'reserved':>9} {'stalls':>6} {'second half':>12} {'a step':>10}  calls, in the median step")
+    ran = []
     for program in programs:
         print(f"{program.stem}, {typed.steps} steps")
         alone = [sys.executable, __file__, str(program), "--steps", str(typed.steps), "--alone"]
-        line("PyTorch", [*alone, "pytorch"])
-        line("expandable", [*alone, "pytorch"], PYTORCH_CUDA_ALLOC_CONF="expandable_segments:True")
+        ran.append(line("PyTorch", alone))
+        ran.append(line("expandable", alone, PYTORCH_CUDA_ALLOC_CONF="expandable_segments:True"))
         for page in typed.pages.split(","):
-            line(f"gapless, {page}", [*alone, "gapless", "--library", str(library)], GAPLESS_PAGE=page)
+            ran.append(line(f"gapless, {page}", [*alone, "--library", str(library)], GAPLESS_PAGE=page))
+    if not all(ran):
+        sys.exit(1)
 
 
 def build():
     command = ["cargo", "build", "--release", "--quiet", "--package", "gapless-replay", "--example", "under_pytorch"]
     subprocess.run(command, check=True, cwd=ROOT)
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
     return target / "release" / "examples" / "libunder_pytorch.so"
 
 

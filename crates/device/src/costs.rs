@@ -74,7 +74,7 @@ struct File {
 #[non_exhaustive]
 pub enum CostsError {
     /// It is no TOML, or lacks a key, or has one too many.
-    #[error("{0}")]
+    #[error("the costs cannot be read: {0}")]
     Malformed(String),
     /// A time that is negative or not finite.
     #[error("{key}: {value} is not a time")]
@@ -89,7 +89,7 @@ pub enum CostsError {
 impl Costs {
     /// The keys of a file of costs, each a time in microseconds. Those per handle of creating and of
     /// releasing may be left out.
-    pub const KEYS: [&str; 12] = [
+    pub const KEYS: &'static [&'static str] = &[
         "create_us_per_handle",
         "create_us_per_2mib",
         "release_us_per_handle",
@@ -103,6 +103,15 @@ impl Costs {
         "allocate_us",
         "free_us",
     ];
+
+    /// What a file of costs is.
+    pub fn file_format() -> String {
+        format!(
+            "TOML with these keys, each a time in microseconds: {}. Those per handle of creating and \
+             releasing may be left out",
+            Self::KEYS.join(", ")
+        )
+    }
 
     /// The names of the presets.
     pub fn presets() -> impl Iterator<Item = &'static str> {
@@ -118,14 +127,8 @@ impl Costs {
     /// Reads a file of costs: TOML, each key once, in microseconds. What a handle that is created or
     /// released costs whatever its size may be left out, and is nothing then.
     pub fn read(name: &str, text: &str) -> Result<Self, CostsError> {
-        let file: File = toml::from_str(text).map_err(|error| {
-            let message = error.message().replace('\n', " ");
-            let place = error.span().map_or(0, |span| span.start);
-            let line = 1 + text.bytes().take(place).filter(|&byte| byte == b'\n').count();
-            // What is missing is missing in the whole file.
-            let told = if place == 0 { message } else { format!("line {line}: {message}") };
-            CostsError::Malformed(told)
-        })?;
+        let file: File =
+            toml::from_str(text).map_err(|error| CostsError::Malformed(told(&error, text)))?;
         Ok(Self {
             name: name.to_owned(),
             create: Call {
@@ -210,6 +213,19 @@ impl Default for Costs {
     }
 }
 
+/// What is wrong with a file, and where, if that is not the whole of it.
+fn told(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().replace('\n', " ");
+    // What is missing is nowhere.
+    let Some(span) = error.span().filter(|span| !span.is_empty()) else { return message };
+    let before = text.get(..span.start).unwrap_or(text);
+    let number = 1 + before.matches('\n').count();
+    match text.lines().nth(number - 1) {
+        Some(line) => format!("line {number}, `{}`: {message}", line.trim()),
+        None => format!("line {number}: {message}"),
+    }
+}
+
 /// Microseconds of a file as nanoseconds.
 fn nanos(key: &'static str, micros: f64) -> Result<u64, CostsError> {
     if !micros.is_finite() || !(0.0..1e12).contains(&micros) {
@@ -256,12 +272,12 @@ mod tests {
     #[test]
     fn a_file_has_the_keys_that_are_told() {
         let file = |left_out: &str| -> String {
-            let keys = Costs::KEYS.into_iter().filter(|&key| key != left_out);
+            let keys = Costs::KEYS.iter().filter(|&&key| key != left_out);
             let lines: Vec<String> = keys.map(|key| format!("{key} = 1.5")).collect();
             lines.join("\n")
         };
         assert_eq!(Costs::read("mine", &file("")).unwrap().map(), 1_500);
-        for key in Costs::KEYS {
+        for &key in Costs::KEYS {
             let is_optional = ["create_us_per_handle", "release_us_per_handle"].contains(&key);
             assert_eq!(Costs::read("mine", &file(key)).is_ok(), is_optional, "without {key}");
         }
@@ -272,7 +288,8 @@ mod tests {
     fn a_broken_file_is_refused_with_the_place() {
         let text = PRESETS[0].1.replace("reserve_us = 19.0", "reserve_us = \"long\"");
         let error = Costs::read("mine", &text).unwrap_err().to_string();
-        assert!(error.starts_with("line 14: invalid type"), "{error}");
+        let place = r#"the costs cannot be read: line 14, `reserve_us = "long"`: invalid type"#;
+        assert!(error.starts_with(place), "{error}");
         let text = PRESETS[0].1.replace("reserve_us = 19.0", "reserve_us = -1.0");
         let error = Costs::read("mine", &text).unwrap_err();
         assert_eq!(error.to_string(), "reserve_us: -1 is not a time");

@@ -217,14 +217,14 @@ impl Failure {
                 let presets: Vec<_> = Costs::presets().collect();
                 Some(format!("the presets are {}", presets.join(", ")))
             }
-            Self::BadCosts { .. } => {
-                let keys = Costs::KEYS.join(", ");
-                Some(format!("such a file is TOML, each of these a time in microseconds: {keys}"))
+            Self::BadCosts { source: CostsError::Malformed(_), .. } => {
+                Some(format!("such a file is {}", Costs::file_format()))
             }
             Self::Replay { .. }
             | Self::Sweep { .. }
             | Self::Compare { .. }
             | Self::CompareOne { .. }
+            | Self::BadCosts { .. }
             | Self::NotOfThisAllocator { .. }
             | Self::Record { .. }
             | Self::Open { .. }

@@ -18,7 +18,7 @@
 use std::path::{Path, PathBuf};
 
 use gapless::formats::{Limits, read};
-use gapless::report::{Asked, Examination, Facts, Source, json};
+use gapless::report::{Asked, Examination, Facts, Inputs, Source, json};
 use gapless::units::Bytes;
 use serde_json::Value;
 
@@ -57,7 +57,8 @@ impl Case {
         let recording = read(bytes, &Limits::default()).map_err(|error| error.to_string())?;
         let examination =
             Examination::of(recording, source, &asked).map_err(|error| error.to_string())?;
-        let text = json(&[Facts::of(&examination)], false).map_err(|error| error.to_string())?;
+        let text =
+            json(&[Facts::of(&examination)], Inputs::One).map_err(|error| error.to_string())?;
         let facts: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         Ok(facts["devices"][0].clone())
     }

@@ -1,14 +1,15 @@
 //! The gapless allocator under PyTorch, to be measured: a library that `bench/under_pytorch.py` loads.
 //!
-//! PyTorch calls it for the memory of one card (`torch.cuda.memory.CUDAPluggableAllocator`, of PyTorch
-//! 2.0 and later). It knows no private pools, and graphs must not be captured.
+//! PyTorch calls it for the memory of the first card (`torch.cuda.memory.CUDAPluggableAllocator`, of PyTorch
+//! 2.0 and later). It knows no private pools, and graphs must not be captured. PyTorch does not look whether
+//! it got what it asked for, so whatever fails here ends the program.
 
 #![expect(unsafe_code, reason = "PyTorch calls by the names of C, and streams are pointers")]
 #![expect(
     clippy::disallowed_methods,
     reason = "it measures time, and PyTorch hands it no settings"
 )]
-#![expect(clippy::print_stderr, reason = "PyTorch takes no error but a null pointer")]
+#![expect(clippy::print_stderr, reason = "PyTorch takes no error")]
 
 #[path = "steps/timed.rs"]
 mod timed;
@@ -28,10 +29,10 @@ use timed::Timed;
 
 type Answer<T> = Result<T, Box<dyn Error>>;
 
-/// The allocator, once PyTorch has asked for memory.
+/// The allocator, once it was asked for anything.
 static UNDER_PYTORCH: Mutex<Option<UnderPyTorch>> = Mutex::new(None);
 
-/// How large pages are, in bytes; as the card says where it is not set.
+/// How large pages are, as in `2MiB`; as the card says where it is not set.
 const PAGE: &str = "GAPLESS_PAGE";
 
 struct UnderPyTorch {
@@ -47,7 +48,6 @@ pub struct Told {
     live_peak_bytes: u64,
     reserved_peak_bytes: u64,
     stalls: u64,
-    calls: u64,
     nanos_in_calls: u64,
 }
 
@@ -94,58 +94,57 @@ impl UnderPyTorch {
     }
 
     fn tell(&self) -> Told {
-        let (calls, time) = self.allocator.device().spent();
+        let (_, time) = self.allocator.device().spent();
         Told {
             live_peak_bytes: self.allocator.live_peak().get(),
             reserved_peak_bytes: self.allocator.statistics().reserved_bytes.all.peak,
             stalls: self.allocator.stalls(),
-            calls,
             nanos_in_calls: u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
         }
     }
 }
 
-/// What an action answers; says why where it fails.
-fn with<T>(action: impl FnOnce(&mut UnderPyTorch) -> Answer<T>) -> Option<T> {
+/// What an action answers. Where it fails, the program ends with the reason.
+fn with<T>(action: impl FnOnce(&mut UnderPyTorch) -> Answer<T>) -> T {
     let mut guard = UNDER_PYTORCH.lock().unwrap_or_else(PoisonError::into_inner);
     let it = match guard.as_mut() {
         Some(it) => Ok(it),
         None => UnderPyTorch::open().map(|opened| guard.insert(opened)),
     };
-    match it.and_then(action) {
-        Ok(answer) => Some(answer),
-        Err(error) => {
-            eprintln!("gapless: {error}");
-            None
-        }
-    }
+    it.and_then(action).unwrap_or_else(|error| {
+        eprintln!("gapless: {error}");
+        std::process::abort()
+    })
 }
 
 fn addr_of(start: *mut c_void) -> Addr {
     Addr::new(start as u64)
 }
 
-/// Memory for work on a stream; null where there is none.
+/// Memory for work on a stream; null for no bytes.
 ///
 /// # Safety
 ///
-/// The stream is null or one of PyTorch's on the card, which PyTorch never destroys.
+/// The stream is null or one of PyTorch's on that card, which PyTorch never destroys.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gapless_allocate(
     size: usize,
-    _device: c_int,
+    device: c_int,
     stream: *mut c_void,
 ) -> *mut c_void {
-    // PyTorch asks for nothing as well.
+    // PyTorch also asks for no bytes.
     if size == 0 {
         return null_mut();
     }
     let addr = with(|it| {
+        if device != 0 {
+            return Err("there is memory of the first card only".into());
+        }
         // SAFETY: the caller says so.
         let stream = unsafe { it.known(stream) };
         it.allocate(Bytes::new(size as u64), stream)
     });
-    addr.map_or(null_mut(), |addr| addr.get() as *mut c_void)
+    addr.get() as *mut c_void
 }
 
 /// Takes memory back; its stream may still use it.
@@ -165,7 +164,7 @@ pub extern "C" fn gapless_free(
 ///
 /// # Safety
 ///
-/// As for [`gapless_allocate`].
+/// As for [`gapless_allocate`], on the first card.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gapless_record_stream(start: *mut c_void, stream: *mut c_void) {
     if start.is_null() {
@@ -181,7 +180,5 @@ pub unsafe extern "C" fn gapless_record_stream(start: *mut c_void, stream: *mut 
 /// What the allocator did until now.
 #[unsafe(no_mangle)]
 pub extern "C" fn gapless_tell() -> Told {
-    let nothing =
-        Told { live_peak_bytes: 0, reserved_peak_bytes: 0, stalls: 0, calls: 0, nanos_in_calls: 0 };
-    with(|it| Ok(it.tell())).unwrap_or(nothing)
+    with(|it| Ok(it.tell()))
 }

@@ -21,10 +21,9 @@ pub use page::advice_page;
 pub use replacement::ReplacementFacts;
 pub use text::advice_text;
 
-use crate::json::lines;
+use crate::json::{Inputs, lines};
 
-/// The facts as JSON of the schema [`ADVICE_SCHEMA`]; of `several` recordings that were asked
-/// about in a list.
-pub fn advice_json(advice: &[AdviceFacts], several: bool) -> Result<String, serde_json::Error> {
-    lines(ADVICE_SCHEMA, advice, several)
+/// The facts as JSON of the schema [`ADVICE_SCHEMA`]; several recordings in a list.
+pub fn advice_json(advice: &[AdviceFacts], inputs: Inputs) -> Result<String, serde_json::Error> {
+    lines(ADVICE_SCHEMA, advice, inputs)
 }

@@ -23,13 +23,12 @@ pub use markdown::comparison_markdown;
 pub use page::comparison_page;
 pub use text::comparison_text;
 
-use crate::json::lines;
+use crate::json::{Inputs, lines};
 
-/// The facts as JSON of the schema [`COMPARISON_SCHEMA`]; of several devices or of `several`
-/// recordings that were asked about in a list.
+/// The facts as JSON of the schema [`COMPARISON_SCHEMA`]; several devices or recordings in a list.
 pub fn comparison_json(
     comparisons: &[ComparisonFacts],
-    several: bool,
+    inputs: Inputs,
 ) -> Result<String, serde_json::Error> {
-    lines(COMPARISON_SCHEMA, comparisons, several)
+    lines(COMPARISON_SCHEMA, comparisons, inputs)
 }

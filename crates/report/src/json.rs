@@ -11,20 +11,35 @@ struct Several<'a, T> {
     recordings: &'a [T],
 }
 
-/// The facts as one line per value. A recording stands for itself where it was the only one that was
-/// asked about; of `several` there is a list, however many of them could be read.
-pub fn json(recordings: &[Facts], several: bool) -> Result<String, serde_json::Error> {
-    lines(SCHEMA, recordings, several)
+/// How many files were asked about, whatever became of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inputs {
+    /// One: its recording stands for itself.
+    One,
+    /// Several: there is a list, also where only one could be read.
+    Several,
+}
+
+impl Inputs {
+    /// For so many files.
+    pub fn of(count: usize) -> Self {
+        if count == 1 { Self::One } else { Self::Several }
+    }
+}
+
+/// The facts as one line per value.
+pub fn json(recordings: &[Facts], inputs: Inputs) -> Result<String, serde_json::Error> {
+    lines(SCHEMA, recordings, inputs)
 }
 
 /// Facts of any schema, told alike.
 pub(crate) fn lines<T: Serialize>(
     schema: &'static str,
     recordings: &[T],
-    several: bool,
+    inputs: Inputs,
 ) -> Result<String, serde_json::Error> {
     let mut text = match recordings {
-        [facts] if !several => serde_json::to_string_pretty(facts)?,
+        [facts] if inputs == Inputs::One => serde_json::to_string_pretty(facts)?,
         recordings => serde_json::to_string_pretty(&Several { schema, recordings })?,
     };
     text.push('\n');

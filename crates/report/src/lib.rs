@@ -49,7 +49,7 @@ pub use comparison::{
 pub use examination::{Asked, Examination, ExamineError, Examined, Moment, Source};
 pub use facts::{Facts, SCHEMA};
 pub use html::html;
-pub use json::json;
+pub use json::{Inputs, json};
 pub use markdown::markdown;
 pub use redact::{redact, redacted_path};
 pub use replay::{

@@ -19,7 +19,7 @@ fn shared_folders<'a>(path: &'a str, other: &str) -> &'a str {
 }
 
 /// How much of a path are its folders.
-fn folders(path: &str) -> usize {
+pub(crate) fn folders(path: &str) -> usize {
     path.rfind(SEPARATORS).map_or(0, |at| at + 1)
 }
 

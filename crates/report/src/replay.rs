@@ -31,10 +31,9 @@ pub use text::replay_text;
 
 pub(crate) use words::{EXACT, fidelity_sentence, millis};
 
-use crate::json::lines;
+use crate::json::{Inputs, lines};
 
-/// The facts as JSON of the schema [`REPLAY_SCHEMA`]; of `several` recordings that were asked
-/// about in a list.
-pub fn replay_json(replays: &[ReplayFacts], several: bool) -> Result<String, serde_json::Error> {
-    lines(REPLAY_SCHEMA, replays, several)
+/// The facts as JSON of the schema [`REPLAY_SCHEMA`]; several recordings in a list.
+pub fn replay_json(replays: &[ReplayFacts], inputs: Inputs) -> Result<String, serde_json::Error> {
+    lines(REPLAY_SCHEMA, replays, inputs)
 }

@@ -10,6 +10,7 @@ use crate::facts::{
     RequestFacts,
 };
 use crate::figures::{counted, grouped, percent};
+use crate::names::folders;
 
 /// Where installed packages begin.
 const PACKAGES: [&str; 2] = ["/site-packages/", "/dist-packages/"];
@@ -28,7 +29,7 @@ pub(crate) fn clean(text: &str) -> String {
 
 /// The last component of a path.
 pub(crate) fn file_name(path: &str) -> String {
-    clean(path.rsplit(['/', '\\']).next().unwrap_or(path))
+    clean(&path[folders(path)..])
 }
 
 /// A line of the program: `modeling_llama.py:66 forward`.

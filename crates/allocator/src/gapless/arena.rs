@@ -73,7 +73,7 @@ impl Arenas {
         let behind = ArenaIndex(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         let index = self.vacant.pop().unwrap_or(behind);
         if index == behind {
-            self.all.push(Arena::new(stream, pool, Time::NEVER));
+            self.all.push(Arena::new(stream, pool, Time::START));
         } else {
             // All that was used in the arena before is done.
             self[index] = Arena::new(stream, pool, self[index].settled);

@@ -5,11 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use gapless_units::{Addr, Bytes, Extent};
 
-use super::names::{ArenaIndex, BlockId, BlockIndex, ReservationIndex};
+use super::names::{ArenaIndex, BlockId, BlockIndex, RequestNumber, ReservationIndex};
 use super::time::Time;
-
-/// The request of a block that was handed out while requests were not watched.
-pub(super) const NO_REQUEST: u32 = 0;
 
 /// Who has a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +44,8 @@ pub(super) struct Block {
     /// Slots inside a free block that have no memory.
     pub(super) bare: u32,
     generation: u32,
-    /// The number of the request of its arena that it was handed out for, where that was watched.
-    pub(super) request: u32,
+    /// The request that it was handed out for.
+    pub(super) request: RequestNumber,
     pub(super) state: State,
     /// Whether other streams used it since it was handed out.
     pub(super) used_elsewhere: bool,
@@ -75,7 +72,7 @@ impl Block {
             bin_next: BlockIndex::NONE,
             bare,
             generation: 0,
-            request: NO_REQUEST,
+            request: RequestNumber::NONE,
             state: State::Free,
             used_elsewhere: false,
         }

@@ -6,11 +6,11 @@ use gapless_trace::{Action, SizePool};
 use gapless_units::{Bytes, PoolId, StreamId};
 
 use super::arena::Arenas;
-use super::block::{Blocks, NO_REQUEST, State};
+use super::block::{Blocks, State};
 use super::counts::{Counts, Moment};
 use super::deferred::Deferred;
 use super::front::Front;
-use super::names::{ArenaIndex, BlockId, BlockIndex, Slot};
+use super::names::{ArenaIndex, BlockId, BlockIndex, RequestNumber, Slot};
 use super::pages::PageTable;
 use super::slack::Slack;
 use super::time::Time;
@@ -65,7 +65,7 @@ impl<O: Observer> Books<O> {
             counts: Counts::default(),
             rare: Statistics::default(),
             reserved: Bytes::ZERO,
-            clock: Time::NEVER,
+            clock: Time::START,
             stalls: 0,
             failure: None,
             failed_in_capture: false,
@@ -93,7 +93,7 @@ impl<O: Observer> Books<O> {
         if self.watch.is_on() {
             self.tell_planner(at);
         } else {
-            self.blocks[at].request = NO_REQUEST;
+            self.blocks[at].request = RequestNumber::NONE;
         }
         self.counts.hand_out(self.blocks[at].size, requested);
         self.tell_block(Action::Alloc, at);

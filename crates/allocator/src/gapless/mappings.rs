@@ -78,9 +78,7 @@ mod tests {
     use gapless_device::{Completion, Faulty, Placement, Sim, SimSetup};
     use gapless_units::{Bytes, PoolId, StreamId};
 
-    use super::forget_some;
     use crate::allocator::Allocator;
-    use crate::gapless::hold::Alone;
     use crate::gapless::{GaplessAllocator, Slack};
 
     /// A device that keeps few mappings and has few addresses.
@@ -106,25 +104,6 @@ mod tests {
             assert_eq!(it.check_invariants(), Ok(()), "round {number}");
         }
         assert!(20 < it.device.failed(), "a tame program: {}", it.device.failed());
-    }
-
-    #[test]
-    fn beside_a_mapping_that_cannot_go_others_do() {
-        let sim = Sim::new(SimSetup::new(Bytes::gib(1)));
-        let mut it = GaplessAllocator::new(Faulty::new(sim), Slack::NONE, ());
-        let mut take = |mib| it.allocate(Bytes::mib(mib), StreamId(0)).unwrap();
-        let gaps = [4, 2, 4, 2].map(&mut take);
-        for gap in [gaps[0], gaps[2]] {
-            assert_eq!(it.free(gap), Ok(()));
-        }
-        // It takes the pages of both gaps.
-        let _large = it.allocate(Bytes::mib(8), StreamId(0)).unwrap();
-        assert_eq!(it.books.table.alias_count, 4);
-        it.device.refuse_unmaps(1);
-        let mut hold = Alone::new(&mut it.books, &mut it.device);
-        assert_eq!(forget_some(&mut hold), Ok(true));
-        assert_eq!(it.books.table.alias_count, 2);
-        assert_eq!(it.check_invariants(), Ok(()));
     }
 
     /// Pools come and go.

@@ -44,6 +44,26 @@ pub(super) struct Slot {
     pub(super) number: u32,
 }
 
+/// Which request of its arena one is, modulo 2^32, from one on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RequestNumber(u32);
+
+impl RequestNumber {
+    /// That of a request which was not watched.
+    pub(super) const NONE: Self = Self(0);
+
+    /// The request that comes behind so many.
+    #[inline]
+    pub(super) fn behind(count: usize) -> Self {
+        Self(u32::try_from((count + 1) & (u32::MAX as usize)).unwrap_or_default())
+    }
+
+    /// How many requests later it came than another.
+    pub(super) fn since(self, other: Self) -> usize {
+        self.0.wrapping_sub(other.0) as usize
+    }
+}
+
 /// Whether the second slot lies right behind the first, as slices are cut into runs.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "`chunk_by` passes references")]
 pub(super) fn are_neighbors(a: &Slot, b: &Slot) -> bool {

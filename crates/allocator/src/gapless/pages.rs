@@ -76,7 +76,7 @@ pub(super) struct PageTable {
     vacant: Vec<PageIndex>,
     spare: BTreeSet<PageIndex>,
     pub(super) alias_count: usize,
-    /// The block that a slot was seen in last.
+    /// The block that a slot was seen in last which was not there before.
     latest: Cell<BlockIndex>,
     /// What is pinned.
     pinned: FxHashMap<Extent, Pins>,
@@ -281,8 +281,8 @@ impl PageTable {
         }
     }
 
-    /// Takes the active page of a slot for a request; its mapping stays as an alias. Work
-    /// may have used its bytes there until then.
+    /// Takes the active page of a slot for a request; its mapping stays as an alias. Work may have
+    /// used its bytes there until `used_until`, or never did.
     pub(super) fn deactivate(&mut self, slot: Slot, used_until: Time) -> Option<PageIndex> {
         let arena = self.reservation(slot.reservation).arena;
         let index = self.slot(slot).page.filter(|_| self.has_memory(slot))?;
@@ -359,7 +359,7 @@ impl PageTable {
         }
     }
 
-    /// Enters into the books of each run of aliases whether it is gone; the others stay.
+    /// Notes for each run of aliases whether it is gone; those that are not stay.
     pub(super) fn end_to_unmap<'a>(
         &mut self,
         runs: impl IntoIterator<Item = (&'a [(Slot, PageIndex)], bool)>,

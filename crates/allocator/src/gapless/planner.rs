@@ -9,6 +9,7 @@ mod stages;
 use gapless_plan::Packing;
 use gapless_units::{Addr, Bytes};
 
+use super::names::RequestNumber;
 pub(super) use plan::{Plan, Planned};
 pub(super) use profiler::Profile;
 pub(super) use schedule::Schedule;
@@ -61,9 +62,9 @@ impl Planner {
         }
     }
 
-    /// What the next request is called.
-    pub(super) fn next_request(&self) -> u32 {
-        self.stages.as_ref().map_or(0, |stages| stages.next_request())
+    /// The number of the next request.
+    pub(super) fn next_request(&self) -> RequestNumber {
+        self.stages.as_ref().map_or(RequestNumber::NONE, |stages| stages.next_request())
     }
 
     /// Takes in a request. Says whether it is profiled or followed.
@@ -75,7 +76,7 @@ impl Planner {
     }
 
     /// Takes in that a block was freed, by the number of its request.
-    pub(super) fn free(&mut self, request: u32) {
+    pub(super) fn free(&mut self, request: RequestNumber) {
         if let Some(stages) = &mut self.stages {
             stages.free(request);
         }

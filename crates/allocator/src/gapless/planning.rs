@@ -48,7 +48,7 @@ impl<O: Observer> Books<O> {
             if block.state == State::Free {
                 continue;
             }
-            let own = profile.alive_since(now.wrapping_sub(block.request) as usize);
+            let own = profile.alive_since(now.since(block.request));
             let own =
                 own.filter(|&span| spans[span].size == block.size && spans[span].at.is_none());
             if let Some(span) = own {

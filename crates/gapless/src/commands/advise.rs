@@ -5,7 +5,7 @@ mod typed;
 use gapless::diagnose::advice::NoHelp;
 use gapless::replay::ReplayError;
 use gapless::report::{
-    AdviceFacts, Advised, AdvisedDevice, Asked, Examination, Look, Source, advice_json,
+    AdviceFacts, Advised, AdvisedDevice, Asked, Examination, Inputs, Look, Source, advice_json,
     advice_markdown, advice_page, advice_text,
 };
 
@@ -107,9 +107,9 @@ impl Order {
                 self.output.write_styled(&advice_text(&facts, &look))
             }
             Format::Json => {
-                let several = 1 < self.inputs.len();
+                let inputs = Inputs::of(self.inputs.len());
                 let text =
-                    advice_json(&facts, several).map_err(|source| Failure::Json { source })?;
+                    advice_json(&facts, inputs).map_err(|source| Failure::Json { source })?;
                 self.output.write(&text)
             }
             Format::Markdown => self.output.write(&advice_markdown(&facts)),

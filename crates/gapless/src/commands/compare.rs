@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use gapless::device::Costs;
 use gapless::replay::{Comparison, Contender, ReplayError, compare};
 use gapless::report::{
-    Asked, Compared, ComparedDevice, ComparisonFacts, Examination, Look, Source, comparison_json,
-    comparison_markdown, comparison_page, comparison_text,
+    Asked, Compared, ComparedDevice, ComparisonFacts, Examination, Inputs, Look, Source,
+    comparison_json, comparison_markdown, comparison_page, comparison_text,
 };
 
 use super::Answer;
@@ -138,9 +138,9 @@ impl Order {
                 self.output.write_styled(&comparison_text(facts, &look))
             }
             Format::Json => {
-                let several = 1 < self.inputs.len();
+                let inputs = Inputs::of(self.inputs.len());
                 let text =
-                    comparison_json(facts, several).map_err(|source| Failure::Json { source })?;
+                    comparison_json(facts, inputs).map_err(|source| Failure::Json { source })?;
                 self.output.write(&text)
             }
             Format::Markdown => self.output.write(&comparison_markdown(facts)),

@@ -5,7 +5,7 @@ mod typed;
 mod order;
 
 use gapless::report::{
-    Examination, Facts, Look, Source, html, json, markdown, redact, redacted_path, text,
+    Examination, Facts, Inputs, Look, Source, html, json, markdown, redact, redacted_path, text,
 };
 
 use super::sweeping::{AlongTheWay, along_the_way};
@@ -112,8 +112,8 @@ fn tell(order: &Order, told: &Told) -> Result<(), Failure> {
     };
     match order.format {
         Format::Json => {
-            let several = 1 < order.inputs.len();
-            let text = json(facts, several).map_err(|source| Failure::Json { source })?;
+            let inputs = Inputs::of(order.inputs.len());
+            let text = json(facts, inputs).map_err(|source| Failure::Json { source })?;
             output.write(&text)
         }
         Format::Markdown => output.write(&markdown(facts)),

@@ -5,7 +5,7 @@ mod typed;
 use gapless::formats::write_snapshot;
 use gapless::replay::{OnFailure, ReplayedBy};
 use gapless::report::{
-    Asked, Conditions, Examination, Look, ReplayFacts, Replayed, Source, replay_json,
+    Asked, Conditions, Examination, Inputs, Look, ReplayFacts, Replayed, Source, replay_json,
     replay_markdown, replay_page, replay_text,
 };
 
@@ -111,9 +111,9 @@ impl Order {
                 self.output.write_styled(&replay_text(&facts, &look))
             }
             Format::Json => {
-                let several = 1 < self.inputs.len();
+                let inputs = Inputs::of(self.inputs.len());
                 let text =
-                    replay_json(&facts, several).map_err(|source| Failure::Json { source })?;
+                    replay_json(&facts, inputs).map_err(|source| Failure::Json { source })?;
                 self.output.write(&text)
             }
             Format::Markdown => self.output.write(&replay_markdown(&facts)),

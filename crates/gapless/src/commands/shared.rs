@@ -79,16 +79,18 @@ pub(super) fn settings(text: &str) -> Result<Settings, String> {
     })
 }
 
-/// What `--costs` takes, in the long help.
-pub(super) fn about_costs() -> String {
+/// What `--costs` takes.
+pub(super) fn costs_in_short() -> String {
     let presets: Vec<&str> = Costs::presets().collect();
+    format!("What the device's calls take: {}, or a file like those", presets.join(", "))
+}
+
+/// The same, and what such a file is.
+pub(super) fn costs_in_full() -> String {
     format!(
-        "What the device's calls take: {}, or a file like those\n\n\
-         A file is TOML with these keys, each a time in microseconds: {}. Those per handle of creating \
-         and releasing may be left out. `bench/calibrate.py` of gapless' repository measures a card and \
-         writes such a file.",
-        presets.join(", "),
-        Costs::KEYS.join(", "),
+        "{}\n\nA file is {}. `bench/calibrate.py` of gapless' repository measures a card and writes one.",
+        costs_in_short(),
+        Costs::file_format(),
     )
 }
 

@@ -64,7 +64,6 @@ fn another_allocator_is_told_beside_the_settings() {
     assert_eq!(device["replacement"]["offered"], true);
 }
 
-/// Between what it needs and what the best setting needs, only the other allocator fits.
 #[test]
 fn calls_are_counted_alike_for_settings_and_for_allocators() {
     let compared = json(&["compare", POOLS, "--allocators", "caching,gapless", "-f", "json"]);
@@ -77,6 +76,7 @@ fn calls_are_counted_alike_for_settings_and_for_allocators() {
     }
 }
 
+/// Between what it needs and what the best setting needs, only the other allocator fits.
 #[test]
 fn where_no_setting_helps_another_allocator_may() {
     let arguments = ["advise", OOM, "--capacity", "25100MiB"];

@@ -203,7 +203,7 @@ fn our_own_allocator_can_be_set_and_fail() {
     peak reserved                   606.0 MiB
     reserved and not in use             1.0 %
     waited for the device             0 times
-    calls for memory                      306
+    calls of the device                   608
     their time, preset pessimistic    71.8 ms
 
     reserved        600.0 MiB  when the request failed

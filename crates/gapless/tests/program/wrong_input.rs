@@ -171,8 +171,8 @@ fn a_file_of_costs_without_most_of_its_keys() {
     let told = told.replace(file.to_str().unwrap(), "mine.toml");
     assert_snapshot!(told, @r"
     error: cannot read `mine.toml` as a file of costs
-      because: missing field `release_us_per_2mib`
+      because: the costs cannot be read: missing field `release_us_per_2mib`
 
-    hint: such a file is TOML, each of these a time in microseconds: create_us_per_handle, create_us_per_2mib, release_us_per_handle, release_us_per_2mib, map_us_per_handle, set_access_us_per_call, set_access_us_per_handle, unmap_us_per_call, unmap_us_per_handle, reserve_us, allocate_us, free_us
+    hint: such a file is TOML with these keys, each a time in microseconds: create_us_per_handle, create_us_per_2mib, release_us_per_handle, release_us_per_2mib, map_us_per_handle, set_access_us_per_call, set_access_us_per_handle, unmap_us_per_call, unmap_us_per_handle, reserve_us, allocate_us, free_us. Those per handle of creating and releasing may be left out
     ");
 }

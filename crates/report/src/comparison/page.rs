@@ -21,11 +21,11 @@ pub fn comparison_page(comparisons: &[ComparisonFacts]) -> String {
     for facts in comparisons {
         sheet.title(&answer(facts));
         sheet.aside(&headline(&file_name(path), facts).join(" · "));
-        let (title, sentence) = fidelity_sentence(&facts.recording, facts.fidelity.as_ref());
-        sheet.paragraph(&format!("{title}: {sentence}"));
         if let Some(left_out) = left_out(facts) {
             sheet.paragraph(&left_out);
         }
+        let (title, sentence) = fidelity_sentence(&facts.recording, facts.fidelity.as_ref());
+        sheet.paragraph(&format!("{title}: {sentence}"));
         sheet.heading("Reserved memory without a limit");
         let curves = facts.allocators.iter();
         let curves = curves.map(|it| Curve::sampled(it.name, pen(it.name), &it.curve));

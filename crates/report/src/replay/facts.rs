@@ -179,6 +179,8 @@ pub struct CountersFacts {
     pub device_allocs: u64,
     /// Segments given back and ranges unmapped.
     pub device_frees: u64,
+    /// All calls of the device.
+    pub device_calls: u64,
     /// Pages mapped.
     pub maps: u64,
     /// Unmapping calls.
@@ -320,6 +322,7 @@ impl CountersFacts {
             ooms: statistics.num_ooms,
             device_allocs: statistics.num_device_alloc,
             device_frees: statistics.num_device_free,
+            device_calls: calls.total(),
             maps: calls.map,
             unmaps: calls.unmap,
             synchronizations: statistics.num_sync_all_streams,

@@ -185,7 +185,6 @@ pub(super) fn comparison(run: &RunFacts) -> Vec<[String; 3]> {
         percent(if reserved == 0 { 0.0 } else { share })
     };
     let counters = &run.counters;
-    let calls = counters.device_allocs + counters.device_frees;
     let (waits, times) = if run.is_ours() {
         ("waited for the device", counters.stalls)
     } else {
@@ -214,9 +213,9 @@ pub(super) fn comparison(run: &RunFacts) -> Vec<[String; 3]> {
             counted(usize::try_from(times).unwrap_or(usize::MAX), "time"),
         ],
         [
-            "calls for memory".into(),
+            "calls of the device".into(),
             String::new(),
-            grouped(usize::try_from(calls).unwrap_or(usize::MAX)),
+            grouped(usize::try_from(counters.device_calls).unwrap_or(usize::MAX)),
         ],
         [format!("their time, preset {}", run.cost_preset), String::new(), millis(run.modelled_us)],
     ]

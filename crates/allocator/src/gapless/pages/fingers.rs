@@ -25,8 +25,8 @@ impl PageTable {
         fingers.get(slot.number as usize).map_or(BlockIndex::NONE, Cell::get)
     }
 
-    /// Blocks that are perhaps those of a slot or near it: that of the last slot that was seen, the
-    /// one that the slot was seen in last, and those of slots beside it.
+    /// Blocks that are perhaps those of a slot or near it: that of the last slot that was searched for,
+    /// the one that the slot was seen in last, and those of slots beside it.
     pub(in crate::gapless) fn fingers(&self, slot: Slot) -> impl Iterator<Item = BlockIndex> {
         let Slot { reservation, number } = slot;
         let fingers = &self.reservation(reservation).fingers;

@@ -13,6 +13,8 @@
 use gapless_units::Bytes;
 use rustc_hash::FxHashMap;
 
+use crate::gapless::names::RequestNumber;
+
 /// The longest period that is found, in requests.
 pub(super) const LONGEST: usize = 1 << 14;
 
@@ -111,10 +113,10 @@ impl PeriodFinder {
         self.anchors.clear();
     }
 
-    /// The number of the next request, modulo 2^32.
+    /// The number of the next request.
     #[inline]
-    pub(super) fn next_request(&self) -> u32 {
-        u32::try_from((self.count + 1) & (u32::MAX as usize)).unwrap_or_default()
+    pub(super) fn next_request(&self) -> RequestNumber {
+        RequestNumber::behind(self.count)
     }
 
     /// The period, where there is one.

@@ -9,6 +9,8 @@
 use gapless_plan::{Cycle, Span};
 use gapless_units::Bytes;
 
+use crate::gapless::names::RequestNumber;
+
 /// So many turns are watched for what they ask for, and as many more for what becomes of it.
 const TURNS: usize = 2;
 
@@ -18,7 +20,7 @@ pub(super) struct Profiler {
     /// How many requests a turn has.
     period: usize,
     /// The number of its first request.
-    first: u32,
+    first: RequestNumber,
     seen: usize,
     asked: Vec<Asked>,
 }
@@ -45,7 +47,7 @@ pub(in crate::gapless) struct Profile {
 
 impl Profiler {
     /// One that begins with the request of this number.
-    pub(super) fn new(period: usize, first: u32) -> Self {
+    pub(super) fn new(period: usize, first: RequestNumber) -> Self {
         Self { period, first, seen: 0, asked: Vec::with_capacity(TURNS * period) }
     }
 
@@ -63,8 +65,8 @@ impl Profiler {
     }
 
     /// Takes in a free of what a request got, by the number of the request.
-    pub(super) fn free(&mut self, request: u32) {
-        let place = request.wrapping_sub(self.first) as usize;
+    pub(super) fn free(&mut self, request: RequestNumber) {
+        let place = request.since(self.first);
         if let Some(asked) = self.asked.get_mut(place)
             && asked.life.is_none()
         {
@@ -127,12 +129,12 @@ mod tests {
     fn profile_of(turns: [&[(u64, Option<u32>)]; 2]) -> Profile {
         let period = turns[0].len();
         let requests = turns.concat();
-        let mut profiler = Profiler::new(period, 7);
-        profiler.free(3);
+        let mut profiler = Profiler::new(period, RequestNumber::behind(7));
+        profiler.free(RequestNumber::behind(3));
         for seen in 0.. {
             for (place, &(_, life)) in (0..).zip(&requests) {
                 if life.is_some_and(|life| place + life == seen) {
-                    profiler.free(7 + place);
+                    profiler.free(RequestNumber::behind((7 + place) as usize));
                 }
             }
             if profiler.is_over() {

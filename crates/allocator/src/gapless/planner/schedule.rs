@@ -181,6 +181,7 @@ mod tests {
     use gapless_units::Extent;
 
     use super::*;
+    use crate::gapless::names::RequestNumber;
     use crate::gapless::planner::profiler::Profiler;
 
     const PERIOD: usize = 60;
@@ -192,11 +193,11 @@ mod tests {
 
     /// A schedule of blocks that are freed at once.
     fn schedule() -> Schedule {
-        let mut profiler = Profiler::new(PERIOD, 0);
+        let mut profiler = Profiler::new(PERIOD, RequestNumber::behind(0));
         while !profiler.is_over() {
-            for (request, place) in (0..).zip(0..PERIOD) {
+            for place in 0..PERIOD {
                 profiler.ask(size(place));
-                profiler.free(request);
+                profiler.free(RequestNumber::behind(place));
             }
         }
         Schedule::new(profiler.profile())

@@ -19,6 +19,7 @@ use gapless_units::Bytes;
 use super::period::PeriodFinder;
 use super::profiler::Profiler;
 use super::schedule::Schedule;
+use crate::gapless::names::RequestNumber;
 
 /// A program is restless that maps pages in so many turns of its period; twice as many each time that
 /// it was profiled.
@@ -79,9 +80,9 @@ impl Stages {
         }
     }
 
-    /// What the next request is called.
+    /// The number of the next request.
     #[inline]
-    pub(super) fn next_request(&self) -> u32 {
+    pub(super) fn next_request(&self) -> RequestNumber {
         self.finder.next_request()
     }
 
@@ -114,7 +115,7 @@ impl Stages {
 
     /// Takes in that a block was freed, by the number of its request.
     #[inline]
-    pub(super) fn free(&mut self, request: u32) {
+    pub(super) fn free(&mut self, request: RequestNumber) {
         if let Stage::Profiling(profiler) = &mut self.stage {
             profiler.free(request);
         }

@@ -7,7 +7,7 @@ use gapless::replay::Contender;
 use gapless::units::DeviceId;
 
 use crate::commands::ours::OurSettings;
-use crate::commands::shared::{about_costs, device};
+use crate::commands::shared::{costs_in_full, costs_in_short, device};
 use crate::output::OutputArguments;
 
 /// Examples in the long help; a test runs each of them.
@@ -40,8 +40,7 @@ pub(crate) struct Typed {
     #[command(flatten)]
     pub(super) ours: OurSettings,
 
-    /// What the device's calls take: a100, fast, h100, h200, pessimistic, or a file like those
-    #[arg(long, value_name = "PRESET|FILE", long_help = about_costs(), default_value = "a100")]
+    #[arg(long, value_name = "PRESET|FILE", help = costs_in_short(), long_help = costs_in_full(), default_value = "a100")]
     pub(super) costs: String,
 
     /// Look at this device only

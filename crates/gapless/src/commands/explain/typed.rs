@@ -72,7 +72,7 @@ pub(crate) struct Typed {
 pub(super) enum Format {
     /// A screen for people
     Text,
-    /// Everything for programs, of the schema `gapless.explain/1`
+    /// Everything for programs, of the schema `gapless.explain/1`; several files: a list, `recordings`
     Json,
     /// For an issue or a pull request
     Markdown,

@@ -7,7 +7,9 @@ use gapless::trace::{Release, Settings};
 use gapless::units::{Bytes, DeviceId};
 
 use crate::commands::ours::OurSettings;
-use crate::commands::shared::{about_costs, capacity, device, release, settings, size};
+use crate::commands::shared::{
+    capacity, costs_in_full, costs_in_short, device, release, settings, size,
+};
 use crate::output::OutputArguments;
 
 /// Examples in the long help; a test runs each of them.
@@ -64,8 +66,7 @@ pub(crate) struct Typed {
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = Then::Stop)]
     pub(super) on_failure: Then,
 
-    /// What the device's calls take: a100, fast, h100, h200, pessimistic, or a file like those
-    #[arg(long, value_name = "PRESET|FILE", long_help = about_costs(), default_value = "pessimistic")]
+    #[arg(long, value_name = "PRESET|FILE", help = costs_in_short(), long_help = costs_in_full(), default_value = "pessimistic")]
     pub(super) costs: String,
 
     /// Replay this device only
@@ -107,7 +108,7 @@ pub(super) enum Then {
 pub(super) enum Format {
     /// A screen for people
     Text,
-    /// Everything for programs, of the schema `gapless.replay/1`
+    /// Everything for programs, of the schema `gapless.replay/1`; several files: a list, `recordings`
     Json,
     /// For an issue or a pull request
     Markdown,
