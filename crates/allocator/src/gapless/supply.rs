@@ -39,49 +39,44 @@ pub(super) fn supply<H: Hold>(
     taker: BlockIndex,
     mut lacking: Vec<Slot>,
 ) -> Result<(), Refusal> {
+    let (books, device) = hold.parts();
+    books.revive_aliases(device, taker, &mut lacking)?;
+    if lacking.is_empty() {
+        return Ok(());
+    }
     let table = &mut hold.books().table;
     for &slot in &lacking {
         table.slot_mut(slot).underway = true;
         table.point(slot, taker);
     }
-    let answer = supply_underway(hold, taker, &mut lacking);
+    let answer = map_pages(hold, taker, &lacking);
     let table = &mut hold.books().table;
     for &slot in &lacking {
         table.slot_mut(slot).underway = false;
     }
-    if answer.is_err()
-        && let Some(slot) = lacking.first()
-    {
-        table.forget_untouched(slot.reservation);
+    if answer.is_err() {
+        table.forget_untouched(lacking[0].reservation);
     }
     answer
 }
 
-/// The same for slots that are marked; takes those off the list that got memory before a failure.
-fn supply_underway<H: Hold>(
-    hold: &mut H,
-    taker: BlockIndex,
-    lacking: &mut Vec<Slot>,
-) -> Result<(), Refusal> {
+/// Maps pages under slots of a block that are marked: nobody else touches them meanwhile.
+fn map_pages<H: Hold>(hold: &mut H, taker: BlockIndex, slots: &[Slot]) -> Result<(), Refusal> {
     let arena = hold.books().blocks[taker].arena;
     let (books, device) = hold.parts();
-    books.revive_aliases(device, taker, lacking)?;
-    if lacking.is_empty() {
-        return Ok(());
-    }
-    books.check_unmappable(device, arena, lacking)?;
-    make_room(hold, lacking.len())?;
-    let mut pages = Vec::with_capacity(lacking.len());
-    let gathered = gather(hold, arena, &mut pages, lacking.len());
+    books.check_unmappable(device, arena, slots)?;
+    make_room(hold, slots.len())?;
+    let mut pages = Vec::with_capacity(slots.len());
+    let gathered = gather(hold, arena, &mut pages, slots.len());
     if !matches!(gathered, Ok(0)) {
         for page in pages {
             hold.books().table.put_spare(page);
         }
         return Err(Refusal::Short(gathered?));
     }
-    let booked = hold.books().begin_remap(lacking, &pages);
+    let booked = hold.books().begin_remap(slots, &pages);
     let carried = hold.outside(|device| booked.remap.carry_out(device));
-    hold.books().end_remap(&booked, lacking, &pages, carried)?;
+    hold.books().end_remap(&booked, slots, &pages, carried)?;
     hold.books().note_map(taker);
     Ok(())
 }
@@ -164,10 +159,6 @@ impl<O: Observer> Books<O> {
         lacking: &mut Vec<Slot>,
     ) -> Result<(), DeviceError> {
         let arena = self.blocks[taker].arena;
-        let table = &self.table;
-        if !lacking.iter().any(|&slot| table.slot(slot).page.is_some()) {
-            return Ok(());
-        }
         let (mut progress, mut failure) = (Progress::default(), None);
         lacking.retain(|&slot| {
             if failure.is_some() {
@@ -227,7 +218,7 @@ impl<O: Observer> Books<O> {
 
     fn revive(&mut self, taker: BlockIndex, slot: Slot) {
         self.table.reactivate(slot);
-        self.table.slot_mut(slot).underway = false;
+        self.table.point(slot, taker);
         let page = self.table.slot(slot).page.and_then(|index| self.table.page(index));
         let until = page.map_or(Time::NEVER, |page| page.last_use.1);
         // Should the block stay free after all, it is as young as the page in it.
