@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs programs under PyTorch's own allocator and under the gapless one, on a card, and prints a table.
 
-    under_pytorch.py [--steps N] [--pages SIZE,…] [--library FILE] [PROGRAM …]
+    under_pytorch.py [--steps N] [--pages SIZE,…] [--built FILE] [PROGRAM …]
 
 A program is one of `recordings/programs`; all that need no private pools if none is given. Each runs
 anew for every line: with PyTorch's default settings, with expandable segments, and under the gapless
@@ -70,11 +70,11 @@ class Own:
         return self.cuda.max_memory_allocated(), self.cuda.max_memory_reserved(), retries
 
 
-def run(program, steps, library):
+def run(program, steps, built):
     """Runs a program in this process and prints what there is to tell."""
     import torch
 
-    allocator = Gapless(torch, library) if library else Own(torch)
+    allocator = Gapless(torch, built) if built else Own(torch)
 
     def record(make):
         random.seed(0)
@@ -114,13 +114,13 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--steps", type=int, default=100)
     arguments.add_argument("--pages", default="2MiB,8MiB")
-    arguments.add_argument("--library", help="what `cargo build --example under_pytorch` makes")
+    arguments.add_argument("--built", help="what `cargo build --example under_pytorch` makes")
     arguments.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     arguments.add_argument("programs", nargs="*", type=pathlib.Path)
     typed = arguments.parse_args()
     if typed.alone:
-        return run(typed.programs[0], typed.steps, typed.library)
-    library = pathlib.Path(typed.library or build()).resolve()
+        return run(typed.programs[0], typed.steps, typed.built)
+    built = pathlib.Path(typed.built or build()).resolve()
     programs = typed.programs or [ROOT / "recordings" / "programs" / f"{name}.py" for name in PROGRAMS]
     print(f"{'peaks in MiB':20} {'alive':>8} {'reserved':>9} {'stalls':>6} {'second half':>12} {'a step':>10}  calls, in the median step")
     ran = []
@@ -130,7 +130,7 @@ def main():
         ran.append(line("PyTorch", alone))
         ran.append(line("expandable", alone, PYTORCH_CUDA_ALLOC_CONF="expandable_segments:True"))
         for page in typed.pages.split(","):
-            ran.append(line(f"gapless, {page}", [*alone, "--library", str(library)], GAPLESS_PAGE=page))
+            ran.append(line(f"gapless, {page}", [*alone, "--built", str(built)], GAPLESS_PAGE=page))
     if not all(ran):
         sys.exit(1)
 

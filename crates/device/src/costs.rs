@@ -128,7 +128,7 @@ impl Costs {
     /// released costs whatever its size may be left out, and is nothing then.
     pub fn read(name: &str, text: &str) -> Result<Self, CostsError> {
         let file: File =
-            toml::from_str(text).map_err(|error| CostsError::Malformed(told(&error, text)))?;
+            toml::from_str(text).map_err(|error| CostsError::Malformed(complaint(&error, text)))?;
         Ok(Self {
             name: name.to_owned(),
             create: Call {
@@ -214,7 +214,7 @@ impl Default for Costs {
 }
 
 /// What is wrong with a file, and where, if that is not the whole of it.
-fn told(error: &toml::de::Error, text: &str) -> String {
+fn complaint(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', " ");
     // What is missing is nowhere.
     let Some(span) = error.span().filter(|span| !span.is_empty()) else { return message };

@@ -263,7 +263,7 @@ mod tests {
         let near = near.map(i64::unsigned_abs);
         for size in sizes.into_iter().chain(near).map(Bytes::new) {
             let shown = size.shown_at_least().to_string();
-            // What is larger than a tebibyte is not typed.
+            // What is shown in larger units than TiB cannot be typed.
             if let Ok(typed) = shown.parse::<Bytes>() {
                 assert!(size <= typed, "{size:?} is shown as {shown}");
                 assert!(typed.get() - size.get() <= size.get() / 10 + 1, "{size:?} as {shown}");

@@ -178,31 +178,35 @@ mod tests {
         GaplessAllocator::new(Sim::new(setup), Slack::NONE, ())
     }
 
+    const POOL: PoolId = PoolId(0, 1);
+
+    /// An allocator all of whose device lies free in a private pool.
+    fn with_a_free_pool() -> GaplessAllocator<Sim> {
+        let mut allocator = lagging(Bytes::mib(4));
+        let block = allocator.allocate_in(POOL, Bytes::mib(4), StreamId(1)).unwrap();
+        assert_eq!(allocator.free(block), Ok(()));
+        allocator
+    }
+
     /// A graph ran after all that was known of its stream was done: who takes over its memory waits for
     /// that as well.
     #[test]
     fn the_last_run_of_a_graph_is_waited_for() {
-        let mut allocator = lagging(Bytes::mib(4));
-        let (pool, graphs, other) = (PoolId(0, 1), StreamId(1), StreamId(2));
-        let block = allocator.allocate_in(pool, Bytes::mib(4), graphs).unwrap();
-        assert_eq!(allocator.free(block), Ok(()));
+        let mut allocator = with_a_free_pool();
         assert_eq!(allocator.trim(Bytes::mib(2)), Ok(()), "its work is waited for");
-        allocator.end_pool(pool);
-        assert!(allocator.allocate(Bytes::mib(4), other).is_ok());
+        allocator.end_pool(POOL);
+        assert!(allocator.allocate(Bytes::mib(4), StreamId(2)).is_ok());
         assert_eq!(allocator.stalls(), 1);
     }
 
     /// What is left of a pool is waited for once, however often others of its name end.
     #[test]
     fn a_pool_ends_once() {
-        let mut allocator = lagging(Bytes::mib(4));
-        let (pool, graphs, other) = (PoolId(0, 1), StreamId(1), StreamId(2));
-        let block = allocator.allocate_in(pool, Bytes::mib(4), graphs).unwrap();
-        assert_eq!(allocator.free(block), Ok(()));
-        allocator.end_pool(pool);
+        let mut allocator = with_a_free_pool();
+        allocator.end_pool(POOL);
         assert_eq!(allocator.trim(Bytes::mib(2)), Ok(()), "its work is waited for");
-        allocator.end_pool(pool);
-        assert!(allocator.allocate(Bytes::mib(4), other).is_ok());
+        allocator.end_pool(POOL);
+        assert!(allocator.allocate(Bytes::mib(4), StreamId(2)).is_ok());
         assert_eq!(allocator.stalls(), 0);
     }
 

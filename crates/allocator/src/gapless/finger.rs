@@ -32,6 +32,7 @@ impl<O: Observer> Books<O> {
     /// more.
     pub(super) fn block_around(&self, slot: Slot) -> Option<BlockIndex> {
         let addr = self.table.addr(slot);
+        // Mostly it lies there still, and nothing has to be walked.
         let seen_in = self.table.finger(slot);
         let block = &self.blocks[seen_in];
         if block.addr <= addr && addr < block.end() && block.state != State::Gone {

@@ -65,6 +65,8 @@ pub struct ContenderFacts {
     pub uncapped_waste: f64,
     /// How often the device is called without a limit.
     pub device_calls: DeviceCallsFacts,
+    /// All of them together.
+    pub all_device_calls: u64,
     /// Granules of 2 MiB mapped without a limit.
     pub granules_mapped: u64,
     /// Those of the last iteration; null where the recording has none.
@@ -103,20 +105,6 @@ pub struct DeviceCallsFacts {
     pub alloc: u64,
     /// `cudaFree`.
     pub free: u64,
-}
-
-impl DeviceCallsFacts {
-    /// All of them together.
-    pub fn total(&self) -> u64 {
-        self.reserve
-            + self.create
-            + self.map
-            + self.set_access
-            + self.unmap
-            + self.release
-            + self.alloc
-            + self.free
-    }
 }
 
 impl ComparisonFacts {
@@ -170,6 +158,7 @@ fn contender(it: &Comparison, device: &ComparedDevice) -> ContenderFacts {
             alloc: calls.allocate,
             free: calls.free,
         },
+        all_device_calls: calls.total(),
         granules_mapped: calls.granules_mapped,
         granules_mapped_last_iteration: it.uncapped.in_span.map(|span| span.granules_mapped),
         modelled_us,

@@ -123,7 +123,7 @@ pub(super) fn cost_rows(facts: &ComparisonFacts) -> Vec<[String; 6]> {
     let row = |it: &ContenderFacts| {
         [
             it.name.to_owned(),
-            counted(it.device_calls.total()),
+            counted(it.all_device_calls),
             counted(it.granules_mapped),
             it.granules_mapped_last_iteration.map_or_else(unknown, counted),
             time(it),
@@ -170,7 +170,7 @@ fn long_row(facts: &ComparisonFacts, it: &ContenderFacts) -> [String; 11] {
         percent(it.stall_free_waste),
         doubt(fails_as_limit(it)).to_owned() + &size(|it| it.uncapped_peak_reserved_bytes),
         percent(it.uncapped_waste),
-        counted(it.device_calls.total()),
+        counted(it.all_device_calls),
         format!("{}{last}", counted(it.granules_mapped)),
         time_and_share(it),
     ]

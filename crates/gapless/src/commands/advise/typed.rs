@@ -57,7 +57,13 @@ pub(crate) struct Typed {
     #[arg(long, value_name = "RELEASE", value_parser = release)]
     pub(super) framework: Option<Release>,
 
-    #[arg(long, value_name = "PRESET|FILE", help = costs_in_short(), long_help = costs_in_full(), default_value = "pessimistic")]
+    #[arg(
+        long,
+        value_name = "PRESET|FILE",
+        help = costs_in_short(),
+        long_help = costs_in_full(),
+        default_value = "pessimistic"
+    )]
     pub(super) costs: String,
 
     /// Look at this device only

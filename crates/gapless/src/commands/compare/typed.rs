@@ -40,7 +40,13 @@ pub(crate) struct Typed {
     #[command(flatten)]
     pub(super) ours: OurSettings,
 
-    #[arg(long, value_name = "PRESET|FILE", help = costs_in_short(), long_help = costs_in_full(), default_value = "a100")]
+    #[arg(
+        long,
+        value_name = "PRESET|FILE",
+        help = costs_in_short(),
+        long_help = costs_in_full(),
+        default_value = "a100"
+    )]
     pub(super) costs: String,
 
     /// Look at this device only

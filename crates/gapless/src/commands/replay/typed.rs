@@ -66,7 +66,13 @@ pub(crate) struct Typed {
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = Then::Stop)]
     pub(super) on_failure: Then,
 
-    #[arg(long, value_name = "PRESET|FILE", help = costs_in_short(), long_help = costs_in_full(), default_value = "pessimistic")]
+    #[arg(
+        long,
+        value_name = "PRESET|FILE",
+        help = costs_in_short(),
+        long_help = costs_in_full(),
+        default_value = "pessimistic"
+    )]
     pub(super) costs: String,
 
     /// Replay this device only
