@@ -118,7 +118,7 @@ impl Contender {
     }
 
     /// Whether it completes a program on such a device without a wait for it.
-    pub(crate) fn is_stall_free(
+    pub fn is_stall_free(
         &self,
         program: &Program,
         available: Bytes,
