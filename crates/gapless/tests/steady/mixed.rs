@@ -22,7 +22,11 @@ const MORE_BEHIND: [(&str, f64); 2] = [("frag_oom_varlen", 10.0), ("vit_prefetch
 
 /// What is mapped in the second half, in each of the orders.
 fn moved(device: &ComparedDevice, behind: Option<usize>) -> Vec<Moved> {
-    (1..=ORDERS).map(|seed| moved_in_order(device, seed, behind)).collect()
+    std::thread::scope(|scope| {
+        let run = |seed| scope.spawn(move || moved_in_order(device, seed, behind));
+        let runs: Vec<_> = (1..=ORDERS).map(run).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    })
 }
 
 fn moved_in_order(device: &ComparedDevice, seed: u64, behind: Option<usize>) -> Moved {
