@@ -2,7 +2,7 @@
 //! needs little more memory than is alive.
 //!
 //! A [`Cycle`] says what one turn of the program asks for, how long each block lives, which may be
-//! into the next turn, and what lies where already. [`Packing::each`] gives every block an offset;
+//! into the next turn, and what lies where already. [`Packing::within`] gives every block an offset;
 //! [`Cycle::load`] is a bound that no packing is below, and [`Packing::overlap`] proves that no two
 //! blocks share a byte while both are alive.
 //!
@@ -12,9 +12,11 @@
 
 mod cycle;
 mod pieces;
+mod room;
 mod placed;
 mod packing;
 mod proof;
 
 pub use cycle::{Cycle, Span};
 pub use packing::Packing;
+pub use room::Room;

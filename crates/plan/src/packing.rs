@@ -6,6 +6,7 @@ use gapless_units::Bytes;
 
 use crate::cycle::{Cycle, Span};
 use crate::placed::{Fit, Placed, pairs};
+use crate::room::{Room, TouchedPages};
 
 /// The orders in which blocks are placed, and where in the free room.
 ///
@@ -43,14 +44,22 @@ pub struct Packing {
 }
 
 impl Packing {
-    /// Several packings, each made when it is asked for; none where that takes too long. What has to
-    /// lie somewhere lies there.
+    /// The packings that there is room for, each made when it is asked for; none where that takes too
+    /// long. What has to lie somewhere lies there.
     ///
-    /// Only as many as so many pairs of blocks may be looked at for in all, each in some 4 ns: 15,000 blocks
-    /// of a recorded program have 2^26 pairs, 8,000 that are all alive at once as many.
-    pub fn each(cycle: &Cycle, most_pairs: usize) -> impl Iterator<Item = Self> {
+    /// Only as many are tried as so many pairs of blocks may be looked at for in all, each in some 3 ns: 15,000
+    /// blocks of a recorded program have 2^26 pairs, 8,000 that are all alive at once as many.
+    ///
+    /// # Panics
+    ///
+    /// For pages of no byte.
+    pub fn within(
+        room: Room,
+        cycle: &Cycle,
+        most_pairs: usize,
+    ) -> impl Iterator<Item = Self> + use<'_> {
         let affordable = RULES.iter().take(most_pairs / pairs(cycle).max(1));
-        affordable.map(|&(order, fit)| Self::by(cycle, order, fit))
+        affordable.filter_map(move |&(order, fit)| Self::by(cycle, order, fit, room))
     }
 
     /// Where each block begins, in the order of the cycle's spans.
@@ -63,46 +72,27 @@ impl Packing {
         self.height
     }
 
-    /// How many pages of this size hold a byte of a block at some time. The cycle is the one that was
-    /// packed; of another the answer means nothing.
-    ///
-    /// # Panics
-    ///
-    /// For pages of no byte.
-    pub fn touched_pages(&self, cycle: &Cycle, page: Bytes) -> u64 {
-        let pages = |at: Bytes, size: Bytes| {
-            let end = at + size;
-            (at.get() / page.get(), end.get().div_ceil(page.get()))
-        };
-        let blocks = cycle.spans().iter().zip(&self.offsets);
-        let blocks = blocks.filter(|(span, _)| !span.size.is_zero());
-        let mut touched: Vec<(u64, u64)> =
-            blocks.map(|(span, &offset)| pages(offset, span.size)).collect();
-        touched.sort_unstable();
-        let mut behind = 0;
-        let counts = touched.into_iter().map(|(first, end)| {
-            let count = end.saturating_sub(first.max(behind));
-            behind = behind.max(end);
-            count
-        });
-        counts.sum()
-    }
-
-    fn by(cycle: &Cycle, order: Order, fit: Fit) -> Self {
+    /// The packing by a rule, given up as soon as there is no room for it.
+    fn by(cycle: &Cycle, order: Order, fit: Fit, room: Room) -> Option<Self> {
         let spans = cycle.spans();
         let mut sequence: Vec<usize> = (0..spans.len()).collect();
         sequence.sort_by_key(|&at| Reverse(order.rank(spans[at], cycle.period())));
         // What lies somewhere comes first, by offset.
         sequence.sort_by_key(|&at| (spans[at].at.is_none(), spans[at].at));
         let mut placed = Placed::new(cycle);
+        let mut touched = TouchedPages::new(room.page);
         let mut packing = Self { offsets: vec![Bytes::ZERO; spans.len()], height: Bytes::ZERO };
         for at in sequence {
-            let offset = spans[at].at.unwrap_or_else(|| placed.room_for(spans[at], fit));
+            let offset = spans[at].at.unwrap_or_else(|| placed.place_for(spans[at], fit));
+            touched.add(offset, spans[at].size);
+            if room.pages < touched.count() {
+                return None;
+            }
             placed.add(spans[at], offset);
             packing.offsets[at] = offset;
             packing.height = packing.height.max(offset + spans[at].size);
         }
-        packing
+        Some(packing)
     }
 }
 

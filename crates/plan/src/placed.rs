@@ -65,7 +65,7 @@ impl<'a> Placed<'a> {
     }
 
     pub(crate) fn add(&mut self, span: Span, offset: Bytes) {
-        let block = Block { start: offset, end: offset + span.size, life: span.into() };
+        let block = Block { start: offset, end: offset + span.size, life: self.cycle.life(span) };
         if is_lasting(self.cycle, span) {
             insert(&mut self.lasting, block);
         } else {
@@ -75,8 +75,8 @@ impl<'a> Placed<'a> {
 
     /// The blocks that are alive together with another, by offset.
     fn meeting(&self, span: Span) -> impl Iterator<Item = &Block> {
-        let life = span.into();
-        let meets = move |block: &&Block| self.cycle.meet(block.life, life);
+        let life = self.cycle.life(span);
+        let meets = move |block: &&Block| block.life.meets(life);
         let mut lasting = self.lasting.iter().filter(meets).peekable();
         let mut others = self.pieces.around(span).iter().filter(meets).peekable();
         std::iter::from_fn(move || match (lasting.peek(), others.peek()) {
@@ -87,7 +87,7 @@ impl<'a> Placed<'a> {
     }
 
     /// Where there is room for a block while it is alive.
-    pub(crate) fn room_for(&self, span: Span, fit: Fit) -> Bytes {
+    pub(crate) fn place_for(&self, span: Span, fit: Fit) -> Bytes {
         let mut tightest: Option<(Bytes, Bytes)> = None;
         // Behind all that was looked at.
         let mut end = Bytes::ZERO;

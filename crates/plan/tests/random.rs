@@ -1,6 +1,6 @@
 //! Packings of random cycles: sound, and no lower than the bound.
 
-use gapless_plan::{Cycle, Packing, Span};
+use gapless_plan::{Cycle, Packing, Room, Span};
 use gapless_units::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
@@ -46,7 +46,10 @@ fn as_many_packings_are_made_as_are_paid_for() {
     let always = |_| Span { born: 0, life: 100, size: Bytes::new(512), at: None };
     let cycle = Cycle::new(100, (0..50).map(always).collect());
     let counts = [50 * 50 - 1, 50 * 50, 3 * 50 * 50, 1 << 30];
-    assert_eq!(counts.map(|pairs| Packing::each(&cycle, pairs).count()), [0, 1, 3, 8]);
+    assert_eq!(
+        counts.map(|pairs| Packing::within(Room::ENDLESS, &cycle, pairs).count()),
+        [0, 1, 3, 8]
+    );
 }
 
 proptest! {
@@ -54,8 +57,11 @@ proptest! {
     fn packings_are_sound(cycle in cycles(), page in 1_usize..100) {
         let most = (0..cycle.period()).map(|step| alive_at(&cycle, step)).max();
         prop_assert_eq!(Some(cycle.load()), most);
-        prop_assert_eq!(Packing::each(&cycle, 0).count(), 0);
-        for packing in Packing::each(&cycle, usize::MAX) {
+        prop_assert_eq!(Packing::within(Room::ENDLESS, &cycle, 0).count(), 0);
+        let room = Room { page: Bytes::new(page as u64), ..Room::ENDLESS };
+        let packings: Vec<Packing> = Packing::within(room, &cycle, usize::MAX).collect();
+        let mut pages = Vec::new();
+        for packing in &packings {
             prop_assert_eq!(packing.overlap(&cycle), None);
             prop_assert!(cycle.load() <= packing.height());
             let mut bytes = vec![false; index(packing.height())];
@@ -66,7 +72,13 @@ proptest! {
             }
             prop_assert_eq!(bytes.last().copied().unwrap_or(true), true);
             let touched = bytes.chunks(page).filter(|page| page.contains(&true)).count();
-            prop_assert_eq!(packing.touched_pages(&cycle, Bytes::new(page as u64)), touched as u64);
+            pages.push(touched as u64);
+        }
+        for &pages_of_one in &pages {
+            let room = Room { pages: pages_of_one, ..room };
+            let fits = packings.iter().zip(&pages).filter(|&(_, &pages)| pages <= room.pages);
+            let fits: Vec<Packing> = fits.map(|(packing, _)| packing.clone()).collect();
+            prop_assert_eq!(Packing::within(room, &cycle, usize::MAX).collect::<Vec<_>>(), fits);
         }
     }
 
@@ -78,7 +90,7 @@ proptest! {
             Span { born, life: 2 * (depth - born), size: Bytes::new(size), at: None }
         });
         let cycle = Cycle::new(2 * depth, spans.collect());
-        let heights = Packing::each(&cycle, usize::MAX).map(|packing| packing.height());
+        let heights = Packing::within(Room::ENDLESS, &cycle, usize::MAX).map(|packing| packing.height());
         prop_assert_eq!(heights.min(), Some(cycle.load()));
     }
 }

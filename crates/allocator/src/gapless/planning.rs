@@ -1,6 +1,6 @@
 //! Plans for what was profiled, made around what lies there.
 
-use gapless_plan::{Cycle, Packing, Span};
+use gapless_plan::{Cycle, Packing, Room, Span};
 use gapless_units::{Addr, Bytes, Extent};
 
 use super::block::State;
@@ -9,7 +9,7 @@ use super::names::{ArenaIndex, ReservationIndex};
 use super::planner::Profile;
 use crate::observer::Observer;
 
-/// Pairs of blocks that may be looked at for a plan: half a second at the worst, with all that has to be
+/// Pairs of blocks that may be looked at for a plan: a third of a second at the worst, with all that has to be
 /// put in order, in which no other thread has the books.
 const MOST_PAIRS: usize = 100_000_000;
 
@@ -28,9 +28,8 @@ impl<O: Observer> Books<O> {
         if pages < self.table.pages_for(cycle.load()) {
             return None;
         }
-        let page = self.table.page_size;
-        let mut packings = Packing::each(&cycle, MOST_PAIRS);
-        let packing = packings.find(|it| it.touched_pages(&cycle, page) <= pages)?;
+        let room = Room { page: self.table.page_size, pages };
+        let packing = Packing::within(room, &cycle, MOST_PAIRS).next()?;
         debug_assert_eq!(packing.overlap(&cycle), None, "a packing is sound");
         Some((packing, first))
     }

@@ -178,6 +178,7 @@ fn anchors(sizes: &[Bytes], period: usize) -> FxHashMap<Fingerprint, Option<usiz
 
 #[cfg(test)]
 mod tests {
+    use gapless_plan::Room;
     use gapless_units::Extent;
 
     use super::*;
@@ -207,7 +208,7 @@ mod tests {
     fn plan(schedule: &mut Schedule) {
         let packing = schedule
             .due(size(0))
-            .and_then(|profile| Packing::each(&profile.cycle, usize::MAX).next());
+            .and_then(|profile| Packing::within(Room::ENDLESS, &profile.cycle, usize::MAX).next());
         assert!(packing.is_some(), "a plan is due");
         schedule.take_plan(packing.map(|packing| (packing, Addr::new(1000))));
     }
