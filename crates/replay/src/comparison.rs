@@ -11,7 +11,8 @@ use crate::run::ReplayError;
 use crate::search::{GRANULE, Search};
 use crate::trial::Trial;
 
-/// Operations that are carried out to look whether other sizes than the one found do: on either side.
+/// Operations that are carried out, and pages mapped, to look whether other sizes than the one found do:
+/// on either side.
 const LOOKED_AT: u64 = 3_000_000;
 
 /// One allocator on one recording.
@@ -59,8 +60,8 @@ pub fn compare(
     let most = uncapped.peak_reserved;
     let run = |available| contender.run(program, Some(available), costs, last_iteration);
     let completes = |available| run(available).map(|it| it.completed());
-    let tries = LOOKED_AT / (program.operations.len() as u64).max(1);
-    let tries = tries.clamp(8, 2000);
+    let work = program.operations.len() as u64 + uncapped.calls.granules_mapped;
+    let tries = (LOOKED_AT / work.max(1)).clamp(8, 2000);
     // Not every allocator rounds to 512 bytes.
     let alive = program.met_peak(|size| size);
     let search = Search { least: alive, most, resolution: GRANULE, tries };
