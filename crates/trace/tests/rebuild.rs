@@ -3,7 +3,7 @@
 
 use gapless_trace::{
     Action, BlockState, DeviceRecording, Event, Events, FinalBlock, FinalSegment, Instant, LabelId,
-    SizePool, StackId, Totals, Trace, Weight,
+    SizePool, StackId, Stacks, Totals, Trace, Weight,
 };
 use gapless_units::{Addr, Bytes, DeviceId, Extent, MIB, Micros, PoolId, StreamId};
 
@@ -15,6 +15,8 @@ const LARGE: u64 = 20 * MIB;
 struct Script {
     events: Events,
     end: Vec<FinalSegment>,
+    /// That of the events that come next.
+    stack: StackId,
 }
 
 impl Script {
@@ -26,10 +28,14 @@ impl Script {
             stream: StreamId::DEFAULT,
             pool: None,
             time: Micros(0),
-            stack: StackId::NONE,
+            stack: self.stack,
             label: LabelId::EMPTY,
         });
         self
+    }
+
+    fn from(self, stack: StackId) -> Self {
+        Self { stack, ..self }
     }
 
     fn alloc(self, addr: u64, size: u64) -> Self {
@@ -146,6 +152,34 @@ fn what_lived_before_the_recording_is_found_by_undoing_it() {
         .rebuild();
     assert_eq!(trace.start_totals(), totals(1300, 2048, 2048, SMALL));
     assert_eq!(trace.end_totals(), totals(1112, 1536, 1536, SMALL));
+}
+
+/// PyTorch's recorder writes the stack of the allocation beside a free, or that of the free.
+#[test]
+fn an_older_block_has_the_stack_of_its_free_only_where_that_is_of_the_allocation() {
+    let mut stacks = Stacks::default();
+    let mut stack = |line| {
+        let frame = stacks.frame("train.py", line, "step");
+        stacks.stack(&[frame])
+    };
+    let [older, forward, cleanup, next] = [1, 2, 3, 4].map(&mut stack);
+    let stack_of_older = |of_a_free| {
+        let of_older = Script::default()
+            .from(older)
+            .event(Action::FreeRequested, 0, MIB)
+            .from(next)
+            .event(Action::FreeCompleted, 0, MIB);
+        let script = match of_a_free {
+            Some(of_a_free) => {
+                of_older.from(forward).alloc(SMALL, MIB).from(of_a_free).free(SMALL, MIB)
+            }
+            None => of_older,
+        };
+        script.ends_with(0, LARGE, &[]).rebuild().allocations[0].stack
+    };
+    assert_eq!(stack_of_older(Some(forward)), older, "not of the request that noticed it");
+    assert_eq!(stack_of_older(Some(cleanup)), StackId::NONE);
+    assert_eq!(stack_of_older(None), StackId::NONE, "nothing tells");
 }
 
 #[test]

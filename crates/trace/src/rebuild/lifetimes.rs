@@ -15,6 +15,7 @@ use crate::instant::Instant;
 use crate::note::Note;
 use crate::recording::DeviceRecording;
 use crate::segment::{BlockState, FinalBlock, FinalSegment};
+use crate::stacks::StackId;
 
 /// The allocations of a trace, by birth and then by address, and which event is about which.
 #[derive(Debug)]
@@ -65,6 +66,7 @@ struct Undo<'a> {
     met: Vec<Allocation>,
     alive: FxHashMap<Addr, u32>,
     subjects: Vec<u32>,
+    stacks_of_frees: StacksOfFrees,
     lost: Tally,
     doubled: Tally,
     resized: Tally,
@@ -82,6 +84,7 @@ impl<'a> Undo<'a> {
             met: Vec::with_capacity(count / 3),
             alive: FxHashMap::default(),
             subjects: vec![Subjects::NOBODY; count],
+            stacks_of_frees: StacksOfFrees::default(),
             lost: Tally::default(),
             doubled: Tally::default(),
             resized: Tally::default(),
@@ -144,6 +147,9 @@ impl<'a> Undo<'a> {
         allocation.let_go = allocation.let_go.max(allocation.born);
         allocation.stream = event.stream;
         if event.stack.is_some() {
+            if allocation.freed != self.end {
+                self.stacks_of_frees.compare(allocation.stack, event.stack);
+            }
             allocation.stack = event.stack;
         }
         self.subjects[index] = id;
@@ -177,6 +183,10 @@ impl<'a> Undo<'a> {
             return;
         };
         let allocation = &mut self.met[id as usize];
+        if allocation.freed != self.end && event.stack.is_some() {
+            // The free of a block that another stream used completes in a later request, and has its stack.
+            allocation.stack = event.stack;
+        }
         if allocation.let_go == self.end {
             self.doubled.add(|| format!("event {index} at {}", event.addr));
             return;
@@ -194,8 +204,16 @@ impl<'a> Undo<'a> {
     }
 
     /// Puts the allocations in order of birth, and says what did not fit together.
-    fn finish(self, notes: &mut Vec<Note>) -> Lifetimes {
+    fn finish(mut self, notes: &mut Vec<Note>) -> Lifetimes {
         let mut oldest: Vec<u32> = self.alive.into_values().collect();
+        if !self.stacks_of_frees.are_of_allocations() {
+            for &id in &oldest {
+                let older = &mut self.met[id as usize];
+                if older.freed != self.end {
+                    older.stack = StackId::NONE;
+                }
+            }
+        }
         oldest.sort_by_key(|&id| self.met[id as usize].addr);
         let births = self.recording.events.actions().iter().zip(&self.subjects);
         let births =
@@ -226,6 +244,28 @@ impl<'a> Undo<'a> {
             "blocks that ended with another size than they were asked for",
         ));
         Lifetimes { allocations, subjects: Subjects::new(subjects) }
+    }
+}
+
+/// Whether a free has the stack of its block's allocation, as PyTorch's recorder writes with
+/// `context="alloc"`; with `"all"`, the default, it has that of the free itself.
+#[derive(Debug, Default)]
+struct StacksOfFrees {
+    some_are_alike: bool,
+    some_differ: bool,
+}
+
+impl StacksOfFrees {
+    fn compare(&mut self, free: StackId, allocation: StackId) {
+        if free.is_some() {
+            self.some_are_alike |= free == allocation;
+            self.some_differ |= free != allocation;
+        }
+    }
+
+    /// Where no block came and went nothing tells, and a wrong stack is worse than none.
+    fn are_of_allocations(&self) -> bool {
+        self.some_are_alike && !self.some_differ
     }
 }
 
