@@ -73,7 +73,7 @@ impl<O: Observer> Observer for &mut O {
 ///
 /// The allocator knows no stacks, labels or times: whoever drives it sets those of the request at
 /// hand. What is written is kept, so a program that runs for long forgets it now and then
-/// (`recorder.events = Events::default()`).
+/// ([`Recorder::forget`]).
 ///
 /// ```
 /// use gapless_allocator::{GaplessAllocator, Recorder, Slack};
@@ -104,6 +104,14 @@ pub struct Recorder {
     pub label: LabelId,
     /// The time to write beside what happens next.
     pub time: Micros,
+}
+
+impl Recorder {
+    /// Forgets what happened so far, and keeps stacks and labels, which what comes next names. Blocks
+    /// that are in use have no stack from then on.
+    pub fn forget(&mut self) {
+        self.events = Events::default();
+    }
 }
 
 impl Observer for Recorder {

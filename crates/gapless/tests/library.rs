@@ -10,8 +10,8 @@ use gapless::allocator::{
 use gapless::device::{Completion, Host, Locked, Sim, SimSetup};
 use gapless::formats::Limits;
 use gapless::report::{Asked, Examination, Facts, Moment, Source};
-use gapless::trace::{Events, Recording};
-use gapless::units::{Bytes, KIB, Micros, PoolId, StreamId};
+use gapless::trace::{Events, Recording, Stacks};
+use gapless::units::{Bytes, DeviceId, KIB, Micros, PoolId, StreamId};
 
 const COMPUTE: StreamId = StreamId(0);
 const COPY: StreamId = StreamId(1);
@@ -87,6 +87,45 @@ fn who_sets_stacks_is_told_of_lines() {
     let read = gapless::formats::read(bytes, &Limits::default()).unwrap();
     let first = read.devices[0].events.iter().next().unwrap();
     assert_eq!(read.stacks.text(first.label), "weights");
+}
+
+/// Each device of a process has an allocator, and all together one snapshot.
+#[test]
+fn recordings_of_several_devices_are_one() {
+    let of_a_device = |number: u32, lines: u32| {
+        let mut it = allocator(4, Recorder::default());
+        let recorder = it.observer_mut();
+        let frames: Vec<_> = (0..lines)
+            .map(|line| recorder.stacks.frame(&format!("{number}.py"), line, "load"))
+            .collect();
+        recorder.stack = recorder.stacks.stack(&frames);
+        recorder.label = recorder.stacks.label("weights");
+        assert!(it.allocate(Bytes::mib(9), COMPUTE).is_err());
+        let mut recording = it.recording();
+        recording.devices[0].device = DeviceId(number);
+        recording
+    };
+    let mut all = of_a_device(0, 1);
+    all.merge(of_a_device(1, 3));
+    let limits = Limits::default();
+    let read = gapless::formats::read(gapless::snapshot(&all).unwrap(), &limits).unwrap();
+    for (device, (number, lines)) in read.devices.iter().zip([(0, 1), (1, 3)]) {
+        assert_eq!(device.device, DeviceId(number));
+        let stack = device.events.get(0).stack;
+        assert_eq!(read.stacks.frames(stack).len(), lines);
+        let file = read.stacks.frames(stack).next().unwrap().file;
+        assert_eq!(file, format!("{number}.py"));
+    }
+    // Events whose table of stacks is gone have none.
+    let mut it = allocator(4, Recorder::default());
+    let recorder = it.observer_mut();
+    let frame = recorder.stacks.frame("a.py", 1, "load");
+    recorder.stack = recorder.stacks.stack(&[frame]);
+    assert!(it.allocate(Bytes::mib(9), COMPUTE).is_err());
+    it.observer_mut().stacks = Stacks::default();
+    assert!(gapless::snapshot(&it.recording()).is_ok());
+    it.observer_mut().forget();
+    assert_eq!(it.recording().devices[0].events.len(), 0);
 }
 
 #[test]
@@ -212,6 +251,13 @@ fn what_the_device_never_has_is_not_made_room_for() {
     let error = refused.unwrap_err();
     assert!(matches!(error, AllocationError::OutOfMemory { shortage: Shortage::Device, .. }));
     assert!(error.to_string().ends_with("; it never has so much"), "{error}");
+    // Nor what fits into its bytes, but not into as many whole pages.
+    let device = Sim::new(SimSetup::new(Bytes::mib(63)));
+    let mut it = GaplessAllocator::new(device, Slack::DEFAULT, ());
+    let refused = it.allocate_or(Bytes::mib(63), COMPUTE, |_, bytes| panic!("{bytes} in vain"));
+    let told =
+        "63.0 MiB asked for, 64.0 MiB needed of the device, which has 63.0 MiB left; it never";
+    assert!(refused.unwrap_err().to_string().contains(told));
 }
 
 /// What a flush gives back of what `recording` tells, and the verdict, also from its snapshot.
@@ -362,6 +408,7 @@ fn threads_may_have_what_the_guide_says() {
     may_go::<SharedAllocator<Host>>();
     may_be_shared::<SharedAllocator<Host>>();
     may_go::<ThreadFront<Host>>();
+    may_be_shared::<ThreadFront<Host>>();
     may_go::<Block>();
     may_be_shared::<Block>();
 }

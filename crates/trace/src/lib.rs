@@ -26,6 +26,7 @@ mod sizes;
 
 mod event;
 mod recording;
+mod merge;
 
 mod instant;
 mod allocation;

@@ -37,6 +37,11 @@ pub struct LabelId(u32);
 impl LabelId {
     /// The empty text.
     pub const EMPTY: Self = Self(0);
+
+    /// The position in [`Stacks::labels`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// One frame: where in the program's source.
@@ -95,17 +100,18 @@ impl Stacks {
 
     /// Whether a label is one of these.
     pub fn has_label(&self, label: LabelId) -> bool {
-        (label.0 as usize) < self.texts.items.len()
+        label.index() < self.texts.items.len()
     }
 
-    /// The text of a label, one of these.
+    /// The text of a label; empty for one that is not of these.
     pub fn text(&self, label: LabelId) -> &str {
-        &self.texts.items[label.0 as usize]
+        self.texts.items.get(label.index()).map_or("", |text| text)
     }
 
-    /// The frames of a stack, one of these, innermost first.
+    /// The frames of a stack, innermost first; none for one that is not of these.
     pub fn frames(&self, stack: StackId) -> impl ExactSizeIterator<Item = Frame<'_>> + Clone {
-        self.lists.items[stack.index()].iter().map(|frame| {
+        let frames = self.lists.items.get(stack.index()).map_or(&[][..], |frames| frames);
+        frames.iter().map(|frame| {
             let (file, line, function) = self.frames.items[frame.0 as usize];
             Frame { file: self.text(file), line, function: self.text(function) }
         })
@@ -115,6 +121,12 @@ impl Stacks {
     pub fn ids(&self) -> impl ExactSizeIterator<Item = StackId> + use<> {
         let count = u32::try_from(self.lists.items.len()).unwrap_or(u32::MAX);
         (0..count).map(StackId)
+    }
+
+    /// The ids of all texts, [`LabelId::EMPTY`] first: those of labels, files and functions.
+    pub fn labels(&self) -> impl ExactSizeIterator<Item = LabelId> + use<> {
+        let count = u32::try_from(self.texts.items.len()).unwrap_or(u32::MAX);
+        (0..count).map(LabelId)
     }
 }
 

@@ -37,10 +37,12 @@ pub(super) trait Hold {
         self.books().clear_front();
     }
 
-    /// Whether so much is more than the device has in all.
+    /// Whether so much takes more pages than the device has in all.
     fn is_more_than_all(&mut self, size: Bytes) -> bool {
         let (books, device) = self.parts();
-        books.reserved < size && device.memory().total < size
+        let pages = books.table.pages_for(size);
+        let has_less = |memory: Bytes| books.table.whole_pages(memory) < pages;
+        has_less(books.reserved) && has_less(device.memory().total)
     }
 
     /// Lets all that know arenas by their names look again: some pool or stream is over.

@@ -232,7 +232,9 @@ impl<O: Observer> Books<O> {
     ) -> AllocationError {
         let device_free = device.memory().free;
         let shortage = Shortage::Device;
-        let missing = Missing { requested, rounded, tried: rounded, device_free, shortage };
+        let pages = rounded.get().checked_next_multiple_of(self.table.page_size.get());
+        let tried = pages.map_or(rounded, Bytes::new);
+        let missing = Missing { requested, rounded, tried, device_free, shortage };
         self.out_of_memory(missing, name)
     }
 

@@ -235,8 +235,8 @@ impl<D: SharedDevice, O: Observer> SharedAllocator<D, O> {
         state.books.recording(state.books.last_failure())
     }
 
-    /// Lets somebody look at who is told what happens, and change it. All requests wait meanwhile; a
-    /// request of `work`'s own would wait for ever.
+    /// Lets somebody look at who is told what happens, and change it. All requests wait meanwhile; any
+    /// call of this allocator in `work` would wait for ever.
     pub fn with_observer<T>(&self, work: impl FnOnce(&mut O) -> T) -> T {
         work(&mut self.books.state().books.observer)
     }
