@@ -41,20 +41,6 @@ enum Value {
 }
 
 impl Value {
-    fn key(self) -> &'static str {
-        match self {
-            Self::Expandable(_) => "expandable_segments",
-            Self::MaxSplit(_) => "max_split_size_mb",
-            Self::Window(_) => "max_non_split_rounding_mb",
-            Self::Divisions(_) | Self::GrowingDivisions | Self::LargeDivisions => {
-                "roundup_power2_divisions"
-            }
-            Self::SegmentSize(_) => "large_segment_size_mb",
-            Self::Collect(_) => "garbage_collection_threshold",
-            Self::Share(_) => "per_process_memory_fraction",
-        }
-    }
-
     /// The first release that knows the key; those before stop the program, or leave it out. Keys that every
     /// release here knows are of the first.
     fn since(self) -> Release {
@@ -97,27 +83,84 @@ pub fn candidates(
     release: Release,
     limited: bool,
 ) -> Vec<Candidate> {
-    let mut sweep = Sweep { current, release, found: Vec::new() };
-    sweep.add(release, &[]);
-    sweep.add(release, &[Value::Expandable(!current.expandable_segments)]);
-    sweep.add_rounding();
-    sweep.add_segment_sizes();
-    sweep.add_split_limits(&split_sizes(program));
-    if limited {
-        sweep.add_collection();
-    }
+    let mut sweep = Sweep { current, base: current.clone(), release, found: Vec::new() };
+    let split_sizes = split_sizes(program);
+    sweep.add_all(&split_sizes, limited);
     let other = if OLD_TIES < release { OLD_TIES } else { crate::NEWEST_RELEASE };
     sweep.add(other, &[]);
+    // What is in force may be what is wrong: the same without it, as a whole and key by key.
+    let plain = KEYS.iter().fold(current.clone(), |plain, key| key.dropped(&plain));
+    for base in KEYS.iter().map(|key| key.dropped(current)) {
+        sweep.base = base;
+        sweep.add(release, &[]);
+    }
+    sweep.base = plain;
+    sweep.add_all(&split_sizes, limited);
     sweep.found
+}
+
+/// A key whose values are tried.
+struct Key {
+    name: &'static str,
+    is_alike: fn(&Settings, &Settings) -> bool,
+    take_over: fn(&mut Settings, Settings),
+}
+
+macro_rules! key {
+    ($name:literal, $field:ident) => {
+        Key {
+            name: $name,
+            is_alike: |one, other| one.$field == other.$field,
+            take_over: |settings, other| settings.$field = other.$field,
+        }
+    };
+}
+
+/// The keys that are tried. What share of the memory a program may take is the user's wish, and is
+/// not dropped.
+const KEYS: [Key; 6] = [
+    key!("expandable_segments", expandable_segments),
+    key!("max_split_size_mb", max_split_size),
+    key!("max_non_split_rounding_mb", max_non_split_rounding),
+    key!("roundup_power2_divisions", roundup_power2_divisions),
+    key!("large_segment_size_mb", large_segment_size),
+    key!("garbage_collection_threshold", garbage_collection_threshold),
+];
+
+/// The key of [`Value::Share`].
+const SHARE: Key = key!("per_process_memory_fraction", memory_fraction);
+
+impl Key {
+    /// Settings without this key.
+    fn dropped(&self, settings: &Settings) -> Settings {
+        let mut settings = settings.clone();
+        (self.take_over)(&mut settings, Settings::default());
+        settings
+    }
 }
 
 struct Sweep<'s> {
     current: &'s Settings,
+    /// What values are added to.
+    base: Settings,
     release: Release,
     found: Vec<Candidate>,
 }
 
 impl Sweep<'_> {
+    /// Everything that can be added to the base.
+    fn add_all(&mut self, split_sizes: &[u64], limited: bool) {
+        let release = self.release;
+        self.add(release, &[]);
+        self.add(release, &[Value::Expandable(!self.base.expandable_segments)]);
+        self.add_rounding();
+        self.add_segment_sizes();
+        self.add_split_limits(split_sizes);
+        if limited {
+            self.add_collection();
+        }
+    }
+
     fn add_rounding(&mut self) {
         for value in [
             Value::Divisions(2),
@@ -175,17 +218,14 @@ impl Sweep<'_> {
     }
 
     fn add(&mut self, release: Release, values: &[Value]) {
-        let mut settings = self.current.clone();
+        let mut settings = self.base.clone();
         for value in values {
             value.set(&mut settings);
         }
         settings.text = settings.to_text();
-        let differ = values.iter().filter(|value| {
-            let mut alone = self.current.clone();
-            value.set(&mut alone);
-            alone != *self.current
-        });
-        let changed: Vec<_> = differ.map(|value| value.key()).collect();
+        let keys = KEYS.iter().chain([&SHARE]);
+        let differ = keys.filter(|key| !(key.is_alike)(&settings, self.current));
+        let changed: Vec<_> = differ.map(|key| key.name).collect();
         let known =
             |other: &Candidate| other.release == release && other.settings.text == settings.text;
         let nothing = changed.is_empty() && release == self.release;
@@ -232,6 +272,35 @@ fn split_sizes(program: &Program) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is in force may be what is wrong.
+    #[test]
+    fn what_is_in_force_may_be_dropped() {
+        let newest = crate::NEWEST_RELEASE;
+        let tried = |current: &str| -> Vec<(String, Vec<&str>)> {
+            let current = Settings::parse(current).unwrap();
+            let found = candidates(&Program::default(), &current, newest, false);
+            let of_it = found.into_iter().filter(|candidate| candidate.release == newest);
+            of_it.map(|candidate| (candidate.settings.text, candidate.changed)).collect()
+        };
+        let two = tried("max_split_size_mb:128,expandable_segments:True");
+        let with = |text: &str, changed: &[&'static str]| (text.to_owned(), changed.to_vec());
+        let (split, grows) = ("max_split_size_mb", "expandable_segments");
+        for dropped in [
+            with("", &[grows, split]),
+            with("expandable_segments:True", &[split]),
+            with("max_split_size_mb:128", &[grows]),
+            with("large_segment_size_mb:64", &[grows, split, "large_segment_size_mb"]),
+        ] {
+            assert!(two.contains(&dropped), "{dropped:?}");
+        }
+        let share = tried("per_process_memory_fraction:0.5");
+        assert!(share.iter().all(|(text, _)| text.contains("per_process_memory_fraction:0.5")));
+        let plain = tried("");
+        let texts: std::collections::BTreeSet<&String> =
+            plain.iter().map(|(text, _)| text).collect();
+        assert_eq!(texts.len(), plain.len(), "none is tried twice");
+    }
 
     /// A key that a release does not know stops the program, or is left out.
     #[test]

@@ -36,12 +36,13 @@ impl Conflict {
     pub fn of(candidate: &Candidate) -> Vec<Self> {
         let settings = &candidate.settings;
         let applies = |conflict: &Self| {
-            let changed = candidate.changed.contains(&conflict.key.as_str());
+            let is_changed = candidate.changed.contains(&conflict.key.as_str());
+            let is_dropped = !settings.text.contains(&conflict.key);
             let value = match conflict.value.as_deref() {
                 Some("True") => settings.expandable_segments,
                 Some(_) | None => true,
             };
-            changed && value
+            is_changed && !is_dropped && value
         };
         Self::catalog().into_iter().filter(applies).collect()
     }

@@ -14,7 +14,7 @@ use crate::progress::Progress;
 /// together: less than a second's worth on one core.
 const MOST_ALONG_THE_WAY: usize = 8_000_000;
 
-/// There are about so many candidates.
+/// There are about so many candidates, and twice as many where settings are in force.
 const CANDIDATES: usize = 80;
 
 /// So many times more where the program died: who asks why wants to know what helps.
@@ -123,7 +123,9 @@ pub(super) fn along_the_way(
     // Every candidate asks for what is older, and then replays one operation for an event at most.
     let older = trace.allocations.iter().filter(|it| it.born == Instant::START).count();
     let more = if trace.failure().is_some() { MORE_FOR_A_FAILURE } else { 1 };
-    if more * MOST_ALONG_THE_WAY / CANDIDATES < trace.events.len() + older {
+    let in_force = recorded.settings(trace).is_some_and(|own| !own.text.is_empty());
+    let candidates = if in_force { 2 * CANDIDATES } else { CANDIDATES };
+    if more * MOST_ALONG_THE_WAY / candidates < trace.events.len() + older {
         return AlongTheWay::TooLong;
     }
     let advice = advice_on(recorded, place, capacity);

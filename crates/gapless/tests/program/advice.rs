@@ -61,7 +61,24 @@ fn another_allocator_is_told_beside_the_settings() {
 
     let device = &json(&["advise", STREAMS, "--format", "json"])["devices"][0];
     assert_eq!(device["replacement"]["saved_bytes"], 3_342_860_288_i64);
-    assert_eq!(device["replacement"]["offered"], true);
+    assert_eq!(device["replacement"]["offered"], false);
+}
+
+/// What is in force may be what is wrong: without the limit for splits expandable segments save most.
+#[test]
+fn a_setting_in_force_may_be_dropped() {
+    let device = &json(&["advise", STREAMS, "--format", "json"])["devices"][0];
+    let found = &device["prescription"];
+    assert_eq!(found["settings"], "expandable_segments:True");
+    assert_eq!(found["changed"], serde_json::json!(["expandable_segments", "max_split_size_mb"]));
+    let notes = found["notes"].as_array().unwrap().iter().map(|note| note["key"].clone());
+    assert!(notes.into_iter().all(|key| key == "expandable_segments"));
+    let text = gapless(&["advise", STREAMS]).stdout.replace('\n', " ");
+    assert!(text.contains("It does without max_split_size_mb."), "{text}");
+    // Where nothing but the setting is wrong the variable goes.
+    let rounded = ["advise", "-", "--settings", "roundup_power2_divisions:2"];
+    let run = gapless_reads(&rounded, TOO_MUCH);
+    assert!(run.stdout.contains("    unset PYTORCH_CUDA_ALLOC_CONF\n"), "{}", run.stdout);
 }
 
 #[test]

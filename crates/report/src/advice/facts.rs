@@ -132,6 +132,8 @@ pub struct TrialFacts {
 pub struct CardFacts {
     /// The settings.
     pub settings: String,
+    /// The release.
+    pub framework: String,
     /// The smallest memory found on which the program completes.
     pub smallest_capacity_bytes: u64,
     /// Whether a larger one was met on which it does not.
@@ -282,7 +284,10 @@ fn signed(bytes: Bytes) -> i64 {
 impl PrescriptionFacts {
     fn of(prescription: &Prescription, device: &AdvisedDevice) -> Self {
         let candidate = &prescription.candidate;
-        let line = format!("PYTORCH_CUDA_ALLOC_CONF={}", candidate.settings.to_text());
+        let line = match candidate.settings.to_text() {
+            text if text.is_empty() => "unset PYTORCH_CUDA_ALLOC_CONF".to_owned(),
+            text => format!("PYTORCH_CUDA_ALLOC_CONF={text}"),
+        };
         let notes = prescription.conflicts.iter().map(|conflict| ConflictFacts {
             code: conflict.code.clone(),
             key: conflict.key.clone(),
@@ -296,9 +301,11 @@ impl CardFacts {
     fn of(found: &Capacities, device: &AdvisedDevice) -> Self {
         const MOST: usize = 3;
         let capacity = found.smallest.capacity;
+        let candidate = &device.sweep.candidates[found.place];
         let large = Card::catalog().into_iter().filter(|card| capacity <= card.memory);
         Self {
-            settings: device.sweep.candidates[found.place].settings.to_text(),
+            settings: candidate.settings.to_text(),
+            framework: candidate.release.to_string(),
             smallest_capacity_bytes: capacity.get(),
             has_gaps: found.smallest.has_gaps,
             waste_at_capacity: found.waste,

@@ -40,7 +40,7 @@ pub fn advice_markdown(advice: &[AdviceFacts]) -> String {
             let _ = writeln!(text, "\n| smallest card | memory | waste | such as |");
             let _ = writeln!(text, "| --- | ---: | ---: | --- |");
             for card in &device.cards {
-                let _ = writeln!(text, "| {} |", card_row(card, usize::MAX).join(" | "));
+                let _ = writeln!(text, "| {} |", card_row(device, card, usize::MAX).join(" | "));
             }
             if let Some((heading, sentence)) = replacement(device) {
                 let _ = writeln!(text, "\n### {heading}\n\n{sentence}");

@@ -52,7 +52,7 @@ pub fn advice_page(advised: &Advised, facts: &AdviceFacts) -> String {
         let (rows, _) = shown(told);
         sheet.table(tried_head(told), &rows);
         sheet.heading("Smallest cards");
-        let rows: Vec<_> = told.cards.iter().map(|card| card_row(card, usize::MAX)).collect();
+        let rows: Vec<_> = told.cards.iter().map(|card| card_row(told, card, usize::MAX)).collect();
         sheet.table(["settings", "memory", "waste", "such as"], &rows);
         if let Some((heading, sentence)) = replacement(told) {
             sheet.heading(heading);

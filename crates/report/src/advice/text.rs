@@ -83,7 +83,7 @@ fn cards(paper: &mut Paper, device: &DeviceAdviceFacts) {
     paper.gap();
     let head = ["smallest card", "memory", "waste", "such as"].map(str::to_owned);
     // With more names of cards those of settings would be cut.
-    let rows = device.cards.iter().map(|card| card_row(card, 2));
+    let rows = device.cards.iter().map(|card| card_row(device, card, 2));
     let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
     let sides = [Side::Left, Side::Right, Side::Right, Side::Left];
     for (index, line) in table(&rows, sides, paper.width()).iter().enumerate() {

@@ -74,7 +74,7 @@ pub(super) fn answer(device: &DeviceAdviceFacts) -> (String, bool, String) {
         };
         let reserved = Bytes::new(trial.peak_reserved_bytes);
         let live = Bytes::new(trial.live_peak_bytes);
-        let text = if device.goal == "fit" {
+        let mut text = if device.goal == "fit" {
             let headroom = Bytes::new(trial.headroom_bytes.unwrap_or(0));
             format!(
                 "{} Then it fits, with {headroom} to spare: {reserved} reserved at most, {live} \
@@ -90,6 +90,11 @@ pub(super) fn answer(device: &DeviceAdviceFacts) -> (String, bool, String) {
                 percent_of(saved, now)
             )
         };
+        let dropped = trial.changed.iter().filter(|key| !trial.settings.contains(**key));
+        let dropped: Vec<&str> = dropped.copied().collect();
+        if !dropped.is_empty() {
+            text.push_str(&format!(" It does without {}.", dropped.join(" and ")));
+        }
         return (title, true, text);
     }
     let Some(reason) = &device.reason else {
@@ -182,12 +187,18 @@ pub(super) fn tried_head(device: &DeviceAdviceFacts) -> [&'static str; 6] {
     ["tried", "fits", "peak reserved", spare, "retries", "calls take"]
 }
 
+/// What settings are called, with the release where it is another than now.
+fn of_release(settings: String, release: &str, device: &DeviceAdviceFacts) -> String {
+    if release == device.current.framework {
+        settings
+    } else {
+        format!("{settings}, PyTorch {release}")
+    }
+}
+
 /// A row of it.
 pub(super) fn tried_row(device: &DeviceAdviceFacts, trial: &TrialFacts) -> [String; 6] {
-    let mut name = short(trial);
-    if trial.framework != device.current.framework {
-        name = format!("{name}, PyTorch {}", trial.framework);
-    }
+    let name = of_release(short(trial), &trial.framework, device);
     let spare = match (device.capacity_bytes, trial.headroom_bytes, trial.saved_bytes) {
         (Some(_), Some(headroom), _) => Bytes::new(headroom).to_string(),
         (None, _, Some(saved)) if saved < 0 => {
@@ -242,9 +253,10 @@ pub(super) fn shown(device: &DeviceAdviceFacts) -> (Vec<[String; 6]>, usize) {
 }
 
 /// A row of the smallest cards, with so many names at most.
-pub(super) fn card_row(card: &CardFacts, names: usize) -> [String; 4] {
+pub(super) fn card_row(device: &DeviceAdviceFacts, card: &CardFacts, names: usize) -> [String; 4] {
     let name = if card.settings.is_empty() { "default settings" } else { &card.settings };
     let name = SHORT.iter().fold(name.to_owned(), |text, (key, short)| text.replace(key, short));
+    let name = of_release(name.replace(',', ", "), &card.framework, device);
     let capacity = Bytes::new(card.smallest_capacity_bytes).shown_at_least();
     let gaps = if card.has_gaps { " or so" } else { "" };
     let cards = if card.cards.is_empty() {
@@ -252,12 +264,7 @@ pub(super) fn card_row(card: &CardFacts, names: usize) -> [String; 4] {
     } else {
         card.cards[..names.min(card.cards.len())].join(", ")
     };
-    [
-        clean(&name.replace(',', ", ")),
-        format!("{capacity}{gaps}"),
-        percent(card.waste_at_capacity),
-        cards,
-    ]
+    [clean(&name), format!("{capacity}{gaps}"), percent(card.waste_at_capacity), cards]
 }
 
 impl DeviceAdviceFacts {
