@@ -93,7 +93,7 @@ pub(super) fn answer(device: &DeviceAdviceFacts) -> (String, bool, String) {
         let dropped = trial.changed.iter().filter(|key| !trial.settings.contains(**key));
         let dropped: Vec<&str> = dropped.copied().collect();
         if !dropped.is_empty() {
-            text.push_str(&format!(" It does without {}.", dropped.join(" and ")));
+            text = format!("{text} It does without {}.", dropped.join(" and "));
         }
         return (title, true, text);
     }
