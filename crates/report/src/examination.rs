@@ -1,6 +1,6 @@
 //! A recording with the diagnosis of each of its devices: what every report is made from.
 
-use gapless_diagnose::{Diagnosis, Question, Sites};
+use gapless_diagnose::{Diagnosis, Question, Request, Sites};
 use gapless_replay::{Check, Program, ReplayError};
 use gapless_trace::{
     DeviceRecording, Format, Framework, Instant, Note, RebuildError, Recording, Settings, Stacks,
@@ -70,6 +70,17 @@ pub enum ExamineError {
         asked: usize,
         /// How many events the device with most of them has.
         known: usize,
+    },
+    /// A device was told to have less memory than it had.
+    #[error("device {device} had {known} reserved or free, and {capacity} are less")]
+    TooSmall {
+        /// The device.
+        device: DeviceId,
+        /// The memory it is told to have.
+        capacity: Bytes,
+        /// What was reserved at the instant that is looked at, and free on the device where that is
+        /// known.
+        known: Bytes,
     },
 }
 
@@ -157,9 +168,16 @@ impl Examination {
             let framework = framework.as_ref();
             let question = Question { at, capacity: asked.capacity, framework, in_capture };
             let diagnosis = Diagnosis::of(&trace, &stacks, &sites, &question);
-            Examined { trace, diagnosis }
+            let free = diagnosis.request.as_ref().and_then(Request::device_free);
+            let known = diagnosis.ledger.reserved() + free.unwrap_or_default();
+            match asked.capacity.filter(|&capacity| capacity < known && trace.is_consistent()) {
+                Some(capacity) => {
+                    Err(ExamineError::TooSmall { device: trace.device, capacity, known })
+                }
+                None => Ok(Examined { trace, diagnosis }),
+            }
         };
-        let devices = traces.into_iter().map(examine).collect();
+        let devices = traces.into_iter().map(examine).collect::<Result<_, _>>()?;
         let pinned_host = pinned_host.map(Trace::rebuild).transpose()?;
         Ok(Self { source, format, framework, notes, stacks, sites, devices, pinned_host })
     }

@@ -137,7 +137,9 @@ fn advice_on(
     place: usize,
     capacity: Option<Bytes>,
 ) -> Option<DeviceAdviceFacts> {
-    let wishes = Wishes { capacity, ..Wishes::default() };
+    // What was outside when the request failed is there in the replay as well.
+    let outside = recorded.devices[place].diagnosis.outside;
+    let wishes = Wishes { capacity, outside, ..Wishes::default() };
     let (check, sweep) = prepare(recorded, place, &wishes).ok()?;
     let advice = carry_out(&sweep, None, true).ok()?;
     let device = AdvisedDevice { place, check, sweep, advice, now: None, prescribed: None };

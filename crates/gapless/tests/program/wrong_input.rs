@@ -3,7 +3,7 @@
 
 use insta::assert_snapshot;
 
-use crate::run::{POOLS, folder, gapless, gapless_reads, recordings};
+use crate::run::{OOM, POOLS, folder, gapless, gapless_reads, recordings};
 
 /// What the program says about `input`, which it cannot read.
 fn refused(input: &[u8]) -> String {
@@ -17,6 +17,18 @@ fn failed(arguments: &[&str]) -> String {
     let run = gapless(arguments);
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{}", run.stderr);
     run.stderr
+}
+
+#[test]
+fn a_device_cannot_have_less_than_it_had() {
+    let run = gapless(&["explain", OOM, "--capacity", "26GiB"]);
+    assert_eq!(run.code, Some(2));
+    let told = "device 0 had 26.51 GiB reserved or free, and 26.00 GiB are less";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+    // What is outside leaves as much room for other settings as there was.
+    let run = gapless(&["explain", OOM, "--capacity", "40GiB"]);
+    assert!(run.stdout.contains("13.49 GiB  of the card"), "{}", run.stdout);
+    assert!(run.stdout.contains("expandable_segments:True makes it fit"), "{}", run.stdout);
 }
 
 #[test]

@@ -43,7 +43,8 @@ pub(crate) struct Typed {
     #[arg(long, value_name = "EVENT", value_parser = moment)]
     pub(super) at: Option<Moment>,
 
-    /// The memory of the device, such as `80GiB` or `"A100 40GB"`: tells what is held outside of the allocator
+    /// The memory of the device, such as `80GiB` or `"A100 40GB"`: tells what was held outside of the
+    /// allocator when a request failed
     #[arg(long, value_name = "SIZE|CARD", value_parser = capacity)]
     pub(super) capacity: Option<Bytes>,
 
