@@ -77,7 +77,7 @@ pub enum CostsError {
     #[error("the costs cannot be read: {0}")]
     Malformed(String),
     /// A time that is negative or not finite.
-    #[error("{key}: {value} is not a time")]
+    #[error("{key}: {value:?} is not a time")]
     NotATime {
         /// The key.
         key: &'static str,
@@ -217,7 +217,8 @@ impl Default for Costs {
 fn complaint(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', " ");
     // What is missing is nowhere.
-    let Some(span) = error.span().filter(|span| !span.is_empty()) else { return message };
+    let is_missing = message.starts_with("missing field");
+    let Some(span) = error.span().filter(|_| !is_missing) else { return message };
     let before = text.get(..span.start).unwrap_or(text);
     let number = 1 + before.matches('\n').count();
     match text.lines().nth(number - 1) {
@@ -292,6 +293,11 @@ mod tests {
         assert!(error.starts_with(place), "{error}");
         let text = PRESETS[0].1.replace("reserve_us = 19.0", "reserve_us = -1.0");
         let error = Costs::read("mine", &text).unwrap_err();
-        assert_eq!(error.to_string(), "reserve_us: -1 is not a time");
+        assert_eq!(error.to_string(), "reserve_us: -1.0 is not a time");
+        let error = Costs::read("mine", &format!("{}what is this\n", PRESETS[0].1)).unwrap_err();
+        let place = "the costs cannot be read: line 17, `what is this`: ";
+        assert!(error.to_string().starts_with(place), "{error}");
+        let error = Costs::read("mine", "").unwrap_err().to_string();
+        assert!(error.starts_with("the costs cannot be read: missing field"), "{error}");
     }
 }

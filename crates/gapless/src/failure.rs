@@ -106,7 +106,7 @@ pub(crate) enum Failure {
         source: ReplayError,
     },
     /// One of several allocators cannot carry a recording out.
-    #[error("cannot compare {allocator} on device {device} of {name}; the others are told")]
+    #[error("cannot compare {allocator} on device {device} of {name}")]
     CompareOne {
         /// The allocator.
         allocator: &'static str,

@@ -102,7 +102,8 @@ impl Cycle {
         alive.into_iter().max().unwrap_or(Bytes::ZERO)
     }
 
-    /// When a block is alive.
+    /// When a block is alive. Steps keep their order: each is at a part of its own, as a turn has
+    /// twice as many parts as steps at least.
     pub(crate) fn life(&self, span: Span) -> Life {
         let part = |step: u32| {
             let parts = (u64::from(step % self.period) << 32) / u64::from(self.period);

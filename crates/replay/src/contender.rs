@@ -117,7 +117,8 @@ impl Contender {
         self.put_through(device(available, costs, Completion::WhenTold), &course)
     }
 
-    /// Whether it completes a program on such a device without a wait for it.
+    /// Whether it completes a program with so much memory and never waits for the device, whose work is done
+    /// when it is asked about.
     pub fn is_stall_free(
         &self,
         program: &Program,

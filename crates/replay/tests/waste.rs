@@ -1,6 +1,7 @@
 //! What the gapless allocator wastes on recorded programs, at the least memory with which no
 //! request waits for the device: at most 0.8 %, or 16 MiB where that is more, and at most 0.1 % of
-//! what is alive more than any other allocator, but for the programs that `docs/waste.md` explains.
+//! what is alive more than any other allocator, as far as some sizes below tell; but for the programs
+//! that `docs/waste.md` explains.
 //!
 //! The recordings of the project always; those of the folders that `GAPLESS_TRACES` and
 //! `GAPLESS_ORACLE` name where they are named.

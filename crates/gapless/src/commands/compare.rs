@@ -116,18 +116,18 @@ impl Order {
             }
         }
         devices.retain(|device| !device.comparisons.is_empty());
-        if devices.is_empty()
-            && let Some((_, _, source)) = unable.pop()
-        {
-            return Err(broken(source));
-        }
         let fails = |(allocator, device, source)| Failure::CompareOne {
             allocator,
             name: input.name(),
             device,
             source,
         };
-        let unable = unable.into_iter().map(fails).collect();
+        let mut unable: Vec<Failure> = unable.into_iter().map(fails).collect();
+        if devices.is_empty()
+            && let Some(failure) = unable.pop()
+        {
+            return Err(failure);
+        }
         Ok((Compared { recorded, costs: self.costs.clone(), devices }, unable))
     }
 

@@ -197,14 +197,14 @@ fn our_own_allocator_can_be_set_and_fail() {
     DOES NOT FIT. Operation 1 (event 1) asked for 600.0 MiB. The card had 424.0 MiB
     left. It cannot fit: what is alive alone needs 1.17 GiB.
 
-                                     replayed
-    peak requested                  600.0 MiB
-    peak in use                     600.0 MiB
-    peak reserved                   606.0 MiB
-    reserved and not in use             1.0 %
-    waited for the device             0 times
-    calls of the device                   608
-    their time, preset pessimistic    71.8 ms
+                                    replayed
+    peak requested                 600.0 MiB
+    peak in use                    600.0 MiB
+    peak reserved                  606.0 MiB
+    reserved and not in use            1.0 %
+    waited for the device            0 times
+    calls of the device                  608
+    their time, costs pessimistic    71.8 ms
 
     reserved        600.0 MiB  when the request failed
       requested    █████████████████████████ 600.0 MiB 100.0 %

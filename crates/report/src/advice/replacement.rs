@@ -93,7 +93,7 @@ impl ReplacementFacts {
         };
         let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         format!(
-            "{brings} {}, {} of the device ({} by the preset {cost_preset}). That is a change of \
+            "{brings} {}, {} of the device ({} by the costs {cost_preset}). That is a change of \
              the program, not of a setting: it is a library for Rust, and no plug-in for PyTorch \
              yet.",
             counted(count(self.stalls), "stall"),

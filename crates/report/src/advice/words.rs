@@ -173,8 +173,9 @@ pub(super) fn cost(device: &DeviceAdviceFacts, trial: &TrialFacts) -> String {
         1 => "; the cache is given back once to make room".to_owned(),
         times => format!("; the cache is given back {times} times to make room"),
     };
+    let until = if device.current.completed { "" } else { " until it fails" };
     format!(
-        "Cost over the whole recording, by the preset {}: {}, now {}{retries}.",
+        "Cost over the whole recording, by the costs {}: {}, now {}{until}{retries}.",
         device.cost_preset,
         calls(trial),
         calls(&device.current)

@@ -22,7 +22,7 @@ pub(super) fn headline(name: &str, run: &RunFacts) -> Vec<String> {
     };
     let release = match run.framework_from {
         Some("given") => "",
-        Some("inferred") => " (told by the recording)",
+        Some("inferred") => " (inferred from the recording)",
         _ => " (not told)",
     };
     let allocator = match &run.framework {
@@ -143,7 +143,7 @@ fn outcome(run: &RunFacts) -> (&'static str, bool, String) {
             .verdict
             .as_ref()
             .filter(|_| live.is_none())
-            .map(|verdict| format!(" {}: {}", verdict.title, clean(&verdict.summary)));
+            .map(|verdict| format!(" Verdict: {}. {}", verdict.title, clean(&verdict.summary)));
         let text = format!(
             "Operation {} (event {}) asked for {}{}.{}{}{}{}{many}",
             grouped(failure.operation),
@@ -217,7 +217,7 @@ pub(super) fn comparison(run: &RunFacts) -> Vec<[String; 3]> {
             String::new(),
             grouped(usize::try_from(counters.device_calls).unwrap_or(usize::MAX)),
         ],
-        [format!("their time, preset {}", run.cost_preset), String::new(), millis(run.modelled_us)],
+        [format!("their time, costs {}", run.cost_preset), String::new(), millis(run.modelled_us)],
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Breaking sentences into lines.
 
 /// Units that stay on the line of their number.
-const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "%"];
+const UNITS: [&str; 8] = ["B", "KiB", "MiB", "GiB", "TiB", "%", "ms", "s"];
 
 /// The lines of `text`, none longer than `width` unless a single word is.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
