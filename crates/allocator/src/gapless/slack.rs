@@ -9,7 +9,8 @@ use gapless_units::Bytes;
 /// more, pages are moved instead, and no request fails for lack of slack.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Slack {
-    /// As a share of the most that was alive, from 0 to 1; what is beyond counts as that.
+    /// As a share of the most that was alive, from 0 to 1; what is beyond counts as that, and what is no
+    /// number as 0.
     pub share: f64,
     /// At least so much.
     pub least: Bytes,
