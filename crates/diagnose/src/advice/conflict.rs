@@ -35,9 +35,10 @@ impl Conflict {
     /// What a candidate's changes bring with them.
     pub fn of(candidate: &Candidate) -> Vec<Self> {
         let settings = &candidate.settings;
+        let text = settings.to_text();
         let applies = |conflict: &Self| {
             let is_changed = candidate.changed.contains(&conflict.key.as_str());
-            let is_dropped = !settings.text.contains(&conflict.key);
+            let is_dropped = !text.contains(&conflict.key);
             let value = match conflict.value.as_deref() {
                 Some("True") => settings.expandable_segments,
                 Some(_) | None => true,
@@ -51,6 +52,7 @@ impl Conflict {
 #[cfg(test)]
 mod tests {
     use gapless_trace::{Release, Settings};
+    use gapless_units::Bytes;
 
     use super::*;
 
@@ -72,5 +74,16 @@ mod tests {
         };
         assert!(Conflict::of(&candidate(false)).is_empty());
         assert!(Conflict::of(&candidate(true)).iter().any(|c| c.code == "expandable-ipc"));
+    }
+
+    #[test]
+    fn what_is_dropped_conflicts_with_nothing() {
+        let with = |limit| Candidate {
+            settings: Settings { max_split_size: limit, ..Settings::default() },
+            release: Release::new(2, 15),
+            changed: vec!["max_split_size_mb"],
+        };
+        assert!(!Conflict::of(&with(Some(Bytes::mib(128)))).is_empty());
+        assert!(Conflict::of(&with(None)).is_empty());
     }
 }
