@@ -9,7 +9,9 @@ use gapless::trace::Action;
 use gapless::units::{Bytes, StreamId};
 use serde_json::Value;
 
-use crate::run::{GAPS, LATE, OOM, POOLS, TOO_MUCH, folder, gapless, gapless_reads, recordings};
+use crate::run::{
+    GAPS, LATE, OF_A_CARD, OOM, POOLS, TOO_MUCH, folder, gapless, gapless_reads, recordings,
+};
 
 fn json(arguments: &[&str]) -> Value {
     gapless(arguments).json()
@@ -220,6 +222,16 @@ fn our_own_allocator_can_be_set_and_fail() {
     let run = &facts["runs"][0];
     assert_eq!(run["settings"], "slack:0,page:16MiB");
     assert_eq!(run["peak"]["reserved_bytes"].as_u64().unwrap() % (16 << 20), 0);
+}
+
+/// A recording that comes back is run again on another card, which may come to other figures.
+#[test]
+fn what_differs_from_an_exact_recording_is_said_to_be_another_card() {
+    let told = "What follows is the same on another card, with addresses and a limit of its own.";
+    let says = |arguments: &[&str]| gapless(arguments).stdout.replace('\n', " ").contains(told);
+    assert!(says(&["replay", OOM]));
+    assert!(!says(&["replay", OF_A_CARD]), "all figures are as recorded");
+    assert!(!says(&["replay", OOM, "--settings", "expandable_segments:True"]));
 }
 
 #[test]

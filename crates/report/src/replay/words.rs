@@ -106,7 +106,16 @@ pub(super) fn worth(facts: &ReplayFacts, run: &RunFacts) -> (&'static str, Strin
                     nothing says how well it meets what was recorded.";
         return ("UNCHECKED", text.to_owned());
     }
-    fidelity_sentence(&facts.recording, run.fidelity.as_ref())
+    let (title, text) = fidelity_sentence(&facts.recording, run.fidelity.as_ref());
+    let is_another_run =
+        run.is_ours() || [Some(run.settings_from), run.framework_from].contains(&Some("given"));
+    let differs = run.recorded_peak.as_ref().is_some_and(|recorded| *recorded != run.peak);
+    if title == EXACT && !is_another_run && differs {
+        let why =
+            "What follows is the same on another card, with addresses and a limit of its own.";
+        return (title, format!("{text} {why}"));
+    }
+    (title, text)
 }
 
 /// Whether the program fits: a title, whether that is good news, and a sentence.
