@@ -50,6 +50,8 @@ pub struct Diagnosis {
     pub iterations: Option<Iterations>,
     /// What else is wrong: causes before symptoms before remarks, the heaviest of each first.
     pub findings: Vec<Finding>,
+    /// The memory that the device has at least: what is reserved, and what is free of it where told.
+    pub known: Bytes,
     /// The device's memory outside of the allocator, where the capacity is known.
     pub outside: Option<Bytes>,
 }
@@ -80,10 +82,22 @@ impl Diagnosis {
         let findings = findings(&case);
         let ransom = request.as_ref().and_then(|r| Ransom::cheapest(trace, &state, &ledger, r));
         let device_free = request.as_ref().and_then(Request::device_free);
-        let outside = question.capacity.zip(device_free).map(|(capacity, free)| {
-            capacity.saturating_sub(ledger.reserved()).saturating_sub(free)
-        });
-        Self { at, state, request, ledger, verdict, blame, ransom, iterations, findings, outside }
+        let known = ledger.reserved() + device_free.unwrap_or_default();
+        let capacity = question.capacity.filter(|_| device_free.is_some());
+        let outside = capacity.map(|capacity| capacity.saturating_sub(known));
+        Self {
+            at,
+            state,
+            request,
+            ledger,
+            verdict,
+            blame,
+            ransom,
+            iterations,
+            findings,
+            known,
+            outside,
+        }
     }
 }
 

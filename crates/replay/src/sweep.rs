@@ -14,6 +14,8 @@ pub struct Candidate {
     pub release: Release,
     /// The keys that differ from the current settings.
     pub changed: Vec<&'static str>,
+    /// Those of them that are in force now and here are not.
+    pub dropped: Vec<&'static str>,
 }
 
 impl Candidate {
@@ -225,14 +227,21 @@ impl Sweep<'_> {
         settings.text = settings.to_text();
         let keys = KEYS.iter().chain([&SHARE]);
         let differ = keys.filter(|key| !(key.is_alike)(&settings, self.current));
-        let changed: Vec<_> = differ.map(|key| key.name).collect();
+        let usual = Settings::default();
+        let (mut changed, mut dropped) = (Vec::new(), Vec::new());
+        for key in differ {
+            changed.push(key.name);
+            if (key.is_alike)(&settings, &usual) {
+                dropped.push(key.name);
+            }
+        }
         let known =
             |other: &Candidate| other.release == release && other.settings.text == settings.text;
         let nothing = changed.is_empty() && release == self.release;
         let is_known = values.iter().all(|value| value.since() <= release);
         let allowed = is_known && Settings::parse(&settings.text).is_ok();
         if allowed && !self.found.iter().any(known) && (!nothing || self.found.is_empty()) {
-            self.found.push(Candidate { settings, release, changed });
+            self.found.push(Candidate { settings, release, changed, dropped });
         }
     }
 }
@@ -271,35 +280,37 @@ fn split_sizes(program: &Program) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// What is in force may be what is wrong.
     #[test]
     fn what_is_in_force_may_be_dropped() {
         let newest = crate::NEWEST_RELEASE;
-        let tried = |current: &str| -> Vec<(String, Vec<&str>)> {
+        let tried = |current: &str| -> Vec<Candidate> {
             let current = Settings::parse(current).unwrap();
             let found = candidates(&Program::default(), &current, newest, false);
-            let of_it = found.into_iter().filter(|candidate| candidate.release == newest);
-            of_it.map(|candidate| (candidate.settings.text, candidate.changed)).collect()
+            found.into_iter().filter(|candidate| candidate.release == newest).collect()
         };
-        let two = tried("max_split_size_mb:128,expandable_segments:True");
-        let with = |text: &str, changed: &[&'static str]| (text.to_owned(), changed.to_vec());
+        // One key begins like another.
+        let found =
+            tried("max_split_size_mb:128,expandable_segments:True,expandable_segments_reserve:2G");
+        let dropped = |text: &str| {
+            let found = found.iter().find(|it| it.settings.text == text);
+            found.map(|it| it.dropped.clone())
+        };
         let (split, grows) = ("max_split_size_mb", "expandable_segments");
-        for dropped in [
-            with("", &[grows, split]),
-            with("expandable_segments:True", &[split]),
-            with("max_split_size_mb:128", &[grows]),
-            with("large_segment_size_mb:64", &[grows, split, "large_segment_size_mb"]),
-        ] {
-            assert!(two.contains(&dropped), "{dropped:?}");
-        }
+        let reserve = "expandable_segments_reserve:2G";
+        assert_eq!(dropped(reserve), Some(vec![grows, split]));
+        assert_eq!(dropped(&format!("expandable_segments:True,{reserve}")), Some(vec![split]));
         let share = tried("per_process_memory_fraction:0.5");
-        assert!(share.iter().all(|(text, _)| text.contains("per_process_memory_fraction:0.5")));
+        let is_kept = |it: &Candidate| it.settings.text.contains("per_process_memory_fraction:0.5");
+        assert!(share.iter().all(is_kept), "it is the user's wish");
         let plain = tried("");
-        let texts: std::collections::BTreeSet<&String> =
-            plain.iter().map(|(text, _)| text).collect();
+        let texts: BTreeSet<&String> = plain.iter().map(|it| &it.settings.text).collect();
         assert_eq!(texts.len(), plain.len(), "none is tried twice");
+        assert!(plain.iter().all(|it| it.dropped.is_empty()));
     }
 
     /// A key that a release does not know stops the program, or is left out.

@@ -1,6 +1,6 @@
 //! A recording with the diagnosis of each of its devices: what every report is made from.
 
-use gapless_diagnose::{Diagnosis, Question, Request, Sites};
+use gapless_diagnose::{Diagnosis, Question, Sites};
 use gapless_replay::{Check, Program, ReplayError};
 use gapless_trace::{
     DeviceRecording, Format, Framework, Instant, Note, RebuildError, Recording, Settings, Stacks,
@@ -168,8 +168,7 @@ impl Examination {
             let framework = framework.as_ref();
             let question = Question { at, capacity: asked.capacity, framework, in_capture };
             let diagnosis = Diagnosis::of(&trace, &stacks, &sites, &question);
-            let free = diagnosis.request.as_ref().and_then(Request::device_free);
-            let known = diagnosis.ledger.reserved() + free.unwrap_or_default();
+            let known = diagnosis.known;
             match asked.capacity.filter(|&capacity| capacity < known && trace.is_consistent()) {
                 Some(capacity) => {
                     Err(ExamineError::TooSmall { device: trace.device, capacity, known })

@@ -13,8 +13,6 @@ pub struct Conflict {
     pub code: String,
     /// The setting.
     pub key: String,
-    /// The value meant; any where none is named.
-    pub value: Option<String>,
     /// The sentence.
     pub text: String,
 }
@@ -34,16 +32,9 @@ impl Conflict {
 
     /// What a candidate's changes bring with them.
     pub fn of(candidate: &Candidate) -> Vec<Self> {
-        let settings = &candidate.settings;
-        let text = settings.to_text();
         let applies = |conflict: &Self| {
-            let is_changed = candidate.changed.contains(&conflict.key.as_str());
-            let is_dropped = !text.contains(&conflict.key);
-            let value = match conflict.value.as_deref() {
-                Some("True") => settings.expandable_segments,
-                Some(_) | None => true,
-            };
-            is_changed && !is_dropped && value
+            let key = conflict.key.as_str();
+            candidate.changed.contains(&key) && !candidate.dropped.contains(&key)
         };
         Self::catalog().into_iter().filter(applies).collect()
     }
@@ -52,7 +43,6 @@ impl Conflict {
 #[cfg(test)]
 mod tests {
     use gapless_trace::{Release, Settings};
-    use gapless_units::Bytes;
 
     use super::*;
 
@@ -66,24 +56,16 @@ mod tests {
     }
 
     #[test]
-    fn switching_expandable_segments_off_conflicts_with_nothing() {
-        let candidate = |on| Candidate {
-            settings: Settings { expandable_segments: on, ..Settings::default() },
-            release: Release::new(2, 15),
-            changed: vec!["expandable_segments"],
-        };
-        assert!(Conflict::of(&candidate(false)).is_empty());
-        assert!(Conflict::of(&candidate(true)).iter().any(|c| c.code == "expandable-ipc"));
-    }
-
-    #[test]
     fn what_is_dropped_conflicts_with_nothing() {
-        let with = |limit| Candidate {
-            settings: Settings { max_split_size: limit, ..Settings::default() },
+        let candidate = |key, dropped: &[&'static str]| Candidate {
+            settings: Settings::default(),
             release: Release::new(2, 15),
-            changed: vec!["max_split_size_mb"],
+            changed: vec![key],
+            dropped: dropped.to_vec(),
         };
-        assert!(!Conflict::of(&with(Some(Bytes::mib(128)))).is_empty());
-        assert!(Conflict::of(&with(None)).is_empty());
+        for key in ["expandable_segments", "max_split_size_mb"] {
+            assert!(Conflict::of(&candidate(key, &[])).iter().any(|it| it.key == key));
+            assert_eq!(Conflict::of(&candidate(key, &[key])), []);
+        }
     }
 }

@@ -98,6 +98,8 @@ pub struct TrialFacts {
     pub framework: String,
     /// The keys that differ from the current settings.
     pub changed: Vec<&'static str>,
+    /// Those of them that are in force now and would not be.
+    pub dropped: Vec<&'static str>,
     /// Whether every request was met.
     pub completed: bool,
     /// The first operation that failed.
@@ -222,6 +224,7 @@ impl Default for TrialFacts {
             settings: String::new(),
             framework: String::new(),
             changed: Vec::new(),
+            dropped: Vec::new(),
             completed: false,
             failed_operation: None,
             peak: gapless_trace::Totals::default().into(),
@@ -257,6 +260,7 @@ impl TrialFacts {
             settings: candidate.settings.to_text(),
             framework: candidate.release.to_string(),
             changed: candidate.changed.clone(),
+            dropped: candidate.dropped.clone(),
             completed: outcome.completed(),
             failed_operation: outcome
                 .failures

@@ -90,10 +90,8 @@ pub(super) fn answer(device: &DeviceAdviceFacts) -> (String, bool, String) {
                 percent_of(saved, now)
             )
         };
-        let dropped = trial.changed.iter().filter(|key| !trial.settings.contains(**key));
-        let dropped: Vec<&str> = dropped.copied().collect();
-        if !dropped.is_empty() {
-            text = format!("{text} It does without {}.", dropped.join(" and "));
+        if !trial.dropped.is_empty() {
+            text = format!("{text} It does without {}.", trial.dropped.join(" and "));
         }
         return (title, true, text);
     }

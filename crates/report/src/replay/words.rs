@@ -107,10 +107,11 @@ pub(super) fn worth(facts: &ReplayFacts, run: &RunFacts) -> (&'static str, Strin
         return ("UNCHECKED", text.to_owned());
     }
     let (title, text) = fidelity_sentence(&facts.recording, run.fidelity.as_ref());
-    let is_another_run =
-        run.is_ours() || [Some(run.settings_from), run.framework_from].contains(&Some("given"));
+    let given = Some("given");
+    let is_as_recorded =
+        !run.is_ours() && Some(run.settings_from) != given && run.framework_from != given;
     let differs = run.recorded_peak.as_ref().is_some_and(|recorded| *recorded != run.peak);
-    if title == EXACT && !is_another_run && differs {
+    if title == EXACT && is_as_recorded && differs {
         let why =
             "What follows is the same on another card, with addresses and a limit of its own.";
         return (title, format!("{text} {why}"));
